@@ -356,7 +356,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "secret_key",
         None,
-        "At least 32 random bytes as base64url or hexadecimal text, to sign and seal what leaves us. "
+        "At least 32 random bytes as base64url or hexadecimal text, to sign and seal with. "
         'Needed to serve. Make one: `python3 -c "import secrets; print(secrets.token_urlsafe(32))"`.',
         _secret_key,
     ),
