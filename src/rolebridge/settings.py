@@ -211,7 +211,9 @@ def _from_file(file: Path | None, problems: list[str]) -> dict[str, _Written]:
     for key, value in document.items():
         place = f"{file}: {key}"
         if key not in known:
-            problems.append(f"{place}: there is no such setting{_did_you_mean(key, known)}")
+            close = _closest(key, known)
+            hint = f"; did you mean `{close}`?" if close else ""
+            problems.append(f"{place}: there is no such setting{hint}")
         elif isinstance(value, bool) or not isinstance(value, str | int | float):
             problems.append(f"{place}: must be a text or a number")
         else:
@@ -227,9 +229,10 @@ def _from_environment(environ: Mapping[str, str], problems: list[str]) -> dict[s
         if name in known:
             written[known[name]] = _Written(environ[name], name, from_environment=True)
         elif name.startswith(PREFIX) and name != CONFIG_VARIABLE and not _SERVICE_LINK.fullmatch(name):
-            problems.append(
-                f"{name}: there is no such setting{_did_you_mean(name, {*known, CONFIG_VARIABLE})}"
-            )
+            # Compared without the prefix, which alone would make every name similar.
+            close = _closest(name.removeprefix(PREFIX), {"CONFIG", *(key.upper() for key in known.values())})
+            hint = f"; did you mean `{PREFIX}{close}`?" if close else ""
+            problems.append(f"{name}: there is no such setting{hint}")
     return written
 
 
@@ -243,9 +246,8 @@ def _one_secret_key(written: dict[str, _Written], problems: list[str]) -> None:
     del written["secret_key_file" if key.from_environment else "secret_key"]
 
 
-def _did_you_mean(name: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-    return f"; did you mean `{close[0]}`?" if close else ""
+def _closest(name: str, known: set[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)), None)
 
 
 def _read_file(path: Path) -> str:
@@ -286,6 +288,8 @@ def _database_url(text: str) -> str:
 def _secret_key(text: str) -> bytes:
     """Hexadecimal digits, else base64url (or base64), padding optional; messages never repeat the text."""
     try:
+        if not text:
+            raise ValueError  # zero bytes are well-formed in both spellings, and an empty variable is a slip
         if re.fullmatch(r"(?:[0-9A-Fa-f]{2})+", text):
             return bytes.fromhex(text)
         standard = text.rstrip("=").replace("-", "+").replace("_", "/")

@@ -213,7 +213,7 @@ def test_a_named_file_must_be_there() -> None:
         ("ROLEBRIDGE_SECRETKEY", "; did you mean `ROLEBRIDGE_SECRET_KEY`?"),
         ("ROLEBRIDGE_CONFIGURATION", "; did you mean `ROLEBRIDGE_CONFIG`?"),
         ("ROLEBRIDGE_XYZ", ""),
-        ("ROLEBRIDGE_BIND_PORT_NUMBER", "; did you mean `ROLEBRIDGE_BIND`?"),
+        ("ROLEBRIDGE_BINDS", "; did you mean `ROLEBRIDGE_BIND`?"),
     ],
 )
 def test_an_unknown_variable_is_an_error(name: str, hint: str) -> None:
@@ -238,7 +238,7 @@ def test_what_kubernetes_says_about_services_is_no_setting(name: str) -> None:
 
 
 def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
-    """One start shows all that is wrong, in the file and in the environment, and the text joins them by lines."""
+    """One start shows all that is wrong, in the file and in the environment, a line each."""
     (tmp_path / "rolebridge.toml").write_text("workers = 0\nfoo = 1\n")
     with pytest.raises(SettingsError) as caught:
         load({"ROLEBRIDGE_BIND": "x", "ROLEBRIDGE_FOO": "1", "PATH": "/bin"})
