@@ -96,10 +96,14 @@ REGISTER: dict[str, Code] = {
         # reading YAML
         _error("file-unreadable", "the file cannot be read"),
         _error("file-too-large", "the file is larger than a mapping file may be"),
+        _error("file-not-utf8", "the file is not UTF-8 text"),
         _error("yaml-syntax", "the file is not valid YAML"),
         _error("yaml-duplicate-key", "a key is written twice"),
         _error("yaml-anchor", "anchors, aliases and tags are not part of the language"),
+        _error("yaml-tab", "a tab is used where only spaces are allowed"),
+        _error("yaml-documents", "the file holds more than one document"),
         _error("yaml-depth", "the file is nested too deeply"),
+        _error("too-many-problems", "the file has more problems than are shown"),
         # shape of a mapping or catalogue file
         _error("unknown-key", "a key is not part of the language"),
         _error("missing-key", "a required key is missing"),
