@@ -48,6 +48,7 @@ class Reason(StrEnum):
     INACTIVE = "inactive"
     MANUAL_FORBIDDEN = "manual-forbidden"
     NOT_ASSIGNABLE = "not-assignable"
+    HELD_OUTSIDE = "held outside"
     UNKNOWN_SCOPE = "unknown-scope"
     AMBIGUOUS_CAPTURE = "ambiguous-capture"
     NO_DATE = "no date"

@@ -139,9 +139,7 @@ class Pattern:
         return found[0] if found else NoMatch.DIFFERENT
 
 
-def _advance(
-    piece: Piece, text: str, reached: Mapping[int, tuple[Captured, ...]]
-) -> dict[int, tuple[Captured, ...]]:
+def _advance(piece: Piece, text: str, reached: Mapping[int, tuple[Captured, ...]]) -> dict[int, tuple[Captured, ...]]:
     after: dict[int, tuple[Captured, ...]] = {}
     match piece:
         case Literal(literal):

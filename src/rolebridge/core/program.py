@@ -1,0 +1,236 @@
+"""A mapping compiled against its catalogue: from a group, a user or nobody in particular to the rules that speak.
+
+Compiling is done once for a revision. Afterwards a group is matched once, whatever the number of its members, and a
+change touches only the users whose groups a rule names.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from rolebridge.core.catalogue import Catalogue, Level, Slot
+from rolebridge.core.directory import Group
+from rolebridge.core.mapping import (
+    AccountRule,
+    DateFrom,
+    GroupRef,
+    MergeRule,
+    NoMatch,
+    OutsideRole,
+    Pattern,
+    Project,
+    Rule,
+    WorkspaceMapping,
+    selected,
+)
+
+_MATCHES_KEPT = 50_000  # a renamed group leaves its old entry behind; past this many the memory starts anew
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One thing that a rule gives: `role` in `slot` at `project` (None: the workspace)."""
+
+    slot: str
+    project: str | None
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """One thing that a rule takes away: `roles` (empty: all) of `slot` (None: every slot) at `project` (None: all)."""
+
+    slot: str | None
+    project: str | None
+    roles: frozenset[str]
+
+    def covers(self, slot: str, project: str | None, role: str) -> bool:
+        """Return whether this denial takes `role` in `slot` at `project` away."""
+        return (
+            (self.slot is None or self.slot == slot)
+            and (self.project is None or self.project == project)
+            and (not self.roles or role in self.roles)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What a rule says to those it speaks of: grants, or denials, or that its pattern is ambiguous for a group."""
+
+    rule: Rule
+    grants: tuple[Grant, ...] = ()
+    denials: tuple[Denial, ...] = ()
+    ambiguous: bool = False
+
+
+@dataclass(slots=True)
+class _Index:
+    """The rules by what they name; every list is in the order of the file."""
+
+    names: dict[str, list[tuple[GroupRef, Rule]]] = field(default_factory=lambda: defaultdict(list))
+    ids: dict[str, list[tuple[GroupRef, Rule]]] = field(default_factory=lambda: defaultdict(list))
+    external_ids: dict[str, list[tuple[GroupRef, Rule]]] = field(default_factory=lambda: defaultdict(list))
+    patterns: list[tuple[Pattern, Rule]] = field(default_factory=list)
+
+    def add(self, rule: Rule) -> None:
+        for matcher in rule.groups:
+            if isinstance(matcher, Pattern):
+                self.patterns.append((matcher, rule))
+            elif matcher.id is not None:
+                self.ids[matcher.id].append((matcher, rule))
+            elif matcher.external_id is not None:
+                self.external_ids[matcher.external_id].append((matcher, rule))
+            elif matcher.name is not None:
+                self.names[matcher.name.casefold()].append((matcher, rule))
+
+    def references(self, group: Group) -> Iterable[Rule]:
+        for reference, rule in (
+            *self.names.get(group.display.casefold(), ()),
+            *self.ids.get(group.id, ()),
+            *self.external_ids.get(group.external_id or "", ()),
+        ):
+            if reference.names(group):
+                yield rule
+
+
+class Program:
+    """One workspace's mapping, ready to resolve with. Immutable but for its memory of matched groups."""
+
+    def __init__(
+        self, catalogue: Catalogue, mapping: WorkspaceMapping, projects: Mapping[str, Project] | None = None
+    ) -> None:
+        """Compile `mapping`; `projects` are those that exist beside the ones that the file declares."""
+        self.mapping = mapping
+        self.catalogue = catalogue.with_custom_roles(mapping.custom_roles)
+        self.projects: Mapping[str, Project] = {**(projects or {}), **mapping.projects}
+        self.workspace_slots = _in_order_of_need(self.catalogue, Level.WORKSPACE)
+        self.project_slots = _in_order_of_need(self.catalogue, Level.PROJECT)
+        self.defaults = dict(mapping.defaults)
+        self.outside: dict[str, list[OutsideRole]] = defaultdict(list)
+        for outside in mapping.outside:
+            for user_key in outside.users:
+                self.outside[user_key].append(outside)
+        self._index = _Index()
+        self._for_users: dict[str, list[Speech]] = defaultdict(list)
+        self.for_everyone: tuple[Speech, ...] = ()
+        self._compile_rules(mapping.rules)
+        self.condition_attributes = _attributes_read(mapping.rules, mapping.accounts)
+        self._matched: dict[Group, tuple[Speech, ...]] = {}
+
+    def _compile_rules(self, rules: tuple[Rule, ...]) -> None:
+        everyone = []
+        for rule in rules:
+            self._index.add(rule)
+            if rule.users or rule.names_nobody:
+                speech = self._speech(rule, {})
+                for user_key in rule.users:
+                    self._for_users[user_key].append(speech)
+                if rule.names_nobody:
+                    everyone.append(speech)
+        self.for_everyone = tuple(everyone)
+
+    @property
+    def workspace(self) -> str:
+        """Return the workspace's id."""
+        return self.mapping.workspace
+
+    @property
+    def reads_groups(self) -> bool:
+        """Return whether a condition looks at the user's groups, so that any membership may matter."""
+        return "groups" in self.condition_attributes
+
+    def trusts(self, group: Group) -> bool:
+        """Return whether the mapping listens to the connection that sent `group`."""
+        return self.mapping.connections is None or group.connection in self.mapping.connections
+
+    def for_group(self, group: Group) -> tuple[Speech, ...]:
+        """Return what rules say to the members of `group`; remembered, since a group has many members."""
+        found = self._matched.get(group)
+        if found is None:
+            if len(self._matched) >= _MATCHES_KEPT:
+                self._matched.clear()
+            found = self._matched[group] = self._match(group) if self.trusts(group) else ()
+        return found
+
+    def for_user(self, user_key: str) -> tuple[Speech, ...]:
+        """Return what rules say to the user of that casefolded name, by name."""
+        return tuple(self._for_users.get(user_key, ()))
+
+    def concerns(self, group: Group) -> bool:
+        """Return whether entering or leaving `group` can change anything in this workspace."""
+        return bool(self.for_group(group)) or self.reads_groups
+
+    def merge_rule(self, slot: Slot) -> MergeRule:
+        """Return how several rules that fill `slot` are merged: the mapping's word, else the platform's."""
+        return self.mapping.conflicts.get(slot.id) or MergeRule(slot.merge, slot.rank)
+
+    def _match(self, group: Group) -> tuple[Speech, ...]:
+        speeches = {rule.id: self._speech(rule, {}) for rule in self._index.references(group)}
+        for pattern, rule in self._index.patterns:
+            captured = pattern.match(group.display)
+            if captured is NoMatch.AMBIGUOUS:
+                speeches.setdefault(rule.id, Speech(rule, ambiguous=True))
+            elif not isinstance(captured, NoMatch):
+                speech = self._speech(rule, dict(captured))
+                known = speeches.get(rule.id)
+                speeches[rule.id] = _joined(known, speech) if known else speech
+        return tuple(speeches.values())
+
+    def _speech(self, rule: Rule, captured: Mapping[str, str]) -> Speech:
+        if rule.deny_all:
+            return Speech(rule, denials=(Denial(None, None, frozenset()),))
+        chosen = selected(rule.projects, self.projects, captured) if rule.projects else ()
+        grants = tuple(
+            Grant(term.slot, project, term.resolve(captured))
+            for term in rule.grant
+            for project in self._scopes(term.slot, chosen)
+        )
+        denials = tuple(
+            Denial(term.slot, project, term.roles)
+            for term in rule.deny
+            for project in (self._scopes(term.slot, chosen) if rule.projects else (None,))
+        )
+        return Speech(rule, grants, denials)
+
+    def _scopes(self, slot: str, projects: tuple[str, ...]) -> tuple[str | None, ...]:
+        return projects if self.catalogue.slots[slot].level is Level.PROJECT else (None,)
+
+
+def _joined(one: Speech, other: Speech) -> Speech:
+    return Speech(
+        one.rule,
+        tuple(dict.fromkeys(one.grants + other.grants)),
+        tuple(dict.fromkeys(one.denials + other.denials)),
+        one.ambiguous or other.ambiguous,
+    )
+
+
+def _attributes_read(rules: tuple[Rule, ...], accounts: tuple[AccountRule, ...]) -> frozenset[str]:
+    read: set[str] = set()
+    for condition in (*(rule.when for rule in rules if rule.when), *(account.when for account in accounts)):
+        read |= condition.attributes
+    for rule in rules:
+        for boundary in (rule.starts, rule.ends):
+            if isinstance(boundary, DateFrom):
+                read.add(boundary.attribute.casefold())
+    return frozenset(read)
+
+
+def _in_order_of_need(catalogue: Catalogue, level: Level) -> tuple[Slot, ...]:
+    """Return the level's slots, each after those that its prerequisites look at (the catalogue has no circle)."""
+    placed: dict[str, Slot] = {}
+
+    def place(slot: Slot, path: tuple[str, ...]) -> None:
+        if slot.id in placed or slot.id in path:
+            return
+        for prerequisite in catalogue.prerequisites:
+            if prerequisite.slot == slot.id:
+                for need in prerequisite.needs:
+                    place(catalogue.slots[need.slot], (*path, slot.id))
+        placed[slot.id] = slot
+
+    for slot in catalogue.slots.values():
+        place(slot, ())
+    return tuple(slot for slot in placed.values() if slot.level is level)
