@@ -45,7 +45,7 @@ check: $(DEV) ## lint, format, types and the walls between modules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 bench: $(DEV) ## run the programs of benchmarks/, each printing a ratio against a floor of the same run
 	@set -e; for program in benchmarks/bench_*.py; do \

@@ -162,8 +162,7 @@ def redacted_url(url: str) -> str:
     credentials, at, host = place.rpartition("@")
     user, colon, _ = credentials.partition(":")
     shown = [
-        (name, "***" if "pass" in name.lower() else value)
-        for name, value in parse_qsl(query, keep_blank_values=True)
+        (name, "***" if "pass" in name.lower() else value) for name, value in parse_qsl(query, keep_blank_values=True)
     ]
     return f"{scheme}://{user}{':***' if colon else ''}{at}{host}{question}{urlencode(shown, safe='/*')}"
 
@@ -295,9 +294,7 @@ def _secret_key(text: str) -> bytes:
         standard = text.rstrip("=").replace("-", "+").replace("_", "/")
         return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError(
-            f"is neither base64url nor hexadecimal text of at least {KEY_BYTES} random bytes"
-        ) from None
+        raise ValueError(f"is neither base64url nor hexadecimal text of at least {KEY_BYTES} random bytes") from None
 
 
 def _secret_key_file(text: str) -> bytes:
@@ -323,9 +320,7 @@ def _base_url(text: str) -> str:
 
 
 def _bind(text: str) -> Bind:
-    match = re.fullmatch(
-        r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9.-]+)):(?P<port>[0-9]{1,5})", text
-    )
+    match = re.fullmatch(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9.-]+)):(?P<port>[0-9]{1,5})", text)
     if match is None or not 1 <= int(match["port"]) <= 65_535:
         raise ValueError("must be a host and a port, as in `127.0.0.1:8080` or `[::1]:8080`")
     return Bind(match["v6"] or match["name"], int(match["port"]))
@@ -452,9 +447,7 @@ def _exposure_problems(base_url: str, bind: Bind) -> list[str]:
     if not _is_loopback(parts.hostname or ""):
         problems.append(f"{PREFIX}BASE_URL: `{base_url}` is another machine's address and not `https://`")
     if not _is_loopback(bind.host):
-        problems.append(
-            f"{PREFIX}BIND: `{bind}` listens to other machines while the base URL is not `https://`"
-        )
+        problems.append(f"{PREFIX}BIND: `{bind}` listens to other machines while the base URL is not `https://`")
     return problems
 
 

@@ -21,9 +21,7 @@ def test_a_postgres_database_is_fresh_and_really_postgres(postgres_database: str
     assert name.startswith("t_")
 
 
-def test_a_second_database_does_not_see_the_first(
-    postgres_database: str, postgres_module_database: str
-) -> None:
+def test_a_second_database_does_not_see_the_first(postgres_database: str, postgres_module_database: str) -> None:
     """Two databases of one session share nothing."""
     plain = [url.replace("+psycopg", "", 1) for url in (postgres_database, postgres_module_database)]
     with psycopg.connect(plain[0]) as first, psycopg.connect(plain[1]) as second:

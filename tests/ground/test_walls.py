@@ -51,9 +51,7 @@ def test_every_runtime_dependency_has_one_home() -> None:
         if contract["name"].startswith("One home")
         for module in contract["forbidden_modules"]
     }
-    dependencies = {
-        re.split(r"[^A-Za-z0-9_-]", text)[0].lower() for text in project()["project"]["dependencies"]
-    }
+    dependencies = {re.split(r"[^A-Za-z0-9_-]", text)[0].lower() for text in project()["project"]["dependencies"]}
     homeless = {
         distribution
         for distribution in dependencies

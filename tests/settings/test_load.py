@@ -145,9 +145,7 @@ def test_a_secret_key_file_is_read_and_trimmed(tmp_path: Path) -> None:
     ("content", "refusal"),
     [(b"\xff" * 40, "is not UTF-8 text"), (b"a" * 70_000, "is larger than 65,536 bytes"), (b"\n", NO_KEY)],
 )
-def test_a_secret_key_file_with_something_else_is_refused(
-    tmp_path: Path, content: bytes, refusal: str
-) -> None:
+def test_a_secret_key_file_with_something_else_is_refused(tmp_path: Path, content: bytes, refusal: str) -> None:
     """Binary, huge and empty files each have their own sentence."""
     (tmp_path / "key").write_bytes(content)
     assert problems_of({"ROLEBRIDGE_SECRET_KEY_FILE": "key"}) == (f"ROLEBRIDGE_SECRET_KEY_FILE: {refusal}",)
@@ -202,9 +200,7 @@ def test_a_file_that_says_something_else_is_refused(tmp_path: Path, content: str
 
 def test_a_named_file_must_be_there() -> None:
     """A missing file that somebody asked for is an error, not an empty one."""
-    assert problems_of({"ROLEBRIDGE_CONFIG": "gone.toml"}) == (
-        "gone.toml: cannot be read: No such file or directory",
-    )
+    assert problems_of({"ROLEBRIDGE_CONFIG": "gone.toml"}) == ("gone.toml: cannot be read: No such file or directory",)
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,5 @@ def test_repr_shows_neither_key_nor_password() -> None:
 def test_the_table_for_the_documentation_names_every_setting() -> None:
     """Each setting is one row: variable, key, default and meaning; no cell breaks the table."""
     rows = markdown_table().splitlines()[2:]
-    assert [row.split("`")[1] for row in rows] == [setting.variable for setting in SETTINGS] + [
-        "ROLEBRIDGE_CONFIG"
-    ]
+    assert [row.split("`")[1] for row in rows] == [setting.variable for setting in SETTINGS] + ["ROLEBRIDGE_CONFIG"]
     assert {row.count("|") for row in rows} == {5}
