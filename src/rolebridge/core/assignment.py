@@ -57,7 +57,8 @@ class Reason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ManualAssignment:
     """A role given by hand. It belongs to the user's id, is shadowed but never erased by locks, and survives
-    deactivation. `until` is the last whole day (UTC) on which it holds."""
+    deactivation. `until` is the last whole day (UTC) on which it holds.
+    """
 
     id: str
     user_id: str

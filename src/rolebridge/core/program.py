@@ -30,7 +30,7 @@ _MATCHES_KEPT = 50_000  # a renamed group leaves its old entry behind; past this
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class RuleGrant:
     """One thing that a rule gives: `role` in `slot` at `project` (None: the workspace)."""
 
     slot: str
@@ -60,7 +60,7 @@ class Speech:
     """What a rule says to those it speaks of: grants, or denials, or that its pattern is ambiguous for a group."""
 
     rule: Rule
-    grants: tuple[Grant, ...] = ()
+    grants: tuple[RuleGrant, ...] = ()
     denials: tuple[Denial, ...] = ()
     ambiguous: bool = False
 
@@ -183,7 +183,7 @@ class Program:
             return Speech(rule, denials=(Denial(None, None, frozenset()),))
         chosen = selected(rule.projects, self.projects, captured) if rule.projects else ()
         grants = tuple(
-            Grant(term.slot, project, term.resolve(captured))
+            RuleGrant(term.slot, project, term.resolve(captured))
             for term in rule.grant
             for project in self._scopes(term.slot, chosen)
         )

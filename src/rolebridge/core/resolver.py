@@ -91,7 +91,7 @@ class _Work:
     # --- gathering: every claim on this user ---------------------------------------------------------------
 
     def gather(self) -> None:
-        """Collect what rules say through groups, by name and to everyone, what was given by hand and is held outside."""
+        """Collect what rules say through groups, by name and to everyone, what is given by hand or held outside."""
         for membership in self.memberships:
             for speech in self.program.for_group(membership.group):
                 self._hear(speech, membership)
@@ -356,7 +356,7 @@ class _Work:
     def _fill_by_rules(
         self, slot: Slot, project: str | None, by_rule: list[Assignment], by_hand: list[Assignment]
     ) -> None:
-        """Let rules decide. A role outranks mere access; unlocked access leaves the role to whoever gives one by hand."""
+        """Let rules decide. A role outranks mere access; unlocked access leaves the role to a hand."""
         access = [claim for claim in by_rule if slot.roles[claim.role].is_access]
         with_role = [claim for claim in by_rule if not slot.roles[claim.role].is_access]
         if with_role:
