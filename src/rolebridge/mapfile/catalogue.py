@@ -287,7 +287,9 @@ class _CatalogueReader:
         for role in roles.values():
             for part in role.parts:
                 if part not in roles or part == role.id:
-                    self._contradiction(node, f"role `{role.id}` is made of `{shorten(part)}`, which the slot does not have")
+                    self._contradiction(
+                        node, f"role `{role.id}` is made of `{shorten(part)}`, which the slot does not have"
+                    )
 
     def _check_slot_names(self) -> None:
         for text, level in self._slot_names:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
-from rolebridge.core.diagnostics import Diagnostic, Place, did_you_mean
+from rolebridge.core.diagnostics import REGISTER, Diagnostic, Place, Severity, did_you_mean
 from rolebridge.mapfile.yamlsource import Broken, Entry, Items, Node, Scalar, Table
 
 MAX_PROBLEMS = 200
@@ -25,6 +26,7 @@ class Sink:
     def __init__(self) -> None:
         self._found: list[Diagnostic] = []
         self._dropped: Place | None = None
+        self._errors = 0
 
     @property
     def found(self) -> tuple[Diagnostic, ...]:
@@ -34,6 +36,11 @@ class Sink:
             detail = f"only the first {MAX_PROBLEMS} problems are shown"
             ordered.append(Diagnostic("too-many-problems", detail, self._dropped))
         return tuple(ordered)
+
+    @property
+    def errors(self) -> int:
+        """Return how many errors were found so far: whoever compares two readings knows whether a part was sound."""
+        return self._errors
 
     def take(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Record diagnostics that somebody else built."""
@@ -50,22 +57,27 @@ class Sink:
         known: Iterable[str] = (),
         excerpt: str | None = None,
     ) -> None:
-        """Record a problem; with `known`, the help is the nearest of those words to the node's text."""
+        """Record a problem; with `known`, the help names the nearest of those words, or all when they are few."""
         if len(self._found) >= MAX_PROBLEMS:
-            self._dropped = self._dropped or (at if isinstance(at, Place) else at.place)
+            self._drop(code, at if isinstance(at, Place) else at.place)
             return
         if isinstance(at, Place):
             self._keep(Diagnostic(code, detail, at, excerpt or "", help_))
             return
         if help_ is None and isinstance(at, Scalar):
-            help_ = did_you_mean(at.text, known)
+            help_ = _nearest(at.text, known)
         self._keep(Diagnostic(code, detail, at.place, at.excerpt if excerpt is None else excerpt, help_))
 
     def _keep(self, diagnostic: Diagnostic) -> None:
         if len(self._found) >= MAX_PROBLEMS:
-            self._dropped = self._dropped or diagnostic.place
-        else:
-            self._found.append(diagnostic)
+            self._drop(diagnostic.code, diagnostic.place)
+            return
+        self._found.append(diagnostic)
+        self._errors += diagnostic.severity is Severity.ERROR
+
+    def _drop(self, code: str, place: Place | None) -> None:
+        self._dropped = self._dropped or place
+        self._errors += REGISTER[code].severity is Severity.ERROR
 
 
 def read_table(node: Node, what: str, sink: Sink) -> Table | None:
@@ -132,8 +144,7 @@ def read_choice(node: Node, what: str, choices: Iterable[str], sink: Sink) -> st
     choices = list(choices)
     if text.text in choices:
         return text.text
-    listed = ", ".join(f"`{choice}`" for choice in choices)
-    sink.add("wrong-type", text, f"{what} must be one of {listed}", known=choices)
+    sink.add("wrong-type", text, f"{what} cannot be `{shorten(text.text)}`", known=choices)
     return None
 
 
@@ -157,8 +168,7 @@ def read_fields(
             fields[entry.key.text] = entry.value
         else:
             detail = f"`{shorten(entry.key.text)}` is not a key of {what}"
-            listed = "known here: " + ", ".join(f"`{key}`" for key in known)
-            sink.add("unknown-key", entry.key, detail, help_=did_you_mean(entry.key.text[:100], known) or listed)
+            sink.add("unknown-key", entry.key, detail, known=known)
     for key in required:
         if key not in fields:
             sink.add("missing-key", table, f"{what} has no `{key}`")
@@ -185,6 +195,15 @@ def shorten(text: str) -> str:
     """Return the text on one line and no longer than a message can bear."""
     line = " ".join(text.split())
     return line if len(line) <= 80 else line[:79] + "…"
+
+
+def _nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return a help line of known words; comparing is quadratic in a word and linear in their number, so both are bounded."""
+    words = list(islice(known, 500))
+    near = did_you_mean(word, words) if len(word) <= 64 else None
+    if near is None and 0 < len(words) <= 12:
+        return "known here: " + ", ".join(f"`{known_word}`" for known_word in words)
+    return near
 
 
 def _wrong(node: Node, detail: str, sink: Sink) -> None:

@@ -184,7 +184,12 @@ class _Builder:
     def _check_plainness(self, event: yaml.NodeEvent, place: Place) -> None:
         """Refuse an anchor or a tag on a node; the node itself is read all the same."""
         if event.anchor is not None:
-            self._add("yaml-anchor", f"`&{event.anchor}` is an anchor: write the value where it is needed", place, f"&{event.anchor}")
+            self._add(
+                "yaml-anchor",
+                f"`&{event.anchor}` is an anchor: write the value where it is needed",
+                place,
+                f"&{event.anchor}",
+            )
         if getattr(event, "tag", None) is not None:
             self._add("yaml-anchor", "a tag (`!…`) is not part of the language", place, self._excerpt(event))
 
@@ -259,7 +264,12 @@ class _Builder:
         self._found.append(Diagnostic(code, detail, place, excerpt, help_))
 
     def _add_event(self, code: str, detail: str, event: Any) -> None:
-        self._add(code, detail, self._place(event.start_mark), _first_line(self._text, event.start_mark.index, len(self._text)))
+        self._add(
+            code,
+            detail,
+            self._place(event.start_mark),
+            _first_line(self._text, event.start_mark.index, len(self._text)),
+        )
 
     def _stop(self, code: str, detail: str, event: Any) -> None:
         self._add_event(code, detail, event)

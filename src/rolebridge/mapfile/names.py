@@ -1,0 +1,83 @@
+"""Slots and roles that a mapping file names: found in the catalogue, or refused with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rolebridge.core.catalogue import Assignable, Catalogue, Role, Slot
+from rolebridge.mapfile import reading
+from rolebridge.mapfile.reading import Sink, shorten
+from rolebridge.mapfile.yamlsource import Items, Node, Scalar, Table
+
+_WHY_NOT = {
+    Assignable.NO: "the platform lets nobody assign it",
+    Assignable.TRANSFER: "its holder hands it over on the platform",
+    Assignable.SUPPORT_TICKET: "the platform's support assigns it, on a support ticket",
+    Assignable.ACCOUNT_CREATION: "the platform gives it when the account is created",
+    Assignable.PROVIDER: "the external labeling service assigns it to its own people",
+}
+
+
+class Names:
+    """Looks names up in one workspace's catalogue, custom roles included."""
+
+    def __init__(self, catalogue: Catalogue, sink: Sink) -> None:
+        self.catalogue = catalogue
+        self._sink = sink
+
+    def slot(self, key: Scalar) -> Slot | None:
+        """Return the slot that `key` names."""
+        slot = self.catalogue.slots.get(key.text)
+        if slot is None:
+            detail = f"{self.catalogue.name} has no slot `{shorten(key.text)}`"
+            self._sink.add("unknown-slot", key, detail, known=self.catalogue.slots)
+        return slot
+
+    def slots(self, node: Node, what: str) -> Iterator[tuple[Slot, Node]]:
+        """Yield the slots that the keys of a mapping name, with the values."""
+        for entry in reading.read_entries(node, what, self._sink):
+            slot = self.slot(entry.key)
+            if slot is not None:
+                yield slot, entry.value
+
+    def role(self, slot: Slot, text: Scalar) -> Role | None:
+        """Return the role of `slot` that `text` names, whether it can be assigned or not."""
+        role = slot.roles.get(text.text)
+        if role is None:
+            elsewhere = [other.id for other in self.catalogue.slots.values() if text.text in other.roles]
+            detail = f"`{slot.id}` has no role `{shorten(text.text)}`"
+            if elsewhere:
+                detail += f", `{elsewhere[0]}` has one"
+            self._sink.add("unknown-role", text, detail, known=slot.roles)
+        return role
+
+    def assignable(self, slot: Slot, text: Scalar) -> Role | None:
+        """Return the role of `slot` that `text` names, if a rule may give it."""
+        role = self.role(slot, text)
+        if role is None or (role.assignable is Assignable.YES and role.id != slot.neutral):
+            return role
+        if role.id == slot.neutral:
+            detail, help_ = (
+                f"`{role.id}` means that `{slot.id}` is empty",
+                "leave the slot out: who gets nothing else has it",
+            )
+        else:
+            detail = f"`{role.id}` cannot be assigned: {_WHY_NOT[role.assignable]}"
+            help_ = f"name its holders instead: `outside: {{{slot.id}: {{{role.id}: [user name]}}}}`"
+        self._sink.add("role-not-assignable", text, detail, help_=help_)
+        return None
+
+    def role_texts(self, slot: Slot, node: Node) -> list[Scalar]:
+        """Return the texts that name roles of `slot`: one, or a list where the slot holds many."""
+        if isinstance(node, Items) and not slot.holds_many:
+            self._sink.add("role-needs-list", node, f"`{slot.id}` holds one role, not a list of roles")
+            return []
+        return reading.read_texts(node, f"`{slot.id}`", self._sink)
+
+    def roles_by_slot(self, node: Node, what: str) -> Iterator[tuple[Slot, Scalar, Node]]:
+        """Yield (slot, role's text, value) of a mapping slot → role → value, as under `outside` and `keep`."""
+        for slot, value in self.slots(node, what):
+            table = reading.read_table(value, f"`{slot.id}`", self._sink)
+            if isinstance(table, Table):
+                for entry in table.entries.values():
+                    yield slot, entry.key, entry.value
