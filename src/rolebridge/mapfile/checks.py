@@ -1,4 +1,4 @@
-"""What rules do to each other: conflicts that nothing decides, orders with gaps, rules that never win, denies without reach.
+"""What rules do to each other: undecided conflicts, orders with gaps, rules that never win, denies without reach.
 
 These checks look at rules that are sound by themselves. They warn of what the text alone shows; nothing here knows the
 directory or the day.
@@ -181,9 +181,10 @@ def _check_conflicts(given: Sequence[Given], merges: Mapping[str, MergeRule], si
         roles = sorted(first.real_roles | second.real_roles)
         listed = " and ".join(f"`{role}`" for role in roles[:3]) + (" …" if len(roles) > 3 else "")
         if first is second:
-            detail = f"rule `{first.rule.id}` can give one person {listed} in `{slot}`, and nobody would win"
+            who = f"rule `{first.rule.id}`"
         else:
-            detail = f"rules `{first.rule.id}` and `{second.rule.id}` can give one person {listed} in `{slot}`, and nobody would win"
+            who = f"rules `{first.rule.id}` and `{second.rule.id}`"
+        detail = f"{who} can give one person {listed} in `{slot}`, and nobody would win"
         help_ = f"say who wins: `conflicts: {{{slot}: [{', '.join(roles[:5])}]}}`, the highest first"
         sink.add("possible-conflict", second.read.node, detail, help_=help_)
 
@@ -340,7 +341,7 @@ def _covers(wide: frozenset[str] | None, narrow: frozenset[str] | None) -> bool:
 def _check_denies(
     mapping: WorkspaceMapping, rules: Sequence[ReadRule], given: Sequence[Given], catalogue: Catalogue, sink: Sink
 ) -> None:
-    """Warn of project denies that people with an all-projects role do not feel, because their role cannot be narrowed."""
+    """Warn of project denies that cannot reach people with an all-projects role, which no project can be taken from."""
     held = {(one.slot.id, role) for one in given for role in one.roles}
     held |= {(outside.slot, outside.role) for outside in mapping.outside}
     reaching: dict[str, list[str]] = defaultdict(list)

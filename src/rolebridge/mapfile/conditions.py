@@ -1,7 +1,7 @@
 """`when:` and attribute paths: SCIM filters on the user, checked and compiled, blamed at the exact character.
 
-An attribute behind the URN of a schema that the table does not know is taken as text: an organization's own extension may be
-used before its schema is described here. Behind a known URN, and without one, only known attributes are accepted.
+An attribute behind the URN of a schema that the table does not know is taken as text: an organization's own extension
+may be used before its schema is described here. Behind a known URN, and without any, only known attributes are valid.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from functools import partial
 from typing import Any
 
 from rolebridge.core.diagnostics import Place
-from rolebridge.core.filter_evaluation import compile_filter, values_at, why_false
 from rolebridge.core.filters import (
     And,
-    AttrPath,
     Attribute,
     AttributeTable,
     AttributeType,
+    AttrPath,
     Compare,
     Filter,
     FilteredPath,
@@ -30,10 +29,13 @@ from rolebridge.core.filters import (
     ValuePath,
     by_name,
     check,
+    compile_filter,
     parse_filter,
     parse_path,
     problems,
     referenced_attributes,
+    values_at,
+    why_false,
 )
 from rolebridge.core.mapping import Condition, DateFrom
 from rolebridge.mapfile.reading import Sink, read_text
@@ -59,8 +61,8 @@ class ConditionReader:
             return None
         table = _extended(self._table, [path for path in _paths(parsed) if path.schema is not None])
         refused = problems(parsed, table)
-        for error in refused:
-            self._refuse(text, error)
+        for problem in refused:
+            self._refuse(text, problem)
         if refused:
             return None
         resolved = check(parsed, table)

@@ -52,8 +52,8 @@ def load_mapping_set(
 def files_digest(files: Mapping[str, str]) -> str:
     """Return the SHA-256 (hexadecimal) over the names and contents of mapping files.
 
-    Of a name only the last part counts, so that it does not matter from where the same folder is read. Lengths stand before
-    the parts, so that no two sets of files give the same bytes.
+    Of a name only the last part counts, so that it does not matter from where the same folder is read. Lengths stand
+    before the parts, so that no two sets of files give the same bytes.
     """
     digest = hashlib.sha256()
     for part in (

@@ -47,7 +47,7 @@ class Sink:
         for diagnostic in diagnostics:
             self._keep(diagnostic)
 
-    def add(  # noqa: PLR0913 - a diagnostic's own fields
+    def add(
         self,
         code: str,
         at: Node | Place,
@@ -84,22 +84,23 @@ def read_table(node: Node, what: str, sink: Sink) -> Table | None:
     """Return the node as a mapping."""
     if isinstance(node, Table):
         return node
-    return _wrong(node, f"{what} must be a mapping (`key: value`)", sink)
+    _wrong(node, f"{what} must be a mapping (`key: value`)", sink)
+    return None
 
 
 def read_items(node: Node, what: str, sink: Sink) -> tuple[Node, ...] | None:
     """Return the items of a list."""
     if isinstance(node, Items):
         return node.items
-    return _wrong(node, f"{what} must be a list", sink)
+    _wrong(node, f"{what} must be a list", sink)
+    return None
 
 
 def read_text(node: Node, what: str, sink: Sink) -> Scalar | None:
     """Return the node as text that is not empty; an unquoted `{capture}` is named as such."""
-    if isinstance(node, Table) and node.looks_like_capture:
-        return refuse_unquoted(node, sink)
     if not isinstance(node, Scalar):
-        return _wrong(node, f"{what} must be text", sink)
+        _wrong(node, f"{what} must be text", sink)
+        return None
     if node.is_empty:
         help_ = f'quote it if you mean the text: "{node.text}"' if node.text else None
         sink.add("wrong-type", node, f"{what} is empty", help_=help_)
@@ -133,7 +134,8 @@ def read_flag(node: Node, what: str, sink: Sink) -> bool | None:
     """Return `true` or `false`."""
     if isinstance(node, Scalar) and not node.style and node.text in {"true", "false"}:
         return node.text == "true"
-    return _wrong(node, f"{what} must be `true` or `false`", sink)
+    _wrong(node, f"{what} must be `true` or `false`", sink)
+    return None
 
 
 def read_choice(node: Node, what: str, choices: Iterable[str], sink: Sink) -> str | None:
@@ -182,7 +184,7 @@ def read_entries(node: Node, what: str, sink: Sink) -> Iterator[Entry]:
         yield from table.entries.values()
 
 
-def refuse_unquoted(node: Table, sink: Sink) -> None:
+def _refuse_unquoted(node: Table, sink: Sink) -> None:
     """Record that a capture stands without quotes, which YAML reads as a mapping."""
     name = next(iter(node.entries))
     quoted = f'"{{{name}}}"'
@@ -198,7 +200,7 @@ def shorten(text: str) -> str:
 
 
 def _nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return a help line of known words; comparing is quadratic in a word and linear in their number, so both are bounded."""
+    """Return a help line of known words. Comparing costs length squared times their number, so both are bounded."""
     words = list(islice(known, 500))
     near = did_you_mean(word, words) if len(word) <= 64 else None
     if near is None and 0 < len(words) <= 12:
@@ -209,6 +211,6 @@ def _nearest(word: str, known: Iterable[str]) -> str | None:
 def _wrong(node: Node, detail: str, sink: Sink) -> None:
     """Record a value of the wrong shape, unless it was refused before."""
     if isinstance(node, Table) and node.looks_like_capture:
-        refuse_unquoted(node, sink)
+        _refuse_unquoted(node, sink)
     elif not isinstance(node, Broken):
         sink.add("wrong-type", node, detail)

@@ -91,7 +91,7 @@ class RuleReader:
         starts, ends = self._boundary(fields.get("from"), "`from`"), self._boundary(fields.get("until"), "`until`")
         note = self._text(fields.get("note"), "`note`")
         self._check_shape(table, fields, deny_all)
-        self._check_projects(table, fields, [term.slot for term in (*grant, *deny)])
+        self._check_projects(table, fields, [*(term.slot for term in grant), *(term.slot for term in deny)])
         self._check_captures(fields, groups, uses)
         self._check_period(fields, starts, ends)
         if self._sink.errors != before:
@@ -283,14 +283,14 @@ class RuleReader:
         text = reading.read_text(node, what, self._sink)
         if text is None:
             return None
-        try:
-            return date.fromisoformat(text.text) if _DATE.fullmatch(text.text) else self._no_date(text)
-        except ValueError:
-            return self._no_date(text)
-
-    def _no_date(self, text: Scalar) -> None:
+        if _DATE.fullmatch(text.text):
+            try:
+                return date.fromisoformat(text.text)
+            except ValueError:
+                pass  # the 31st of February is refused below, as any other text is
         help_ = "write a day that exists, year first: `2026-12-31`"
         self._sink.add("bad-date", text, f"`{shorten(text.text)}` is not a day", help_=help_)
+        return None
 
     # --- does it fit together ---
 
@@ -315,7 +315,7 @@ class RuleReader:
     def _check_projects(self, table: Table, fields: Mapping[str, Node], slots: Iterable[str]) -> None:
         """Check that projects stand exactly where a project slot is spoken of; only sound slots are judged."""
         known = self._in.names.catalogue.slots
-        touched = {slot for slot in slots} | self._slots_named(fields)
+        touched = set(slots) | self._slots_named(fields)
         of_projects = sorted(slot for slot in touched if known[slot].level is Level.PROJECT)
         if of_projects and "projects" not in fields:
             detail = f"`{of_projects[0]}` is held in projects, and the rule names none"

@@ -35,7 +35,7 @@ _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%")
 
 @dataclass(frozen=True, slots=True)
 class ReadWorkspace:
-    """A mapping file that was read: its mapping, if it is sound enough to have one, and the place of its workspace id."""
+    """A mapping file that was read: the text of its workspace id, and its mapping when the platform is known."""
 
     workspace: Scalar | None
     mapping: WorkspaceMapping | None

@@ -110,7 +110,7 @@ def _is_bare(node: Node) -> bool:
 
 
 def parse_yaml(text: str, file: str) -> tuple[Node | None, list[Diagnostic]]:
-    """Return the document's root node, or None when there is none to go on with, and every problem of the YAML itself."""
+    """Return the document's root, None when there is nothing to go on with, and every problem of the YAML itself."""
     text = text.removeprefix("\ufeff")
     if len(text) > MAX_CHARACTERS:
         detail = f"the file has {len(text)} characters, the limit is {MAX_CHARACTERS}"
@@ -165,9 +165,12 @@ class _Builder:
 
     def _events(self) -> Iterator[Any]:
         while self._loader.check_event():
-            yield self._loader.get_event()
+            yield self._next()
 
-    def _node(self, event: yaml.NodeEvent, depth: int) -> Node:
+    def _next(self) -> Any:
+        return self._loader.get_event()  # type: ignore[no-untyped-call]
+
+    def _node(self, event: Any, depth: int) -> Node:
         place, excerpt = self._place(event.start_mark), self._excerpt(event)
         if isinstance(event, yaml.AliasEvent):
             self._add("yaml-anchor", f"`*{event.anchor}` is an alias: write the value out", place, excerpt)
@@ -181,7 +184,7 @@ class _Builder:
             return self._items(event, place, depth)
         return self._table(event, place, depth)
 
-    def _check_plainness(self, event: yaml.NodeEvent, place: Place) -> None:
+    def _check_plainness(self, event: Any, place: Place) -> None:
         """Refuse an anchor or a tag on a node; the node itself is read all the same."""
         if event.anchor is not None:
             self._add(
@@ -193,7 +196,7 @@ class _Builder:
         if getattr(event, "tag", None) is not None:
             self._add("yaml-anchor", "a tag (`!…`) is not part of the language", place, self._excerpt(event))
 
-    def _scalar(self, event: yaml.ScalarEvent, place: Place, excerpt: str) -> Node:
+    def _scalar(self, event: Any, place: Place, excerpt: str) -> Node:
         raw = self._source(event)
         if bad := _CONTROL.search(event.value):
             detail = f"the text holds the control character U+{ord(bad.group()):04X}"
@@ -201,7 +204,7 @@ class _Builder:
             return Broken(place, excerpt)
         return Scalar(place, excerpt, event.value, event.style or "", raw)
 
-    def _items(self, event: yaml.SequenceStartEvent, place: Place, depth: int) -> Items:
+    def _items(self, event: Any, place: Place, depth: int) -> Items:
         items: list[Node] = []
         end = event
         for end in self._events():
@@ -210,14 +213,14 @@ class _Builder:
             items.append(self._node(end, depth + 1))
         return Items(place, self._between(event, end), tuple(items))
 
-    def _table(self, event: yaml.NodeEvent, place: Place, depth: int) -> Table:
+    def _table(self, event: Any, place: Place, depth: int) -> Table:
         entries: dict[str, Entry] = {}
         end: Any = event
         for end in self._events():
             if isinstance(end, yaml.MappingEndEvent):
                 break
             key = self._node(end, depth + 1)
-            value = self._node(self._loader.get_event(), depth + 1)
+            value = self._node(self._next(), depth + 1)
             self._enter(entries, key, value)
         flow = bool(getattr(event, "flow_style", False))
         return Table(place, self._between(event, end), entries, flow)
@@ -243,16 +246,16 @@ class _Builder:
     def _mark(self) -> Any:
         return self._loader.get_mark()
 
-    def _source(self, event: yaml.NodeEvent) -> str:
+    def _source(self, event: Any) -> str:
         return self._text[event.start_mark.index : event.end_mark.index]
 
-    def _excerpt(self, event: yaml.NodeEvent) -> str:
+    def _excerpt(self, event: Any) -> str:
         return _first_line(self._text, event.start_mark.index, event.end_mark.index)
 
     def _between(self, start: Any, end: Any) -> str:
         return _first_line(self._text, start.start_mark.index, end.end_mark.index)
 
-    def _line(self, number: int, index: int) -> tuple[str, int]:
+    def _line(self, index: int) -> tuple[str, int]:
         """Return the line of the text around `index` and the index at which it starts."""
         start = self._text.rfind("\n", 0, index) + 1
         end = self._text.find("\n", index)
@@ -285,7 +288,7 @@ class _Builder:
         mark = error.problem_mark or error.context_mark or self._mark()
         place = self._place(mark)
         problem = _in_backticks(error.problem or "the text cannot be read")
-        line, start = self._line(mark.line, mark.index)
+        line, start = self._line(mark.index)
         if capture := _capture_at(line, mark.index - start):
             where = Place(self._file, place.line, capture.start() + 1)
             detail = f"YAML reads the braces of `{capture.group()}` as a mapping"
