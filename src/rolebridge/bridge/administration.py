@@ -1,0 +1,204 @@
+"""Organizations, connections and the secrets that open them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from uuid import uuid4
+
+from rolebridge.bridge.callers import Operator
+from rolebridge.bridge.credentials import KEY_PREFIX, TOKEN_PREFIX, Hasher, NewSecret
+from rolebridge.core.errors import Invalid, NotFound
+from rolebridge.store.engine import Store
+from rolebridge.store.records import Connection, Credential, Key, Organization, Token
+from rolebridge.store.unit import Unit
+
+
+class KeyRole(StrEnum):
+    """What the holder of an API key may do: everything, change access, read all the record, or read access."""
+
+    OWNER = "owner"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+    READER = "reader"
+
+
+class Administration:
+    """What whoever holds the machine may do to set an installation up."""
+
+    def __init__(self, store: Store, hasher: Hasher, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._hasher = hasher
+        self._clock = clock
+
+    # --- organizations ---------------------------------------------------------------------------------------
+
+    def add_organization(self, operator: Operator, name: str) -> Organization:
+        """Create an organization. Raises Invalid for a name that is none, Taken for one in use."""
+
+        def work(unit: Unit) -> Organization:
+            organization = unit.accounts.add_organization(str(uuid4()), name, self._clock())
+            self._audit(unit, operator, organization.id, "organization.added", organization.id, name)
+            return organization
+
+        return self._store.transact(work)
+
+    def organizations(self) -> Sequence[Organization]:
+        """Return all organizations, by name."""
+        with self._store.read() as unit:
+            return unit.accounts.organizations()
+
+    def organization(self, name: str | None) -> Organization:
+        """Return the organization of that name, or the only one there is when no name is given."""
+        if name is not None:
+            with self._store.read() as unit:
+                found = unit.accounts.organization_named(name)
+            if found is None:
+                raise NotFound("organization", name)
+            return found
+        known = self.organizations()
+        if not known:
+            raise Invalid("there is no organization yet; `rolebridge org add NAME` makes one", "organization")
+        if len(known) > 1:
+            names = ", ".join(f"`{organization.name}`" for organization in known)
+            raise Invalid(f"there are several organizations ({names}); say which one", "organization")
+        return known[0]
+
+    # --- connections -----------------------------------------------------------------------------------------
+
+    def add_connection(
+        self, operator: Operator, organization: Organization, name: str, profile: str
+    ) -> tuple[Connection, NewSecret]:
+        """Create a connection with its first SCIM token; the secret is returned here and never again."""
+
+        def work(unit: Unit) -> tuple[Connection, NewSecret]:
+            connection = unit.accounts.add_connection(organization.id, str(uuid4()), name, profile, self._clock())
+            self._audit(unit, operator, organization.id, "connection.added", connection.id, name)
+            _, secret = self._new_token(unit, operator, connection, "first", None)
+            return connection, secret
+
+        return self._store.transact(work)
+
+    def connections(self, organization: Organization) -> Sequence[Connection]:
+        """Return an organization's connections, by name."""
+        with self._store.read() as unit:
+            return unit.accounts.connections(organization.id)
+
+    def connection(self, organization: Organization, name: str) -> Connection:
+        """Return the organization's connection of that name. Raises NotFound."""
+        with self._store.read() as unit:
+            found = unit.accounts.connection_named(organization.id, name)
+        if found is None:
+            raise NotFound("connection", name)
+        return found
+
+    # --- SCIM tokens -----------------------------------------------------------------------------------------
+
+    def add_token(
+        self, operator: Operator, connection: Connection, name: str, expires_at: datetime | None
+    ) -> tuple[Token, NewSecret]:
+        """Create another token beside those the connection has, so that one can be replaced without a gap."""
+        return self._store.transact(lambda unit: self._new_token(unit, operator, connection, name, expires_at))
+
+    def _new_token(
+        self, unit: Unit, operator: Operator, connection: Connection, name: str, expires_at: datetime | None
+    ) -> tuple[Token, NewSecret]:
+        credential, secret = self._new_credential(TOKEN_PREFIX, name, expires_at)
+        token = Token(connection.organization_id, connection.id, credential)
+        unit.accounts.add_token(token)
+        reason = f"{connection.name}: {name}"
+        self._audit(unit, operator, connection.organization_id, "token.added", credential.id, reason)
+        return token, secret
+
+    def tokens(self, connection: Connection) -> Sequence[Token]:
+        """Return a connection's tokens, oldest first, the revoked and expired ones included."""
+        with self._store.read() as unit:
+            tokens = unit.accounts.tokens(connection.organization_id)
+        return [token for token in tokens if token.connection_id == connection.id]
+
+    def revoke_token(self, operator: Operator, connection: Connection, token_id: str) -> Credential:
+        """Make a token worthless at once. `token_id` may be the beginning of one id. Raises NotFound, Invalid."""
+        credential = _by_id("token", token_id, [token.credential for token in self.tokens(connection)])
+
+        def work(unit: Unit) -> None:
+            if unit.accounts.revoke_token(connection.organization_id, credential.id, self._clock()):
+                reason = f"{connection.name}: {credential.name}"
+                self._audit(unit, operator, connection.organization_id, "token.revoked", credential.id, reason)
+
+        self._store.transact(work)
+        return credential
+
+    # --- API keys --------------------------------------------------------------------------------------------
+
+    def add_key(
+        self,
+        operator: Operator,
+        organization: Organization,
+        name: str,
+        role: KeyRole,
+        *,
+        workspace: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> tuple[Key, NewSecret]:
+        """Create an API key; the secret is returned here and never again."""
+        credential, secret = self._new_credential(KEY_PREFIX, name, expires_at)
+        key = Key(organization.id, credential, role, workspace)
+
+        def work(unit: Unit) -> None:
+            unit.accounts.add_key(key)
+            self._audit(unit, operator, organization.id, "key.added", credential.id, f"{name} ({role})")
+
+        self._store.transact(work)
+        return key, secret
+
+    def keys(self, organization: Organization) -> Sequence[Key]:
+        """Return an organization's API keys, oldest first, the revoked and expired ones included."""
+        with self._store.read() as unit:
+            return unit.accounts.keys(organization.id)
+
+    def revoke_key(self, operator: Operator, organization: Organization, key_id: str) -> Credential:
+        """Make an API key worthless at once. `key_id` may be the beginning of one id. Raises NotFound, Invalid."""
+        credential = _by_id("key", key_id, [key.credential for key in self.keys(organization)])
+
+        def work(unit: Unit) -> None:
+            if unit.accounts.revoke_key(organization.id, credential.id, self._clock()):
+                self._audit(unit, operator, organization.id, "key.revoked", credential.id, credential.name)
+
+        self._store.transact(work)
+        return credential
+
+    # --- shared ----------------------------------------------------------------------------------------------
+
+    def _new_credential(self, prefix: str, name: str, expires_at: datetime | None) -> tuple[Credential, NewSecret]:
+        now = self._clock()
+        if expires_at is not None and expires_at <= now:
+            raise Invalid("what expires must do so in the future", "expires_at")
+        secret = self._hasher.new(prefix)
+        credential = Credential(str(uuid4()), name, secret.hash, self._hasher.key_id, secret.hint, now, expires_at)
+        return credential, secret
+
+    def _audit(
+        self, unit: Unit, operator: Operator, organization_id: str, kind: str, subject_id: str, reason: str
+    ) -> None:
+        unit.record(organization_id).audit(
+            kind=kind,
+            actor=operator.actor,
+            request_id=operator.request_id,
+            subject_kind=kind.partition(".")[0],
+            subject_id=subject_id,
+            before=None,
+            after=None,
+            reason=reason,
+            now=self._clock(),
+        )
+
+
+def _by_id(kind: str, id_: str, credentials: Sequence[Credential]) -> Credential:
+    """Return the one live credential whose id begins with `id_`."""
+    found = [one for one in credentials if one.id.startswith(id_) and one.revoked_at is None] if id_ else []
+    if not found:
+        raise NotFound(kind, id_)
+    if len(found) > 1:
+        raise Invalid(f"several {kind}s begin with `{id_}`", "id")
+    return found[0]

@@ -1,0 +1,49 @@
+"""Secrets that we hand out: how they are made, and the only form in which they are kept.
+
+A secret has 256 random bits, so no slow hash is needed to protect it. What is stored is its HMAC under a key derived
+from the installation's secret key: a stolen database gives no secret away, and whoever can write to the database but
+does not have the key cannot mint one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, field
+
+TOKEN_PREFIX = "rbt_"
+"""Begins every SCIM bearer token, so that secret scanners and people recognise one."""
+KEY_PREFIX = "rbk_"
+"""Begins every API key."""
+
+_SECRET_BYTES = 32
+_HINT_LENGTH = 4
+_PURPOSE = b"rolebridge credential hash v1"
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecret:
+    """A secret just made: `text` is shown once and never stored, `hash` is stored, `hint` is its last characters."""
+
+    text: str = field(repr=False)
+    hash: bytes
+    hint: str
+
+
+class Hasher:
+    """Turns secrets into what is stored of them."""
+
+    def __init__(self, secret_key: bytes) -> None:
+        """Derive the hashing key, so that the installation's key itself is used for nothing else."""
+        self._key = hmac.digest(secret_key, _PURPOSE, "sha256")
+        self.key_id = hashlib.sha256(self._key).hexdigest()[:16]
+
+    def hash(self, text: str) -> bytes:
+        """Return what is stored of a secret: 32 bytes."""
+        return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256")
+
+    def new(self, prefix: str) -> NewSecret:
+        """Return a new secret that begins with `prefix`."""
+        text = prefix + secrets.token_urlsafe(_SECRET_BYTES)
+        return NewSecret(text, self.hash(text), text[-_HINT_LENGTH:])

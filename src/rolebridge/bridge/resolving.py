@@ -1,0 +1,157 @@
+"""From a change in the directory or the mapping to changed grants: the one place where grants are written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from rolebridge.bridge.rulebooks import Rulebook
+from rolebridge.core.assignment import ManualAssignment
+from rolebridge.core.directory import Membership, User
+from rolebridge.core.grants import Grant, grants_of
+from rolebridge.core.plan import Change, ChangeKind, diff
+from rolebridge.core.resolver import resolve
+from rolebridge.store.unit import Unit
+
+_CHUNK = 500  # users read and resolved at a time: memory stays flat whatever the size of the change
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What brought a change about: who, by which request, and in one line what they did."""
+
+    actor: str
+    request_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """One user's grants before and after, and the days on which they are to be looked at again, by workspace."""
+
+    user_id: str
+    before: tuple[Grant, ...]
+    after: tuple[Grant, ...]
+    rechecks: dict[str, str]
+
+
+def recompute(
+    unit: Unit, organization_id: str, rulebook: Rulebook, user_ids: Iterable[str], cause: Cause, now: datetime
+) -> tuple[Change, ...]:
+    """Resolve the users again and write what differs: grants, an audit row for each person, outbox rows.
+
+    Users that no longer exist lose everything. Returns the changes, in the order of the users' ids. The users' rows are
+    locked first, so that two transactions that both change one person's memberships see each other's.
+    """
+    changes: list[Change] = []
+    for chunk in _chunks(sorted(set(user_ids))):
+        unit.directory(organization_id).lock_users(chunk)
+        for resolved in resolve_users(unit, organization_id, rulebook, chunk, now):
+            changes.extend(_write(unit, organization_id, resolved, cause, now))
+    return tuple(changes)
+
+
+def resolve_users(
+    unit: Unit, organization_id: str, rulebook: Rulebook, user_ids: Sequence[str], now: datetime
+) -> Iterator[Resolved]:
+    """Yield what each of the users holds now and what they would hold under `rulebook`; nothing is written."""
+    directory, granted = unit.directory(organization_id), unit.grants(organization_id)
+    users = {user.id: user for user in directory.core_users(user_ids)}
+    memberships = directory.memberships(user_ids)
+    manual = granted.manual_of_users(user_ids)
+    before = granted.of_users(user_ids)
+    for user_id in user_ids:
+        user = users.get(user_id)
+        after, rechecks = (
+            ((), {})
+            if user is None
+            else _outcome(rulebook, user, memberships.get(user_id, ()), manual.get(user_id, ()), now)
+        )
+        yield Resolved(user_id, tuple(before.get(user_id, ())), after, rechecks)
+
+
+def _outcome(
+    rulebook: Rulebook,
+    user: User,
+    memberships: Sequence[Membership],
+    manual: Sequence[ManualAssignment],
+    now: datetime,
+) -> tuple[tuple[Grant, ...], dict[str, str]]:
+    grants: list[Grant] = []
+    rechecks: dict[str, str] = {}
+    for program in rulebook.programs:
+        resolution = resolve(program, user, memberships, manual, now)
+        grants.extend(grants_of(program, resolution, rulebook.revision))
+        if resolution.next_change is not None:
+            rechecks[program.workspace] = resolution.next_change.isoformat()
+    return tuple(grants), rechecks
+
+
+def _write(unit: Unit, organization_id: str, resolved: Resolved, cause: Cause, now: datetime) -> tuple[Change, ...]:
+    changes = diff(resolved.before, resolved.after, cause.text)
+    granted = unit.grants(organization_id)
+    granted.replace_for_user(resolved.user_id, resolved.before, resolved.after)
+    granted.set_rechecks(resolved.user_id, resolved.rechecks)
+    felt = [change for change in changes if change.kind is not ChangeKind.PROVENANCE]
+    if changes:
+        record = unit.record(organization_id)
+        record.audit(
+            kind="grants.changed",
+            actor=cause.actor,
+            request_id=cause.request_id,
+            subject_kind="user",
+            subject_id=resolved.user_id,
+            before=_rows(change.before for change in changes),
+            after=_rows(change.after for change in changes),
+            reason=cause.text,
+            now=now,
+        )
+        for change in felt:
+            record.outbox("grant." + change.kind, _payload(change), now)
+    return changes
+
+
+def _rows(grants: Iterable[Grant | None]) -> str:
+    return json.dumps([_brief(grant) for grant in grants if grant is not None], ensure_ascii=False)
+
+
+def _brief(grant: Grant) -> dict[str, object]:
+    brief: dict[str, object] = {
+        "workspace": grant.workspace,
+        "slot": grant.slot,
+        "project": grant.project,
+        "role": grant.role,
+        "state": grant.state,
+        "source": grant.source,
+        "rule": grant.rule,
+        "lock": grant.lock,
+        "revision": grant.revision,
+        "because": json.loads(grant.because),
+    }
+    if grant.acts_as_role:
+        brief["acts_as"] = {"slot": grant.acts_as_slot, "role": grant.acts_as_role}
+    return brief
+
+
+def _payload(change: Change) -> str:
+    """Return what a delivery needs to know: whose role in which scope goes from what to what."""
+    payload = {
+        "kind": change.kind,
+        "user_id": change.user_id,
+        "workspace": change.workspace,
+        "slot": change.slot,
+        "project": change.project,
+        "before": change.before.role if change.before else None,
+        "after": change.after.role if change.after else None,
+        "cause": change.cause,
+    }
+    return json.dumps(payload, ensure_ascii=False)
+
+
+def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+    remaining = iter(ids)
+    while chunk := list(islice(remaining, _CHUNK)):
+        yield chunk

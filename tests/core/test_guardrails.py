@@ -1,0 +1,90 @@
+"""Guard rails: when too many lose too much, and when nobody would be left."""
+
+from __future__ import annotations
+
+import pytest
+
+from rolebridge.core.assignment import Source
+from rolebridge.core.grants import Grant, GrantState
+from rolebridge.core.guardrails import GuardKind, holders, last_holders, revocations
+from rolebridge.core.mapping import Guard, HoldLimit
+from rolebridge.core.plan import diff
+
+
+def grants(people: range, role: str = "labeler", **fields: object) -> list[Grant]:
+    common = (
+        "w",
+        "project_role",
+        "p",
+        role,
+        GrantState.EFFECTIVE,
+        Source.RULE,
+        "r",
+        "",
+        "",
+        "",
+        "",
+        "",
+        None,
+        None,
+        1,
+        "",
+    )
+    return [Grant(f"u{n:03}", *common) for n in people]  # type: ignore[arg-type]
+
+
+GUARD = Guard(HoldLimit(0.25, 10), (("project_role", "labeler", 2),))
+
+
+@pytest.mark.parametrize(
+    ("holders_before", "losing", "trips"),
+    [
+        (100, 25, False),  # exactly the share: not over it
+        (100, 26, True),
+        (20, 9, False),  # 45 %, but fewer than ten people
+        (20, 10, True),  # ten people: at least ten
+        (1000, 200, False),  # many people, a small share
+        (10, 10, True),
+    ],
+)
+def test_a_mass_revocation_trips_only_past_both_bounds(holders_before: int, losing: int, trips: bool) -> None:
+    """`over` is a share that must be exceeded, `and_at_least` a number that must be reached."""
+    before = grants(range(holders_before))
+    changes = diff(before, grants(range(losing, holders_before)))
+    trip = revocations("w", GUARD, changes, holders_before)
+    assert (trip is not None) is trips
+    if trip is not None:
+        assert trip.kind is GuardKind.HOLD_REVOCATIONS
+        assert trip.count == losing
+
+
+def test_a_person_whose_role_is_exchanged_loses_nothing() -> None:
+    """Forty people who become reviewers trip nothing."""
+    changes = diff(grants(range(40)), grants(range(40), "reviewer"))
+    assert revocations("w", GUARD, changes, 40) is None
+
+
+def test_losses_in_another_workspace_do_not_count() -> None:
+    """A limit speaks of its own workspace."""
+    changes = diff(grants(range(40)), [])
+    assert revocations("elsewhere", GUARD, changes, 40) is None
+
+
+def test_without_a_limit_nothing_is_held() -> None:
+    """A mapping without `hold_revocations` lets everything pass."""
+    assert revocations("w", Guard(), diff(grants(range(40)), []), 40) is None
+
+
+@pytest.mark.parametrize(
+    ("had", "has", "trips"), [(3, 1, True), (3, 2, False), (1, 1, False), (1, 0, True), (0, 0, False), (1, 3, False)]
+)
+def test_the_last_holders_of_a_role_are_kept(had: int, has: int, trips: bool) -> None:
+    """Fewer than the kept number trips, unless it was no better before."""
+    found = last_holders("w", GUARD, holders(grants(range(had))), holders(grants(range(has))))
+    assert [trip.kind for trip in found] == ([GuardKind.KEEP] if trips else [])
+
+
+def test_blocked_rows_are_no_holders() -> None:
+    """Only what is in force counts."""
+    blocked = [Grant(*("u1", "w", "s", "", "r", GrantState.BLOCKED, Source.RULE), *[""] * 6, None, None, 1, "")]
+    assert holders(blocked) == {}
