@@ -11,26 +11,30 @@ from rolebridge.core.mapping import Guard, HoldLimit
 from rolebridge.core.plan import diff
 
 
-def grants(people: range, role: str = "labeler", **fields: object) -> list[Grant]:
-    common = (
-        "w",
-        "project_role",
-        "p",
-        role,
-        GrantState.EFFECTIVE,
-        Source.RULE,
-        "r",
-        "",
-        "",
-        "",
-        "",
-        "",
-        None,
-        None,
-        1,
-        "",
+def grant(user: str, role: str = "labeler", state: GrantState = GrantState.EFFECTIVE) -> Grant:
+    return Grant(
+        user_id=user,
+        workspace="w",
+        slot="project_role",
+        project="p",
+        role=role,
+        state=state,
+        source=Source.RULE,
+        rule="r",
+        lock="",
+        reach="",
+        override="",
+        acts_as_slot="",
+        acts_as_role="",
+        valid_from=None,
+        valid_until=None,
+        revision=1,
+        because="",
     )
-    return [Grant(f"u{n:03}", *common) for n in people]  # type: ignore[arg-type]
+
+
+def grants(people: range, role: str = "labeler") -> list[Grant]:
+    return [grant(f"u{n:03}", role) for n in people]
 
 
 GUARD = Guard(HoldLimit(0.25, 10), (("project_role", "labeler", 2),))
@@ -86,5 +90,4 @@ def test_the_last_holders_of_a_role_are_kept(had: int, has: int, trips: bool) ->
 
 def test_blocked_rows_are_no_holders() -> None:
     """Only what is in force counts."""
-    blocked = [Grant(*("u1", "w", "s", "", "r", GrantState.BLOCKED, Source.RULE), *[""] * 6, None, None, 1, "")]
-    assert holders(blocked) == {}
+    assert holders([grant("u1", state=GrantState.BLOCKED)]) == {}
