@@ -1,0 +1,84 @@
+"""The bytes of a request → JSON values that can be stored and answered: bounded, unambiguous, UTF-8 without NUL.
+
+The bytes themselves are capped by whoever read them from the socket.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from typing import Any, Final, NoReturn
+
+from rolebridge.scim.errors import invalid_syntax, invalid_value
+
+# A resource has four levels below its list in a PATCH; anything near this bound is no SCIM message.
+MAX_DEPTH: Final = 16
+
+_NUL_ESCAPE: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def parse_body(body: bytes | str) -> Any:
+    """Read one JSON value. Raises `ScimError` (invalidSyntax, invalidValue) for everything that is not I-JSON.
+
+    Refused beside bad syntax: keys given twice (RFC 8259 §4: which one counts is anybody's guess), NaN and infinity,
+    more than `MAX_DEPTH` levels, NUL and half surrogate pairs (PostgreSQL and UTF-8 cannot hold them).
+    """
+    raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+    try:
+        value = _DECODER.decode(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise invalid_syntax(f"the body is not UTF-8 at byte {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise invalid_syntax(f"the body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise invalid_syntax(_TOO_DEEP) from error
+    except ValueError as error:  # Python reads no integer of more than 4,300 digits
+        raise invalid_syntax("the body holds a number that is too long") from error
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+        _check_depth(value)
+    if b"\\u" in raw:
+        _check_text(raw, value)
+    return value
+
+
+_TOO_DEEP: Final = f"the body is nested more than {MAX_DEPTH} levels deep"
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise invalid_syntax(f"the body has the key `{twice[:60]}` twice in one object")
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise invalid_syntax(f"`{name}` is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            item
+            for node in level
+            if isinstance(node, dict | list)
+            for item in (node.values() if isinstance(node, dict) else node)
+        ]
+        if not level:
+            return
+    raise invalid_syntax(_TOO_DEEP)
+
+
+def _check_text(raw: bytes, value: Any) -> None:
+    """Refuse what only a `\\u` escape can smuggle in."""
+    if _NUL_ESCAPE.search(raw):
+        raise invalid_value("the body holds the NUL character, which cannot be stored")
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise invalid_value("the body holds half of a surrogate pair, which is no character") from error
