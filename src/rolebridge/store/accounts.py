@@ -1,0 +1,296 @@
+"""Organizations, connections, SCIM tokens and API keys: what finds the organization."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Table, func, select, update
+
+from rolebridge.core.errors import Invalid, NotFound, Taken
+from rolebridge.store.documents import folded_key, moment, moment_or_none, stamp, stamp_or_none
+from rolebridge.store.links import Link, Row
+from rolebridge.store.records import Connection, Credential, Key, Organization, Token, TokenHolder
+from rolebridge.store.statements import Statement, given, insert_into, storable
+from rolebridge.store.tables import connections, keys, organizations, tokens
+
+_ORGANIZATION = (organizations.c.id, organizations.c.name, organizations.c.created)
+_CONNECTION = (connections.c.organization_id, connections.c.id, connections.c.name, connections.c.profile,
+               connections.c.created)  # fmt: skip
+_CREDENTIAL = ("id", "name", "hash", "key_id", "hint", "created", "expires_at", "revoked_at", "last_used_at")
+_TOKEN = (tokens.c.organization_id, tokens.c.connection_id, *(tokens.c[name] for name in _CREDENTIAL))
+_KEY = (keys.c.organization_id, keys.c.role, keys.c.workspace, *(keys.c[name] for name in _CREDENTIAL))
+
+INSERT_ORGANIZATION: Final = Statement(lambda db: insert_into(db, organizations, unless_taken=True))
+INSERT_CONNECTION: Final = Statement(lambda db: insert_into(db, connections, unless_taken=True))
+INSERT_TOKEN: Final = Statement(lambda db: insert_into(db, tokens))
+INSERT_KEY: Final = Statement(lambda db: insert_into(db, keys))
+
+ORGANIZATIONS: Final = Statement(lambda _: select(*_ORGANIZATION).order_by(organizations.c.name_key))
+ORGANIZATION: Final = Statement(lambda _: select(*_ORGANIZATION).where(organizations.c.id == given("id")))
+ORGANIZATION_NAMED: Final = Statement(
+    lambda _: select(*_ORGANIZATION).where(organizations.c.name_key == given("name_key"))
+)
+CONNECTIONS: Final = Statement(
+    lambda _: (
+        select(*_CONNECTION)
+        .where(connections.c.organization_id == given("organization_id"))
+        .order_by(connections.c.name_key)
+    )
+)
+CONNECTION: Final = Statement(
+    lambda _: select(*_CONNECTION).where(
+        connections.c.organization_id == given("organization_id"), connections.c.id == given("id")
+    )
+)
+CONNECTION_NAMED: Final = Statement(
+    lambda _: select(*_CONNECTION).where(
+        connections.c.organization_id == given("organization_id"), connections.c.name_key == given("name_key")
+    )
+)
+SET_PROFILE: Final = Statement(
+    lambda _: (
+        update(connections)
+        .where(connections.c.organization_id == given("organization_id"), connections.c.id == given("of"))
+        .values(profile=given("profile"))
+    )
+)
+TOKENS: Final = Statement(
+    lambda _: (
+        select(*_TOKEN)
+        .where(tokens.c.organization_id == given("organization_id"))
+        .order_by(tokens.c.created, tokens.c.id)
+    )
+)
+# The one question of every SCIM request: three unique indexes, one row.
+TOKEN_BY_HASH: Final = Statement(
+    lambda _: (
+        select(*_TOKEN, *_CONNECTION, *_ORGANIZATION)
+        .join(
+            connections,
+            (connections.c.organization_id == tokens.c.organization_id) & (connections.c.id == tokens.c.connection_id),
+        )
+        .join(organizations, organizations.c.id == tokens.c.organization_id)
+        .where(tokens.c.hash == given("hash", tokens.c.hash))
+    )
+)
+KEYS: Final = Statement(
+    lambda _: (
+        select(*_KEY).where(keys.c.organization_id == given("organization_id")).order_by(keys.c.created, keys.c.id)
+    )
+)
+KEY_BY_HASH: Final = Statement(lambda _: select(*_KEY).where(keys.c.hash == given("hash", keys.c.hash)))
+
+
+def _revoke(chosen: Table) -> Statement:
+    return Statement(
+        lambda _: (
+            update(chosen)
+            .where(chosen.c.organization_id == given("organization_id"), chosen.c.id == given("of"))
+            .where(chosen.c.revoked_at.is_(None))
+            .values(revoked_at=given("at"))
+        )
+    )
+
+
+def _touch(chosen: Table) -> Statement:
+    # Several processes report: the later use stays.
+    return Statement(
+        lambda _: (
+            update(chosen)
+            .where(chosen.c.organization_id == given("organization_id"), chosen.c.id == given("of"))
+            .where(func.coalesce(chosen.c.last_used_at, "") < given("at"))
+            .values(last_used_at=given("at"))
+        )
+    )
+
+
+REVOKE_TOKEN: Final = _revoke(tokens)
+REVOKE_KEY: Final = _revoke(keys)
+TOUCH_TOKEN: Final = _touch(tokens)
+TOUCH_KEY: Final = _touch(keys)
+
+
+class Accounts:
+    """Organizations, connections, tokens and keys. Names are unique without regard to case."""
+
+    __slots__ = ("_link",)
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    # --- organizations
+
+    def add_organization(self, id: str, name: str, now: datetime) -> Organization:
+        """Add an organization. Raises `Taken` or `Invalid`."""
+        _check_name("organization", name)
+        created = stamp(now)
+        if not self._link.run(INSERT_ORGANIZATION, id=id, name=name, name_key=folded_key(name), created=created):
+            raise Taken("organization", "name", name)
+        return Organization(id, name, moment(created))
+
+    def organizations(self) -> list[Organization]:
+        """Return all organizations by name."""
+        return [_organization(row) for row in self._link.all(ORGANIZATIONS)]
+
+    def organization(self, id: str) -> Organization | None:
+        """Return the organization with this id."""
+        row = self._link.one(ORGANIZATION, id=id) if storable(id) else None
+        return _organization(row) if row else None
+
+    def organization_named(self, name: str) -> Organization | None:
+        """Return the organization with this name."""
+        row = self._link.one(ORGANIZATION_NAMED, name_key=folded_key(name)) if storable(name) else None
+        return _organization(row) if row else None
+
+    # --- connections
+
+    def add_connection(self, organization_id: str, id: str, name: str, profile: str, now: datetime) -> Connection:
+        """Add a connection. Raises `Taken`, `Invalid`, or `NotFound` for the organization."""
+        _check_name("connection", name)
+        if self.organization(organization_id) is None:
+            raise NotFound("organization", organization_id)
+        created = stamp(now)
+        if not self._link.run(
+            INSERT_CONNECTION,
+            organization_id=organization_id,
+            id=id,
+            name=name,
+            name_key=folded_key(name),
+            profile=profile,
+            created=created,
+        ):
+            raise Taken("connection", "name", name)
+        return Connection(organization_id, id, name, profile, moment(created))
+
+    def connections(self, organization_id: str) -> list[Connection]:
+        """Return the connections of an organization by name."""
+        return [_connection(row) for row in self._link.all(CONNECTIONS, organization_id=organization_id)]
+
+    def connection(self, organization_id: str, id: str) -> Connection | None:
+        """Return the connection with this id."""
+        row = self._link.one(CONNECTION, organization_id=organization_id, id=id) if storable(id) else None
+        return _connection(row) if row else None
+
+    def connection_named(self, organization_id: str, name: str) -> Connection | None:
+        """Return the connection with this name."""
+        if not storable(name):
+            return None
+        row = self._link.one(CONNECTION_NAMED, organization_id=organization_id, name_key=folded_key(name))
+        return _connection(row) if row else None
+
+    def set_profile(self, organization_id: str, id: str, profile: str) -> None:
+        """Give a connection another tolerance profile. Raises `NotFound`."""
+        if not self._link.run(SET_PROFILE, organization_id=organization_id, of=id, profile=profile):
+            raise NotFound("connection", id)
+
+    # --- tokens
+
+    def add_token(self, token: Token) -> None:
+        """Add a SCIM token. Raises `NotFound` for its connection."""
+        if self.connection(token.organization_id, token.connection_id) is None:
+            raise NotFound("connection", token.connection_id)
+        self._link.run(
+            INSERT_TOKEN,
+            organization_id=token.organization_id,
+            connection_id=token.connection_id,
+            **_credential_values(token.credential),
+        )
+
+    def tokens(self, organization_id: str) -> list[Token]:
+        """Return the SCIM tokens of an organization, oldest first, revoked ones included."""
+        return [_token(row) for row in self._link.all(TOKENS, organization_id=organization_id)]
+
+    def token_by_hash(self, hash: bytes) -> TokenHolder | None:
+        """Return whom a token speaks for, whether or not it is still usable (`Credential.usable`)."""
+        row = self._link.one(TOKEN_BY_HASH, hash=hash)
+        if row is None:
+            return None
+        return TokenHolder(_token(row[:11]), _connection(row[11:16]), _organization(row[16:]))
+
+    def revoke_token(self, organization_id: str, id: str, now: datetime) -> bool:
+        """Revoke a token; return whether that changed anything."""
+        return self._link.run(REVOKE_TOKEN, organization_id=organization_id, of=id, at=stamp(now)) > 0
+
+    def touch_tokens(self, used: Mapping[tuple[str, str], datetime]) -> None:
+        """Note when tokens, as (organization id, token id), were last used."""
+        self._link.run_many(TOUCH_TOKEN, _touched(used))
+
+    # --- keys
+
+    def add_key(self, key: Key) -> None:
+        """Add an API key. Raises `NotFound` for its organization."""
+        if key.organization_id is not None and self.organization(key.organization_id) is None:
+            raise NotFound("organization", key.organization_id)
+        self._link.run(
+            INSERT_KEY,
+            organization_id=key.organization_id or "",
+            role=key.role,
+            workspace=key.workspace,
+            **_credential_values(key.credential),
+        )
+
+    def keys(self, organization_id: str | None) -> list[Key]:
+        """Return the API keys of an organization, or with None those of the installation, oldest first."""
+        return [_key(row) for row in self._link.all(KEYS, organization_id=organization_id or "")]
+
+    def key_by_hash(self, hash: bytes) -> Key | None:
+        """Return an API key, whether or not it is still usable."""
+        row = self._link.one(KEY_BY_HASH, hash=hash)
+        return _key(row) if row else None
+
+    def revoke_key(self, organization_id: str | None, id: str, now: datetime) -> bool:
+        """Revoke a key; return whether that changed anything."""
+        return self._link.run(REVOKE_KEY, organization_id=organization_id or "", of=id, at=stamp(now)) > 0
+
+    def touch_keys(self, used: Mapping[tuple[str | None, str], datetime]) -> None:
+        """Note when keys, as (organization id, key id), were last used."""
+        self._link.run_many(TOUCH_KEY, _touched(used))
+
+
+def _check_name(kind: str, name: str) -> None:
+    if not name.strip() or not storable(name) or not name.isprintable():
+        raise Invalid(f"the name of {'an' if kind[0] in 'aeiou' else 'a'} {kind} must be printable text", "name")
+    if len(name) > 200:
+        raise Invalid(f"the name of the {kind} has {len(name)} characters, the limit is 200", "name")
+
+
+def _touched(
+    used: Mapping[tuple[str, str], datetime] | Mapping[tuple[str | None, str], datetime],
+) -> list[dict[str, str]]:
+    return [{"organization_id": owner or "", "of": id, "at": stamp(at)} for (owner, id), at in used.items()]
+
+
+def _credential_values(credential: Credential) -> dict[str, str | bytes | None]:
+    return {
+        "id": credential.id,
+        "name": credential.name,
+        "hash": credential.hash,
+        "key_id": credential.key_id,
+        "hint": credential.hint,
+        "created": stamp(credential.created),
+        "expires_at": stamp_or_none(credential.expires_at),
+        "revoked_at": stamp_or_none(credential.revoked_at),
+        "last_used_at": stamp_or_none(credential.last_used_at),
+    }
+
+
+def _organization(row: Row) -> Organization:
+    return Organization(row[0], row[1], moment(row[2]))
+
+
+def _connection(row: Row) -> Connection:
+    return Connection(row[0], row[1], row[2], row[3], moment(row[4]))
+
+
+def _credential(row: Row) -> Credential:
+    return Credential(*row[:5], moment(row[5]), *(moment_or_none(text) for text in row[6:9]))
+
+
+def _token(row: Row) -> Token:
+    return Token(row[0], row[1], _credential(row[2:]))
+
+
+def _key(row: Row) -> Key:
+    return Key(row[0] or None, _credential(row[3:]), row[1], row[2])

@@ -1,0 +1,17 @@
+"""The directory of one organization: users, groups and memberships, by what is done with them.
+
+Writing users and groups is in `users` and `groups`; what the resolver reads in `people`; what SCIM answers in `answers`.
+"""
+
+from __future__ import annotations
+
+from rolebridge.store.answers import Answers
+from rolebridge.store.groups import Groups
+from rolebridge.store.people import People
+from rolebridge.store.users import Users
+
+
+class Directory(Users, Groups, People, Answers):
+    """Users, groups and memberships of one organization."""
+
+    __slots__ = ()

@@ -1,0 +1,391 @@
+"""Groups and memberships: rows, deltas on them, and versions that say that something changed.
+
+A group's row is locked before its memberships change and before any user's row; so two changes of one group queue.
+Adding locks the users that it refers to against deletion, and nothing ever reads the members that a change does not
+name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import Select, delete, exists, func, literal_column, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import ClauseElement
+
+from rolebridge.core.directory import GroupDraft, MembershipSource
+from rolebridge.core.errors import Taken, Unavailable
+from rolebridge.store.documents import exact_key, folded_key, group_body, moment, restamped, stamp, text_json
+from rolebridge.store.links import BLOCK, Link, Row, in_batches
+from rolebridge.store.records import MemberDelta, StoredGroup
+from rolebridge.store.scope import GROUP, Scope
+from rolebridge.store.statements import Database, Statement, given, insert_into, json_list, listed, storable
+from rolebridge.store.tables import departed, groups, memberships, users
+
+GROUP_COLUMNS: Final = (
+    groups.c.id,
+    groups.c.connection_id,
+    groups.c.display,
+    groups.c.external_id,
+    groups.c.version,
+    groups.c.created,
+    groups.c.last_modified,
+    groups.c.body,
+)
+_CHANGING: Final = (
+    "display", "display_key", "display_json", "external_id", "external_key", "last_modified", "body",
+)  # fmt: skip
+
+
+def _by_id(_: Database, *, owned: bool, lock: bool) -> Select[Any]:
+    found = select(*GROUP_COLUMNS).where(groups.c.organization_id == given("organization_id"))
+    found = found.where(groups.c.id == given("id"))
+    if owned:
+        found = found.where(groups.c.connection_id == given("connection_id"))
+    return found.with_for_update(key_share=True) if lock else found
+
+
+BY_ID: Final = {
+    (owned, lock): Statement(partial(_by_id, owned=owned, lock=lock))
+    for owned in (False, True)
+    for lock in (False, True)
+}
+LOCKED: Final = Statement(
+    lambda _: (
+        select(*GROUP_COLUMNS)
+        .where(groups.c.organization_id == given("organization_id"), groups.c.id.in_(listed("ids")))
+        .order_by(groups.c.id)
+        .with_for_update(key_share=True)
+    )
+)
+INSERT: Final = Statement(lambda db: insert_into(db, groups, unless_taken=True))
+UPDATE: Final = Statement(
+    lambda _: (
+        update(groups)
+        .where(
+            groups.c.organization_id == given("organization_id"),
+            groups.c.id == given("of"),
+            groups.c.version == given("known", groups.c.version),
+        )
+        .values(
+            version=given("known", groups.c.version) + 1, **{name: given(name, groups.c[name]) for name in _CHANGING}
+        )
+    )
+)
+BUMP: Final = Statement(
+    lambda _: (
+        update(groups)
+        .where(
+            groups.c.organization_id == given("organization_id"),
+            groups.c.id == given("of"),
+            groups.c.version == given("known", groups.c.version),
+        )
+        .values(version=given("known", groups.c.version) + 1, last_modified=given("at"), body=given("text"))
+    )
+)
+DELETE: Final = Statement(
+    lambda _: delete(groups).where(groups.c.organization_id == given("organization_id"), groups.c.id == given("id"))
+)
+INSERT_DEPARTED: Final = Statement(lambda db: insert_into(db, departed))
+NAME_OWNER: Final = Statement(
+    lambda _: select(groups.c.id).where(
+        groups.c.organization_id == given("organization_id"),
+        groups.c.connection_id == given("connection_id"),
+        groups.c.display_key == given("display_key"),
+    )
+)
+EXTERNAL_OWNER: Final = Statement(
+    lambda _: select(groups.c.id).where(
+        groups.c.organization_id == given("organization_id"),
+        groups.c.connection_id == given("connection_id"),
+        groups.c.external_key == given("external_key"),
+    )
+)
+
+# --- memberships
+
+_OF_GROUP: Final = (
+    memberships.c.organization_id == given("organization_id"),
+    memberships.c.group_id == given("group_id"),
+)
+
+
+def _known(_: Database) -> Select[Any]:
+    """Return the select of those ids that are users of the connection, who then cannot be deleted meanwhile."""
+    return (
+        select(users.c.id)
+        .where(
+            users.c.organization_id == given("organization_id"),
+            users.c.id.in_(listed("ids")),
+            users.c.connection_id == given("connection_id"),
+        )
+        .order_by(users.c.id)
+        .with_for_update(read=True, key_share=True)
+    )
+
+
+def _add(database: Database) -> ClauseElement:
+    dialect = sqlite if database is Database.SQLITE else postgresql
+    row = func.each_text(given("ids")).table_valued("value")
+    rows = select(given("organization_id"), given("group_id"), row.c.value, given("source"), given("since"))
+    # SQLite cannot tell the ON of a join from the ON of ON CONFLICT without a WHERE between them.
+    rows = rows.where(literal_column("1") == literal_column("1"))
+    insert = dialect.insert(memberships).from_select(list(memberships.columns), rows)
+    return insert.on_conflict_do_nothing().returning(memberships.c.user_id)
+
+
+def _remove(_: Database) -> ClauseElement:
+    return (
+        delete(memberships).where(*_OF_GROUP, memberships.c.user_id.in_(listed("ids"))).returning(memberships.c.user_id)
+    )
+
+
+def _remove_others(database: Database) -> ClauseElement:
+    """Return the delete of all members but the listed ones.
+
+    SQLite puts the list into a table of its own for NOT IN; PostgreSQL does so only for an anti-join.
+    """
+    wanted = listed("ids")
+    if database is Database.POSTGRES:
+        row = func.each_text(given("ids")).table_valued("value")
+        other = ~exists(select(literal_column("1")).select_from(row).where(row.c.value == memberships.c.user_id))
+    else:
+        other = memberships.c.user_id.not_in(wanted)
+    return delete(memberships).where(*_OF_GROUP, other).returning(memberships.c.user_id)
+
+
+KNOWN: Final = Statement(_known)
+ADD: Final = Statement(_add)
+REMOVE: Final = Statement(_remove)
+REMOVE_OTHERS: Final = Statement(_remove_others)
+REMOVE_ALL: Final = Statement(lambda _: delete(memberships).where(*_OF_GROUP).returning(memberships.c.user_id))
+MEMBER_IDS: Final = Statement(
+    lambda _: (
+        select(memberships.c.user_id)
+        .where(*_OF_GROUP, memberships.c.user_id > given("after"))
+        .order_by(memberships.c.user_id)
+        .limit(literal_column(str(BLOCK)))
+    )
+)
+IS_MEMBER: Final = Statement(
+    lambda _: select(literal_column("1")).where(*_OF_GROUP, memberships.c.user_id == given("user_id"))
+)
+
+
+class Groups(Scope):
+    """The writing of groups and memberships."""
+
+    __slots__ = ()
+
+    def insert_group(self, connection_id: str, draft: GroupDraft, id: str, now: datetime) -> StoredGroup:
+        """Create a group without members.
+
+        Raises `Taken` when the connection has the displayName (in any case) or the externalId, and `Invalid` for
+        text that cannot be stored.
+        """
+        created = stamp(now)
+        body = group_body(id, draft, 1, created, created)
+        inserted = self._link.run(
+            INSERT,
+            organization_id=self._organization_id,
+            id=id,
+            connection_id=connection_id,
+            version=1,
+            created=created,
+            **_row(draft, created, body),
+        )
+        if not inserted:
+            raise self._group_taken(connection_id, draft, id)
+        self._count(connection_id, GROUP, 1)
+        values = (id, connection_id, draft.display, draft.external_id, 1, created, created, body)
+        return stored_group(self._organization_id, values)
+
+    def group(self, connection_id: str | None, id: str, *, lock: bool = False) -> StoredGroup | None:
+        """Return a group of the connection (None: of any), on PostgreSQL locked until the transaction ends."""
+        if not storable(id):
+            return None
+        values = {"organization_id": self._organization_id, "id": id}
+        if connection_id is not None:
+            values["connection_id"] = connection_id
+        row = self._link.one(BY_ID[connection_id is not None, lock], **values)
+        return stored_group(self._organization_id, row) if row else None
+
+    def update_group(self, stored: StoredGroup, draft: GroupDraft, now: datetime) -> StoredGroup:
+        """Make a group what the draft says, one version later; its members stay.
+
+        Raises `Taken` and `Invalid` as `insert_group` does, with nothing changed, and `Unavailable` when the group
+        has changed since `stored` was read without a lock.
+        """
+        version, modified, created = stored.version + 1, stamp(now), stamp(stored.created)
+        body = group_body(stored.id, draft, version, created, modified)
+        values = {
+            "organization_id": self._organization_id,
+            "of": stored.id,
+            "known": stored.version,
+            **_row(draft, modified, body),
+        }
+        keys_stay = draft.display == stored.display and draft.external_id == stored.external_id
+        if not update_unless_taken(self._link, UPDATE, values, refusable=not keys_stay):
+            taken = self._group_taken(stored.connection_id, draft, stored.id)
+            raise _changed(stored) if keys_stay or taken.attribute == "id" else taken
+        row = (stored.id, stored.connection_id, draft.display, draft.external_id, version, created, modified, body)
+        return stored_group(self._organization_id, row)
+
+    def delete_group(self, stored: StoredGroup, now: datetime) -> tuple[str, ...]:
+        """Delete a group and its memberships; return the ids of those who were members, in order."""
+        scope = {"organization_id": self._organization_id}
+        self._link.all(BY_ID[False, True], **scope, id=stored.id)
+        left = sorted(user_id for (user_id,) in self._link.all(REMOVE_ALL, **scope, group_id=stored.id))
+        if not self._link.run(DELETE, **scope, id=stored.id):
+            raise _changed(stored)
+        self._link.run(
+            INSERT_DEPARTED,
+            **scope,
+            id=stored.id,
+            kind=GROUP,
+            connection_id=stored.connection_id,
+            name=stored.display,
+            external_id=stored.external_id,
+            deleted=stamp(now),
+        )
+        self._count(stored.connection_id, GROUP, -1)
+        return tuple(left)
+
+    # --- memberships
+
+    def add_members(
+        self, group: StoredGroup, ids: Sequence[str], source: MembershipSource, now: datetime
+    ) -> MemberDelta:
+        """Add users of the group's connection, who need not be new to it; a membership keeps its first `since`."""
+        self._lock(group)
+        known = self._known(group, ids)
+        added = self._add(group, known, source, now)
+        return MemberDelta(self._bumped(group, bool(added), now), added=added, unknown=_others(ids, known))
+
+    def remove_members(self, group: StoredGroup, ids: Sequence[str], now: datetime) -> MemberDelta:
+        """Remove members; ids that are none change nothing."""
+        self._lock(group)
+        removed: list[str] = []
+        for batch in in_batches(ids, _MEMBERS):
+            removed += self._column(REMOVE, group_id=group.id, ids=json_list(batch))
+        return MemberDelta(self._bumped(group, bool(removed), now), removed=tuple(sorted(removed)))
+
+    def replace_members(
+        self, group: StoredGroup, ids: Sequence[str], source: MembershipSource, now: datetime
+    ) -> MemberDelta:
+        """Make users of the group's connection its only members; who stays keeps `since`."""
+        self._lock(group)
+        known = self._known(group, ids)
+        removed = self._column(REMOVE_OTHERS, group_id=group.id, ids=json_list(known))
+        added = self._add(group, known, source, now)
+        bumped = self._bumped(group, bool(added or removed), now)
+        return MemberDelta(bumped, added, tuple(sorted(removed)), _others(ids, known))
+
+    def member_ids(self, group_id: str) -> Iterator[str]:
+        """Yield the ids of a group's members in order, read in blocks."""
+        after = ""
+        while block := self._column(MEMBER_IDS, group_id=group_id, after=after):
+            yield from block
+            after = block[-1]
+
+    def is_member(self, group_id: str, user_id: str) -> bool:
+        """Return whether the user is a member of the group."""
+        return bool(self._column(IS_MEMBER, group_id=group_id, user_id=user_id)) if storable(user_id) else False
+
+    def _lock(self, group: StoredGroup) -> None:
+        """Let changes of one group queue (PostgreSQL): the lock that the version's update would take, only earlier."""
+        if self._link.database is Database.POSTGRES:
+            lock_groups(self._link, self._organization_id, [group.id])
+
+    def _known(self, group: StoredGroup, ids: Iterable[str]) -> list[str]:
+        known: list[str] = []
+        for batch in in_batches(sorted(set(ids)), _MEMBERS):
+            known += self._column(KNOWN, connection_id=group.connection_id, ids=json_list(batch))
+        return known
+
+    def _add(
+        self, group: StoredGroup, known: Iterable[str], source: MembershipSource, now: datetime
+    ) -> tuple[str, ...]:
+        added: list[str] = []
+        for batch in in_batches(known, _MEMBERS):
+            added += self._column(ADD, group_id=group.id, ids=json_list(batch), source=str(source), since=stamp(now))
+        return tuple(sorted(added))
+
+    def _bumped(self, group: StoredGroup, changed: bool, now: datetime) -> StoredGroup:
+        if not changed:
+            return group
+        return bump_group(self._link, group, now)
+
+    def _column(self, statement: Statement, **values: Any) -> list[str]:
+        return [row[0] for row in self._link.all(statement, organization_id=self._organization_id, **values)]
+
+    def _group_taken(self, connection_id: str, draft: GroupDraft, id: str) -> Taken:
+        """Return what a unique index refused, as the winner of a race may have changed again: at worst the id."""
+        scope = {"organization_id": self._organization_id, "connection_id": connection_id}
+        owner = self._link.one(NAME_OWNER, **scope, display_key=folded_key(draft.display))
+        if owner and owner[0] != id:
+            return Taken("group", "displayName", draft.display)
+        if draft.external_id is not None:
+            owner = self._link.one(EXTERNAL_OWNER, **scope, external_key=exact_key(draft.external_id))
+            if owner and owner[0] != id:
+                return Taken("group", "externalId", draft.external_id)
+        return Taken("group", "id", id)
+
+
+# Ids per statement: a parameter of 200 kB, and few enough rounds that a round trip does not count.
+_MEMBERS: Final = 5_000
+
+
+def lock_groups(link: Link, organization_id: str, ids: Iterable[str]) -> None:
+    """Lock groups' rows in the order of their ids (PostgreSQL)."""
+    if link.database is Database.POSTGRES:
+        for batch in in_batches(sorted(ids)):
+            link.all(LOCKED, organization_id=organization_id, ids=json_list(batch))
+
+
+def bump_group(link: Link, group: StoredGroup, now: datetime) -> StoredGroup:
+    """Give a group its next version because its members changed."""
+    version, at = group.version + 1, stamp(now)
+    body = restamped(group.body, version, at)
+    if not link.run(BUMP, organization_id=group.organization_id, of=group.id, known=group.version, at=at, text=body):
+        raise _changed(group)
+    row = (group.id, group.connection_id, group.display, group.external_id, version, stamp(group.created), at, body)
+    return stored_group(group.organization_id, row)
+
+
+def bump_groups(link: Link, organization_id: str, ids: Iterable[str], now: datetime) -> None:
+    """Give groups, given in the order of their ids, their next versions."""
+    for batch in in_batches(ids):
+        for row in link.all(LOCKED, organization_id=organization_id, ids=json_list(batch)):
+            bump_group(link, stored_group(organization_id, row), now)
+
+
+def _changed(group: StoredGroup) -> Unavailable:
+    return Unavailable(f"the group `{group.id}` was changed at the same time")
+
+
+def _others(ids: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
+    """Return the ids that are not known, each once, in the order in which they came."""
+    taken = set(known)
+    return tuple(id_ for id_ in dict.fromkeys(ids) if id_ not in taken)
+
+
+def _row(draft: GroupDraft, modified: str, body: str) -> dict[str, Any]:
+    """Return the columns that a draft decides. The body has proved that its texts can be stored."""
+    return {
+        "display": draft.display,
+        "display_key": folded_key(draft.display),
+        "display_json": text_json(draft.display),
+        "external_id": draft.external_id,
+        "external_key": None if draft.external_id is None else exact_key(draft.external_id),
+        "last_modified": modified,
+        "body": body,
+    }
+
+
+def stored_group(organization_id: str, row: Row) -> StoredGroup:
+    """Return the record of a row of `GROUP_COLUMNS`."""
+    return StoredGroup(organization_id, *row[:5], moment(row[5]), moment(row[6]), row[7])

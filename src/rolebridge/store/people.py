@@ -1,0 +1,175 @@
+"""People as the resolver reads them, and as people are named on a command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from sqlalchemy import Select, literal_column, select
+
+from rolebridge.core.directory import Group, Membership, MembershipSource, User
+from rolebridge.store.documents import folded_key, moment
+from rolebridge.store.groups import BY_ID as GROUP_BY_ID
+from rolebridge.store.groups import GROUP_COLUMNS, stored_group
+from rolebridge.store.links import BLOCK, Row, in_batches
+from rolebridge.store.records import Departed, StoredGroup, StoredUser
+from rolebridge.store.scope import Scope
+from rolebridge.store.statements import Statement, given, json_list, listed, storable
+from rolebridge.store.tables import connections, departed, groups, memberships, users
+from rolebridge.store.users import BY_ID as USER_BY_ID
+from rolebridge.store.users import USER_COLUMNS, stored_user
+
+_OWNER = (connections.c.organization_id == users.c.organization_id) & (connections.c.id == users.c.connection_id)
+_GROUP_OWNER = (connections.c.organization_id == groups.c.organization_id) & (
+    connections.c.id == groups.c.connection_id
+)
+
+
+def _core() -> Select[Any]:
+    return (
+        select(users.c.id, users.c.user_name, users.c.active, connections.c.name, users.c.body)
+        .join(connections, _OWNER)
+        .where(users.c.organization_id == given("organization_id"))
+        .order_by(users.c.id)
+    )
+
+
+CORE: Final = Statement(lambda _: _core().where(users.c.id.in_(listed("ids"))))
+CORE_AFTER: Final = Statement(
+    lambda _: _core().where(users.c.id > given("after")).limit(given("limit", users.c.version))
+)
+MEMBERSHIPS: Final = Statement(
+    lambda _: (
+        select(
+            memberships.c.user_id,
+            groups.c.id,
+            groups.c.display,
+            connections.c.name,
+            groups.c.external_id,
+            memberships.c.since,
+            memberships.c.source,
+        )
+        .join(
+            groups,
+            (groups.c.organization_id == memberships.c.organization_id) & (groups.c.id == memberships.c.group_id),
+        )
+        .join(connections, _GROUP_OWNER)
+        .where(
+            memberships.c.organization_id == given("organization_id"),
+            memberships.c.user_id.in_(listed("ids")),
+        )
+        .order_by(memberships.c.user_id, memberships.c.group_id)
+    )
+)
+GROUPS: Final = Statement(
+    lambda _: (
+        select(groups.c.id, groups.c.display, connections.c.name, groups.c.external_id)
+        .join(connections, _GROUP_OWNER)
+        .where(groups.c.organization_id == given("organization_id"))
+        .order_by(groups.c.id)
+    )
+)
+USER_NAMED: Final = Statement(
+    lambda _: select(*USER_COLUMNS).where(
+        users.c.organization_id == given("organization_id"), users.c.user_key == given("user_key")
+    )
+)
+# The keys that begin with a local part and its `@` lie between it and the next character after `@`.
+USERS_BETWEEN: Final = Statement(
+    lambda _: (
+        select(*USER_COLUMNS)
+        .where(
+            users.c.organization_id == given("organization_id"),
+            users.c.user_key >= given("from_key"),
+            users.c.user_key < given("to_key"),
+        )
+        .order_by(users.c.user_key)
+        .limit(literal_column("20"))
+    )
+)
+GROUPS_NAMED: Final = Statement(
+    lambda _: (
+        select(*GROUP_COLUMNS)
+        .where(groups.c.organization_id == given("organization_id"), groups.c.display_key == given("display_key"))
+        .order_by(groups.c.connection_id)
+    )
+)
+DEPARTED: Final = Statement(
+    lambda _: select(
+        departed.c.id,
+        departed.c.kind,
+        departed.c.connection_id,
+        departed.c.name,
+        departed.c.external_id,
+        departed.c.deleted,
+    ).where(departed.c.organization_id == given("organization_id"), departed.c.id == given("id"))
+)
+
+
+class People(Scope):
+    """Users, groups and memberships as values of `core.directory`, connections by their names."""
+
+    __slots__ = ()
+
+    def core_users(self, ids: Iterable[str]) -> list[User]:
+        """Return the users with these ids that there are, in the order of their ids."""
+        return [
+            _user(row)
+            for batch in in_batches(sorted(set(ids)))
+            for row in self._link.all(CORE, organization_id=self._organization_id, ids=json_list(batch))
+        ]
+
+    def all_core_users(self, batch: int = BLOCK) -> Iterator[list[User]]:
+        """Yield all users in the order of their ids, in lists of at most `batch`."""
+        after = ""
+        while rows := self._link.all(CORE_AFTER, organization_id=self._organization_id, after=after, limit=batch):
+            yield [_user(row) for row in rows]
+            after = rows[-1][0]
+
+    def memberships(self, user_ids: Iterable[str]) -> dict[str, tuple[Membership, ...]]:
+        """Return the memberships of each of the users, in the order of the groups' ids; none is an empty tuple."""
+        ids = sorted(set(user_ids))
+        found: dict[str, list[Membership]] = {id_: [] for id_ in ids}
+        seen: dict[str, Group] = {}
+        for batch in in_batches(ids):
+            for row in self._link.all(MEMBERSHIPS, organization_id=self._organization_id, ids=json_list(batch)):
+                group = seen.get(row[1]) or seen.setdefault(row[1], Group(*row[1:5]))
+                found[row[0]].append(Membership(group, moment(row[5]), MembershipSource(row[6])))
+        return {id_: tuple(held) for id_, held in found.items()}
+
+    def core_groups(self) -> list[Group]:
+        """Return all groups, in the order of their ids."""
+        return [Group(*row) for row in self._link.all(GROUPS, organization_id=self._organization_id)]
+
+    def find_users_named(self, name: str) -> list[StoredUser]:
+        """Return whom a person may mean by `name`: the user with this id or userName, else those whose userName has
+        it before the `@` (at most 20)."""
+        if not storable(name):
+            return []
+        scope = {"organization_id": self._organization_id}
+        key = folded_key(name)
+        rows = self._link.all(USER_NAMED, **scope, user_key=key) or self._link.all(
+            USER_BY_ID[False, False], **scope, id=name
+        )
+        if not rows and name:
+            rows = self._link.all(USERS_BETWEEN, **scope, from_key=f"{key}@", to_key=f"{key}A")
+        return [stored_user(self._organization_id, row) for row in rows]
+
+    def find_groups_named(self, name: str) -> list[StoredGroup]:
+        """Return the group with this id, or those with this displayName, at most one of each connection."""
+        if not storable(name):
+            return []
+        scope = {"organization_id": self._organization_id}
+        rows = self._link.all(GROUPS_NAMED, **scope, display_key=folded_key(name))
+        rows = rows or self._link.all(GROUP_BY_ID[False, False], **scope, id=name)
+        return [stored_group(self._organization_id, row) for row in rows]
+
+    def departed(self, id: str) -> Departed | None:
+        """Return what is left of a deleted user or group."""
+        row = self._link.one(DEPARTED, organization_id=self._organization_id, id=id) if storable(id) else None
+        return Departed(*row[:5], moment(row[5])) if row else None
+
+
+def _user(row: Row) -> User:
+    return User(row[0], row[1], bool(row[2]), row[3], json.loads(row[4]))

@@ -1,0 +1,169 @@
+"""Rows as values: what the store gives back. Moments are aware and in UTC."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rolebridge.core.directory import GroupDraft, UserDraft
+from rolebridge.store import documents
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """A tenant."""
+
+    id: str
+    name: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A configured identity provider of an organization; `profile` names its tolerance profile."""
+
+    organization_id: str
+    id: str
+    name: str
+    profile: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A secret as it is kept: an HMAC of it under the key `key_id`, and its last four characters for people."""
+
+    id: str
+    name: str
+    hash: bytes
+    key_id: str
+    hint: str
+    created: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+    def usable(self, now: datetime) -> bool:
+        """Return whether it may be used at `now`: neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The SCIM token of a connection."""
+
+    organization_id: str
+    connection_id: str
+    credential: Credential
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key: `role` says what it may do; without an organization it is the owner's of the installation."""
+
+    organization_id: str | None
+    credential: Credential
+    role: str
+    workspace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHolder:
+    """Whom a token speaks for."""
+
+    token: Token
+    connection: Connection
+    organization: Organization
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUser:
+    """A user's row. `body` is the canonical answer without `groups` and `meta.location` (see `documents`)."""
+
+    organization_id: str
+    id: str
+    connection_id: str
+    user_name: str
+    external_id: str | None
+    active: bool
+    version: int
+    created: datetime
+    last_modified: datetime
+    body: str
+
+    def draft(self) -> UserDraft:
+        """Return what the user is, as a draft to make another one from."""
+        return UserDraft(self.user_name, self.external_id, self.active, documents.attributes(self.body))
+
+    def resource(self) -> dict[str, Any]:
+        """Return the canonical resource, as rules read it."""
+        read: dict[str, Any] = json.loads(self.body)
+        return read
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGroup:
+    """A group's row. `body` is the canonical answer without `members` and `meta.location` (see `documents`)."""
+
+    organization_id: str
+    id: str
+    connection_id: str
+    display: str
+    external_id: str | None
+    version: int
+    created: datetime
+    last_modified: datetime
+    body: str
+
+    def draft(self) -> GroupDraft:
+        """Return what the group is, as a draft to make another one from."""
+        return GroupDraft(self.display, self.external_id, documents.attributes(self.body))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """A resource as it is answered: bytes that were made when it was written.
+
+    `related` is the text of the elements of a user's `groups`, or of a group's `members`, between the brackets: ""
+    for none, None when they were not asked for.
+    """
+
+    id: str
+    body: str
+    version: int
+    related: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the resources that a question finds, and how many it finds in all."""
+
+    total: int
+    answers: tuple[StoredAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberDelta:
+    """What a membership change did, and the group as it is now (a new version if anything changed).
+
+    `unknown` are the ids that are not users of the group's connection.
+    """
+
+    group: StoredGroup
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """What is left of a deleted user or group; `name` is its userName or displayName."""
+
+    id: str
+    kind: str
+    connection_id: str
+    name: str
+    external_id: str | None
+    deleted: datetime

@@ -1,0 +1,345 @@
+"""The tables of the store as SQLAlchemy metadata: the one statement of what is stored and how it is found.
+
+The organization stands first in every key and every index, so that a distributed PostgreSQL can place rows by it; only
+the hashes of credentials, which *find* the organization, stand alone. Moments are text, `2026-11-30T09:00:00.000Z`:
+alike on both databases, in order, readable, and ready to be spliced into an answer. Text is compared as bytes
+(collation "C" on PostgreSQL, BINARY on SQLite); whatever compares without case has a column of its own, folded in
+Python (`documents.key`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# Compared as bytes: the database's locale must decide neither the order of pages nor what is unique.
+BYTES: Final = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def _text(name: str, *, null: bool = False) -> Column[str]:
+    return Column(name, BYTES, nullable=null)
+
+
+def _organization() -> Column[str]:
+    return _text("organization_id")
+
+
+def _sequence() -> Column[int]:
+    """Return the order of creation; SQLite, which has one writer, counts in the insert itself."""
+    return Column("sequence", BigInteger, Identity(always=False), nullable=False)
+
+
+# --- accounts --------------------------------------------------------------------------------------------------
+
+organizations: Final = Table(
+    "organizations",
+    metadata,
+    _text("id"),
+    _text("name"),
+    _text("name_key"),
+    _text("created"),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("name_key"),
+)
+
+connections: Final = Table(
+    "connections",
+    metadata,
+    _organization(),
+    _text("id"),
+    _text("name"),
+    _text("name_key"),
+    _text("profile"),
+    _text("created"),
+    PrimaryKeyConstraint("organization_id", "id"),
+    UniqueConstraint("organization_id", "name_key"),
+    ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
+)
+
+
+def _credential() -> list[Column[str] | Column[bytes]]:
+    """Return what a SCIM token and an API key share; of the secret only an HMAC is kept."""
+    return [
+        _text("id"),
+        _text("name"),
+        Column("hash", LargeBinary, nullable=False),
+        _text("key_id"),
+        _text("hint"),
+        _text("created"),
+        _text("expires_at", null=True),
+        _text("revoked_at", null=True),
+        _text("last_used_at", null=True),
+    ]
+
+
+tokens: Final = Table(
+    "tokens",
+    metadata,
+    _organization(),
+    _text("connection_id"),
+    *_credential(),
+    PrimaryKeyConstraint("organization_id", "id"),
+    UniqueConstraint("hash"),
+    ForeignKeyConstraint(["organization_id", "connection_id"], ["connections.organization_id", "connections.id"]),
+)
+
+# organization_id is "" for a key of the whole installation: a key column cannot be null.
+keys: Final = Table(
+    "keys",
+    metadata,
+    _organization(),
+    *_credential(),
+    _text("role"),
+    _text("workspace", null=True),
+    PrimaryKeyConstraint("organization_id", "id"),
+    UniqueConstraint("hash"),
+)
+
+# --- directory -------------------------------------------------------------------------------------------------
+
+users: Final = Table(
+    "users",
+    metadata,
+    _organization(),
+    _text("id"),
+    _text("connection_id"),
+    _sequence(),
+    _text("user_name"),
+    _text("user_key"),
+    _text("external_id", null=True),
+    _text("external_key", null=True),
+    _text("display_key", null=True),
+    Column("active", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+    _text("created"),
+    _text("last_modified"),
+    _text("body"),
+    PrimaryKeyConstraint("organization_id", "id"),
+    UniqueConstraint("organization_id", "user_key"),
+    UniqueConstraint("organization_id", "connection_id", "external_key"),
+    ForeignKeyConstraint(["organization_id", "connection_id"], ["connections.organization_id", "connections.id"]),
+    Index(None, "organization_id", "connection_id", "sequence"),
+    Index(None, "organization_id", "connection_id", "display_key"),
+)
+
+# What multi-valued (and a few other) attributes of a user are matched on; `documents.indexed_values` says which.
+user_values: Final = Table(
+    "user_values",
+    metadata,
+    _organization(),
+    _text("user_id"),
+    _text("attribute"),
+    _text("value"),
+    PrimaryKeyConstraint("organization_id", "user_id", "attribute", "value"),
+    ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"], ondelete="CASCADE"),
+    Index(None, "organization_id", "attribute", "value", "user_id"),
+    sqlite_with_rowid=False,
+)
+
+groups: Final = Table(
+    "groups",
+    metadata,
+    _organization(),
+    _text("id"),
+    _text("connection_id"),
+    _sequence(),
+    _text("display"),
+    _text("display_key"),
+    _text("display_json"),
+    _text("external_id", null=True),
+    _text("external_key", null=True),
+    Column("version", Integer, nullable=False),
+    _text("created"),
+    _text("last_modified"),
+    _text("body"),
+    PrimaryKeyConstraint("organization_id", "id"),
+    UniqueConstraint("organization_id", "connection_id", "display_key"),
+    UniqueConstraint("organization_id", "connection_id", "external_key"),
+    ForeignKeyConstraint(["organization_id", "connection_id"], ["connections.organization_id", "connections.id"]),
+    Index(None, "organization_id", "connection_id", "sequence"),
+    Index(None, "organization_id", "display_key"),
+)
+
+# No foreign keys: they cost more than the row itself on PostgreSQL. `members` locks what it refers to instead.
+memberships: Final = Table(
+    "memberships",
+    metadata,
+    _organization(),
+    _text("group_id"),
+    _text("user_id"),
+    _text("source"),
+    _text("since"),
+    PrimaryKeyConstraint("organization_id", "group_id", "user_id"),
+    Index(None, "organization_id", "user_id", "group_id"),
+    sqlite_with_rowid=False,
+)
+
+# What is left of a deleted user or group: its id is never given again, and audit can still name it.
+departed: Final = Table(
+    "departed",
+    metadata,
+    _organization(),
+    _text("id"),
+    _text("kind"),
+    _text("connection_id"),
+    _text("name"),
+    _text("external_id", null=True),
+    _text("deleted"),
+    PrimaryKeyConstraint("organization_id", "id"),
+)
+
+# How many users or groups a connection has, as a sum of rows: one counter row would queue every writer of PostgreSQL.
+counts: Final = Table(
+    "counts",
+    metadata,
+    _organization(),
+    _text("connection_id"),
+    _text("kind"),
+    _sequence(),
+    Column("delta", BigInteger, nullable=False),
+    PrimaryKeyConstraint("organization_id", "connection_id", "kind", "sequence"),
+    sqlite_with_rowid=False,
+)
+
+# --- grants ----------------------------------------------------------------------------------------------------
+
+grants: Final = Table(
+    "grants",
+    metadata,
+    _organization(),
+    _text("user_id"),
+    _text("workspace"),
+    _text("slot"),
+    _text("project"),
+    _text("role"),
+    _text("state"),
+    _text("source"),
+    _text("rule"),
+    _text("lock"),
+    _text("reach"),
+    _text("override"),
+    _text("acts_as_slot"),
+    _text("acts_as_role"),
+    _text("valid_from", null=True),
+    _text("valid_until", null=True),
+    Column("revision", BigInteger, nullable=False),
+    _text("because"),
+    _text("held_since", null=True),
+    PrimaryKeyConstraint("organization_id", "user_id", "workspace", "slot", "project", "role"),
+    Index(None, "organization_id", "workspace", "project", "user_id"),
+    sqlite_with_rowid=False,
+)
+
+manual_assignments: Final = Table(
+    "manual_assignments",
+    metadata,
+    _organization(),
+    _text("id"),
+    _text("user_id"),
+    _text("workspace"),
+    _text("slot"),
+    _text("project", null=True),
+    _text("role"),
+    _text("by"),
+    _text("at"),
+    _text("reason"),
+    _text("until", null=True),
+    _text("ended_at", null=True),
+    _text("ended_by", null=True),
+    _text("ended_reason", null=True),
+    PrimaryKeyConstraint("organization_id", "id"),
+    Index(None, "organization_id", "user_id", "workspace"),
+)
+
+# The day on which a user is to be resolved again though nothing else changes.
+rechecks: Final = Table(
+    "rechecks",
+    metadata,
+    _organization(),
+    _text("user_id"),
+    _text("workspace"),
+    _text("due"),
+    PrimaryKeyConstraint("organization_id", "user_id", "workspace"),
+    Index(None, "organization_id", "due", "user_id", "workspace"),
+    sqlite_with_rowid=False,
+)
+
+# --- revisions -------------------------------------------------------------------------------------------------
+
+revisions: Final = Table(
+    "revisions",
+    metadata,
+    _organization(),
+    Column("number", BigInteger, nullable=False, autoincrement=False),
+    _text("digest"),
+    _text("created"),
+    _text("actor"),
+    _text("reason"),
+    PrimaryKeyConstraint("organization_id", "number"),
+)
+
+revision_files: Final = Table(
+    "revision_files",
+    metadata,
+    _organization(),
+    Column("number", BigInteger, nullable=False, autoincrement=False),
+    _text("name"),
+    _text("content"),
+    PrimaryKeyConstraint("organization_id", "number", "name"),
+    ForeignKeyConstraint(["organization_id", "number"], ["revisions.organization_id", "revisions.number"]),
+)
+
+# --- record ----------------------------------------------------------------------------------------------------
+
+audit: Final = Table(
+    "audit",
+    metadata,
+    _organization(),
+    _sequence(),
+    _text("at"),
+    _text("kind"),
+    _text("actor"),
+    _text("request_id"),
+    _text("subject_kind"),
+    _text("subject_id"),
+    _text("before", null=True),
+    _text("after", null=True),
+    _text("reason"),
+    PrimaryKeyConstraint("organization_id", "sequence"),
+    Index(None, "organization_id", "subject_id", "sequence"),
+)
+
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    _organization(),
+    _sequence(),
+    _text("at"),
+    _text("kind"),
+    _text("payload"),
+    PrimaryKeyConstraint("organization_id", "sequence"),
+)

@@ -1,0 +1,25 @@
+"""A unit of work: the tables by subject, over one link, bound to one organization where they belong to one."""
+
+from __future__ import annotations
+
+from rolebridge.store.accounts import Accounts
+from rolebridge.store.directory import Directory
+from rolebridge.store.links import Link
+
+
+class Unit:
+    """What a reader or a transaction works with. It is of no use after its `with` or its function has ended."""
+
+    __slots__ = ("link",)
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+
+    @property
+    def accounts(self) -> Accounts:
+        """Return organizations, connections, tokens and keys: what finds the organization."""
+        return Accounts(self.link)
+
+    def directory(self, organization_id: str) -> Directory:
+        """Return the users, groups and memberships of an organization."""
+        return Directory(self.link, organization_id)

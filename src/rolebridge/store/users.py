@@ -1,0 +1,267 @@
+"""Users: rows, the values they are found by, and what refuses two of one name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import Select, delete, select, update
+
+from rolebridge.core.directory import UserDraft
+from rolebridge.core.errors import Taken, Unavailable
+from rolebridge.store.documents import exact_key, folded_key, indexed_values, moment, stamp, user_body
+from rolebridge.store.groups import bump_groups, lock_groups
+from rolebridge.store.links import Row
+from rolebridge.store.records import StoredUser
+from rolebridge.store.scope import USER, Scope, update_unless_taken
+from rolebridge.store.statements import Database, Statement, given, insert_into, storable
+from rolebridge.store.tables import connections, departed, memberships, user_values, users
+
+USER_COLUMNS: Final = (
+    users.c.id,
+    users.c.connection_id,
+    users.c.user_name,
+    users.c.external_id,
+    users.c.active,
+    users.c.version,
+    users.c.created,
+    users.c.last_modified,
+    users.c.body,
+)
+_CHANGING: Final = (
+    "user_name", "user_key", "external_id", "external_key", "display_key", "active", "last_modified", "body",
+)  # fmt: skip
+
+
+def _by_id(_: Database, *, owned: bool, lock: bool) -> Select[Any]:
+    found = select(*USER_COLUMNS).where(users.c.organization_id == given("organization_id"))
+    found = found.where(users.c.id == given("id"))
+    if owned:
+        found = found.where(users.c.connection_id == given("connection_id"))
+    return found.with_for_update(key_share=True) if lock else found
+
+
+BY_ID: Final = {
+    (owned, lock): Statement(partial(_by_id, owned=owned, lock=lock))
+    for owned in (False, True)
+    for lock in (False, True)
+}
+INSERT: Final = Statement(lambda db: insert_into(db, users, unless_taken=True))
+INSERT_VALUE: Final = Statement(lambda db: insert_into(db, user_values))
+DELETE_VALUE: Final = Statement(
+    lambda _: delete(user_values).where(*(column == given(column.name) for column in user_values.columns))
+)
+UPDATE: Final = Statement(
+    lambda _: (
+        update(users)
+        .where(
+            users.c.organization_id == given("organization_id"),
+            users.c.id == given("of"),
+            users.c.version == given("known", users.c.version),
+        )
+        .values(version=given("known", users.c.version) + 1, **{name: given(name, users.c[name]) for name in _CHANGING})
+    )
+)
+DELETE: Final = Statement(
+    lambda _: delete(users).where(users.c.organization_id == given("organization_id"), users.c.id == given("id"))
+)
+LOCK_FOR_DELETE: Final = Statement(
+    lambda _: (
+        select(users.c.id)
+        .where(users.c.organization_id == given("organization_id"), users.c.id == given("id"))
+        .with_for_update()
+    )
+)
+GROUPS_OF: Final = Statement(
+    lambda _: (
+        select(memberships.c.group_id)
+        .where(memberships.c.organization_id == given("organization_id"), memberships.c.user_id == given("user_id"))
+        .order_by(memberships.c.group_id)
+    )
+)
+LEAVE_GROUPS: Final = Statement(
+    lambda _: (
+        delete(memberships)
+        .where(memberships.c.organization_id == given("organization_id"), memberships.c.user_id == given("user_id"))
+        .returning(memberships.c.group_id)
+    )
+)
+INSERT_DEPARTED: Final = Statement(lambda db: insert_into(db, departed))
+NAME_OWNER: Final = Statement(
+    lambda _: (
+        select(users.c.id, users.c.connection_id, connections.c.name)
+        .join(
+            connections,
+            (connections.c.organization_id == users.c.organization_id) & (connections.c.id == users.c.connection_id),
+        )
+        .where(users.c.organization_id == given("organization_id"), users.c.user_key == given("user_key"))
+    )
+)
+EXTERNAL_OWNER: Final = Statement(
+    lambda _: select(users.c.id).where(
+        users.c.organization_id == given("organization_id"),
+        users.c.connection_id == given("connection_id"),
+        users.c.external_key == given("external_key"),
+    )
+)
+
+
+class Users(Scope):
+    """The writing of users."""
+
+    __slots__ = ()
+
+    def insert_user(self, connection_id: str, draft: UserDraft, id: str, now: datetime) -> StoredUser:
+        """Create a user, active unless the draft says otherwise.
+
+        Raises `Taken` when the organization has the userName (in any case) or the connection the externalId, and
+        `Invalid` for text that cannot be stored.
+        """
+        created = stamp(now)
+        active = draft.active is not False
+        body = user_body(id, draft, active, 1, created, created)
+        row = _row(draft, active, created, body)
+        inserted = self._link.run(
+            INSERT,
+            organization_id=self._organization_id,
+            id=id,
+            connection_id=connection_id,
+            version=1,
+            created=created,
+            **row,
+        )
+        if not inserted:
+            raise self._taken(connection_id, draft, id)
+        self._add_values(id, indexed_values(draft.attributes))
+        self._count(connection_id, USER, 1)
+        return self._stored(id, connection_id, draft, active, 1, (created, created), body)
+
+    def user(self, connection_id: str | None, id: str, *, lock: bool = False) -> StoredUser | None:
+        """Return a user of the connection (None: of any), on PostgreSQL locked until the transaction ends."""
+        if not storable(id):
+            return None
+        values = {"organization_id": self._organization_id, "id": id}
+        if connection_id is not None:
+            values["connection_id"] = connection_id
+        row = self._link.one(BY_ID[connection_id is not None, lock], **values)
+        return stored_user(self._organization_id, row) if row else None
+
+    def update_user(self, stored: StoredUser, draft: UserDraft, now: datetime) -> StoredUser:
+        """Make a user what the draft says, one version later; `active` None keeps it.
+
+        Raises `Taken` and `Invalid` as `insert_user` does, with nothing changed, and `Unavailable` when the user has
+        changed since `stored` was read without a lock.
+        """
+        active = stored.active if draft.active is None else draft.active
+        version, modified, created = stored.version + 1, stamp(now), stamp(stored.created)
+        body = user_body(stored.id, draft, active, version, created, modified)
+        values = {
+            "organization_id": self._organization_id,
+            "of": stored.id,
+            "known": stored.version,
+            **_row(draft, active, modified, body),
+        }
+        keys_stay = draft.user_name == stored.user_name and draft.external_id == stored.external_id
+        if not update_unless_taken(self._link, UPDATE, values, refusable=not keys_stay):
+            if keys_stay or not self._is_taken(stored.connection_id, draft, stored.id):
+                raise Unavailable(f"the user `{stored.id}` was changed at the same time")
+            raise self._taken(stored.connection_id, draft, stored.id)
+        self._change_values(stored, indexed_values(draft.attributes))
+        return self._stored(stored.id, stored.connection_id, draft, active, version, (created, modified), body)
+
+    def delete_user(self, stored: StoredUser, now: datetime) -> tuple[str, ...]:
+        """Delete a user and what made them a member; return the ids of the groups that lost them.
+
+        Those groups get a new version. The id is never free again, the userName is. Grants must be gone already.
+        """
+        scope = {"organization_id": self._organization_id}
+        known = [group_id for (group_id,) in self._link.all(GROUPS_OF, **scope, user_id=stored.id)]
+        lock_groups(self._link, self._organization_id, known)
+        # From here on nobody adds the user to another group.
+        self._link.all(LOCK_FOR_DELETE, **scope, id=stored.id)
+        left = sorted(group_id for (group_id,) in self._link.all(LEAVE_GROUPS, **scope, user_id=stored.id))
+        bump_groups(self._link, self._organization_id, left, now)
+        if not self._link.run(DELETE, **scope, id=stored.id):
+            raise Unavailable(f"the user `{stored.id}` was deleted at the same time")
+        self._link.run(
+            INSERT_DEPARTED,
+            **scope,
+            id=stored.id,
+            kind=USER,
+            connection_id=stored.connection_id,
+            name=stored.user_name,
+            external_id=stored.external_id,
+            deleted=stamp(now),
+        )
+        self._count(stored.connection_id, USER, -1)
+        return tuple(left)
+
+    # --- values that users are found by
+
+    def _add_values(self, user_id: str, values: Iterable[tuple[str, str]]) -> None:
+        self._link.run_many(INSERT_VALUE, self._value_rows(user_id, values))
+
+    def _change_values(self, stored: StoredUser, new: frozenset[tuple[str, str]]) -> None:
+        old = indexed_values(json.loads(stored.body))
+        self._link.run_many(DELETE_VALUE, self._value_rows(stored.id, old - new))
+        self._add_values(stored.id, new - old)
+
+    def _value_rows(self, user_id: str, values: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+        return [
+            {"organization_id": self._organization_id, "user_id": user_id, "attribute": attribute, "value": value}
+            for attribute, value in sorted(values)
+        ]
+
+    # --- refusals
+
+    def _is_taken(self, connection_id: str, draft: UserDraft, id: str) -> bool:
+        return self._taken(connection_id, draft, id).attribute != "id"
+
+    def _taken(self, connection_id: str, draft: UserDraft, id: str) -> Taken:
+        """Return what a unique index refused, as the winner of a race may have changed again: at worst the id."""
+        scope = {"organization_id": self._organization_id}
+        owner = self._link.one(NAME_OWNER, **scope, user_key=folded_key(draft.user_name))
+        if owner and owner[0] != id:
+            return Taken("user", "userName", draft.user_name, None if owner[1] == connection_id else owner[2])
+        if draft.external_id is not None:
+            key = exact_key(draft.external_id)
+            other = self._link.one(EXTERNAL_OWNER, **scope, connection_id=connection_id, external_key=key)
+            if other and other[0] != id:
+                return Taken("user", "externalId", draft.external_id)
+        return Taken("user", "id", id)
+
+    def _stored(
+        self,
+        id: str,
+        connection_id: str,
+        draft: UserDraft,
+        active: bool,
+        version: int,
+        times: tuple[str, str],
+        body: str,
+    ) -> StoredUser:
+        values = (id, connection_id, draft.user_name, draft.external_id, active, version, *times, body)
+        return stored_user(self._organization_id, values)
+
+
+def _row(draft: UserDraft, active: bool, modified: str, body: str) -> dict[str, Any]:
+    """Return the columns that a draft decides. The body has proved that its texts can be stored."""
+    display = draft.attributes.get("displayName")
+    return {
+        "user_name": draft.user_name,
+        "user_key": folded_key(draft.user_name),
+        "external_id": draft.external_id,
+        "external_key": None if draft.external_id is None else exact_key(draft.external_id),
+        "display_key": folded_key(display) if isinstance(display, str) else None,
+        "active": active,
+        "last_modified": modified,
+        "body": body,
+    }
+
+
+def stored_user(organization_id: str, row: Row) -> StoredUser:
+    """Return the record of a row of `USER_COLUMNS`."""
+    return StoredUser(organization_id, *row[:4], bool(row[4]), row[5], moment(row[6]), moment(row[7]), row[8])
