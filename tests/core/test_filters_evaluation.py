@@ -245,6 +245,16 @@ def test_a_value_of_another_type_equals_nothing(text: str, resource: dict[str, A
     assert holds(f"not ({text})", resource)
 
 
+def test_a_lone_value_counts_as_a_list_of_one() -> None:
+    """A multi-valued attribute that holds an object or string instead of a list has that one value."""
+    assert holds('emails.value eq "x" and emails[value eq "x"]', {"emails": {"value": "x"}})
+    assert holds('schemas eq "urn:x"', {"schemas": "urn:x"})
+    table = AttributeTable("urn:a:A", {}, {"urn:b:B": by_name([Attribute("tags", multi_valued=True)])})
+    tagged = compile_filter(check(parse_filter('tags eq "x"'), table))
+    assert tagged({"urn:b:B": {"tags": ["y", None, "X"]}})
+    assert not tagged({"urn:b:B": "x"})
+
+
 def test_a_resource_may_be_any_mapping() -> None:
     """Read-only mappings are resources too, at every level."""
     view = MappingProxyType({"name": MappingProxyType({"familyName": "Ruiz"})})
