@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from fnmatch import translate
 
 from rolebridge.core.catalogue import Level, Slot
 from rolebridge.core.diagnostics import Place
@@ -22,8 +23,8 @@ from rolebridge.core.mapping import (
     SelectorKind,
 )
 from rolebridge.mapfile import reading
-from rolebridge.mapfile.checks import ReadRule
 from rolebridge.mapfile.conditions import ConditionReader
+from rolebridge.mapfile.given import ReadRule
 from rolebridge.mapfile.names import Names
 from rolebridge.mapfile.patterns import PatternReader, capture_name, has_braces
 from rolebridge.mapfile.reading import Sink, shorten
@@ -242,17 +243,17 @@ class RuleReader:
         return ProjectSelector(SelectorKind.ID, text.text)
 
     def _glob(self, text: Scalar) -> ProjectSelector | None:
-        selector = ProjectSelector(SelectorKind.GLOB, text.text)
+        fits = re.compile(translate(text.text)).match
         if len(text.text) > _MAX_GLOB:
             self._sink.add("wrong-type", text, f"the glob has {len(text.text)} characters, the limit is {_MAX_GLOB}")
             return None
-        if not any(selector.selects(project, {}) for project in self._in.projects.values()):
+        if not any(fits(id_) for id_ in self._in.projects):
             detail = f"no declared project fits `{text.text}`"
             self._sink.add(
                 "matches-no-project", text, detail, help_="write `all` for all projects, later ones included"
             )
             return None
-        return selector
+        return ProjectSelector(SelectorKind.GLOB, text.text)
 
     def _selector_table(self, table: Table) -> ProjectSelector | None:
         fields = reading.read_fields(table, "a project selector", ("tag", "in"), self._sink)

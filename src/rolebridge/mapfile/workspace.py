@@ -19,8 +19,9 @@ from rolebridge.core.mapping import (
     WorkspaceMapping,
 )
 from rolebridge.mapfile import reading
-from rolebridge.mapfile.checks import ConflictOrder, ReadRule, check_rules
+from rolebridge.mapfile.checks import ConflictOrder, check_rules
 from rolebridge.mapfile.conditions import ConditionReader
+from rolebridge.mapfile.given import ReadRule
 from rolebridge.mapfile.names import Names
 from rolebridge.mapfile.reading import Sink, shorten
 from rolebridge.mapfile.rules import RuleReader, Surroundings
@@ -30,6 +31,10 @@ _FILE = (
     "workspace", "platform", "connections", "accounts", "custom_roles", "outside", "projects", "defaults", "conflicts",
     "manual", "rules", "guard",
 )  # fmt: skip
+MAX_PROJECTS = 10_000
+MAX_RULES = 5_000
+"""Bounds on one file; checking costs at most their product, some seconds."""
+
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%")
 
 
@@ -197,7 +202,10 @@ class WorkspaceReader:
     def _projects(self, node: Node | None) -> dict[str, Project]:
         projects: dict[str, Project] = {}
         folded: dict[str, Place] = {}
-        for entry in self._entries(node, "`projects`"):
+        entries = list(self._entries(node, "`projects`"))
+        if node is not None and len(entries) > MAX_PROJECTS:
+            self._too_many(node, f"{len(entries)} projects", MAX_PROJECTS)
+        for entry in entries[:MAX_PROJECTS]:
             id_ = reading.read_id(entry.key, "a project's id", self._sink)
             if id_ is None:
                 continue
@@ -297,7 +305,10 @@ class WorkspaceReader:
         trusted = connections if connections is not None else self._known_connections
         reader = RuleReader(Surroundings(names, projects, trusted, self._conditions), self._sink)
         found: list[ReadRule] = []
-        for item in reading.read_items(node, "`rules`", self._sink) or ():
+        items = reading.read_items(node, "`rules`", self._sink) or ()
+        if len(items) > MAX_RULES:
+            self._too_many(node, f"{len(items)} rules", MAX_RULES)
+        for item in items[:MAX_RULES]:
             rule = reader.read(item)
             if rule is not None:
                 found.append(rule)
@@ -339,6 +350,9 @@ class WorkspaceReader:
                 yield slot.id, role.id, number
 
     # --- values ---
+
+    def _too_many(self, node: Node, what: str, limit: int) -> None:
+        self._sink.add("file-too-large", node, f"the file has {what}, the limit is {limit}")
 
     def _text(self, node: Node | None, what: str) -> Scalar | None:
         return reading.read_text(node, what, self._sink) if node is not None else None

@@ -105,6 +105,11 @@ class Table(Node):
         return self.flow and len(self.entries) == 1 and all(_is_bare(entry.value) for entry in self.entries.values())
 
 
+def _is_nothing(root: Node | None) -> bool:
+    """Return whether a document has no content; that must not pass for a file that says "nothing for anybody"."""
+    return root is None or (isinstance(root, Scalar) and root.is_empty)
+
+
 def _is_bare(node: Node) -> bool:
     return isinstance(node, Scalar) and not node.style and node.text == ""
 
@@ -161,6 +166,9 @@ class _Builder:
                     self._add_event("yaml-anchor", "a `%TAG` directive is not part of the language", event)
             elif isinstance(event, yaml.NodeEvent):
                 root = self._node(event, 1)
+        if _is_nothing(root):
+            self._add("wrong-type", "the file holds nothing", Place(self._file, 1, 1), "")
+            return None
         return root
 
     def _events(self) -> Iterator[Any]:
