@@ -1,0 +1,1 @@
+"""The command line: commands and their text, JSON and Markdown views."""

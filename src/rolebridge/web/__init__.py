@@ -1,0 +1,1 @@
+"""What every HTTP face shares: how a request comes in, who sent it, and how a refusal looks."""
