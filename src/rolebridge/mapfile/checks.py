@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from rolebridge.core.catalogue import Catalogue, Merge, Reach
+from rolebridge.core.catalogue import Catalogue, Level, Merge, Reach
 from rolebridge.core.mapping import Boundary, MergeRule, Rule, WorkspaceMapping
 from rolebridge.mapfile.given import Given, ReadRule, Scopes, given_by
 from rolebridge.mapfile.never_wins import NeverWins
@@ -107,9 +107,12 @@ def _first_conflict(candidates: Sequence[Given], scopes: Scopes) -> tuple[Given,
 
 def _can_meet(first: Given, second: Given, scopes: Scopes) -> bool:
     """Return whether both can speak of the same person, on the same day, in the same place."""
-    apart = first.projects is not None and second.projects is not None and first.projects.isdisjoint(second.projects)
-    if apart or not _periods_meet(first.rule, second.rule):
+    if not _periods_meet(first.rule, second.rule):
         return False
+    if first.slot.level is Level.PROJECT:
+        places = scopes.of(first.rule), scopes.of(second.rule)
+        if places[0] is not None and places[1] is not None and places[0].isdisjoint(places[1]):
+            return False
     by_name = all(rule.users and not rule.groups for rule in (first.rule, second.rule))
     return not (by_name and first.rule.users.isdisjoint(second.rule.users))
 
