@@ -160,7 +160,7 @@ class Program:
 
     def concerns(self, group: Group) -> bool:
         """Return whether entering or leaving `group` can change anything in this workspace."""
-        return bool(self.for_group(group)) or self.reads_groups
+        return bool(self.for_group(group)) or (self.reads_groups and self.trusts(group))
 
     def merge_rule(self, slot: Slot) -> MergeRule:
         """Return how several rules that fill `slot` are merged: the mapping's word, else the platform's."""
@@ -175,7 +175,7 @@ class Program:
             elif not isinstance(captured, NoMatch):
                 speech = self._speech(rule, dict(captured))
                 known = speeches.get(rule.id)
-                speeches[rule.id] = _joined(known, speech) if known else speech
+                speeches[rule.id] = speech if known is None or known.ambiguous else _joined(known, speech)
         return tuple(speeches.values())
 
     def _speech(self, rule: Rule, captured: Mapping[str, str]) -> Speech:
@@ -203,7 +203,6 @@ def _joined(one: Speech, other: Speech) -> Speech:
         one.rule,
         tuple(dict.fromkeys(one.grants + other.grants)),
         tuple(dict.fromkeys(one.denials + other.denials)),
-        one.ambiguous or other.ambiguous,
     )
 
 

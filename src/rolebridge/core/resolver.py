@@ -39,7 +39,7 @@ from rolebridge.core.assignment import (
     Resolution,
     Source,
 )
-from rolebridge.core.catalogue import Assignable, Level, Merge, Reach, Role, Slot
+from rolebridge.core.catalogue import Assignable, Level, Merge, Need, Reach, Role, Slot
 from rolebridge.core.directory import Membership, User
 from rolebridge.core.mapping import Boundary, DateFrom, Rule
 from rolebridge.core.program import Denial, Program, Speech
@@ -86,6 +86,7 @@ class _Work:
     conflicts: list[Conflict] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     boundaries: set[date] = field(default_factory=set)
+    overruled: set[str] = field(default_factory=set)
     _resource: Mapping[str, Any] | None = None
 
     # --- gathering: every claim on this user ---------------------------------------------------------------
@@ -189,7 +190,7 @@ class _Work:
         if ends is not None and ends < self.day:
             self._lose(claims, Reason.EXPIRED, f"ended with {ends}")
             return False
-        if ends is not None:
+        if ends is not None and ends < date.max:  # 9999-12-31 means "for ever", and has no day after
             self.boundaries.add(ends + timedelta(days=1))
         return True
 
@@ -253,14 +254,19 @@ class _Work:
             return f"only for accounts of kind {' or '.join(sorted(role.account_kinds))}"
         for prerequisite in catalogue.prerequisites:
             if prerequisite.covers(claim.slot, claim.role, kind) and not any(
-                self._holds(need.slot, need.roles) for need in prerequisite.needs
+                self._holds(need, claim) for need in prerequisite.needs
             ):
                 return "needs " + " or ".join(self._need_text(need.slot, need.roles) for need in prerequisite.needs)
         return ""
 
-    def _holds(self, slot: str, roles: frozenset[str]) -> bool:
+    def _holds(self, need: Need, claim: Assignment) -> bool:
+        """Return whether the user holds what `claim` needs; what only a default gives serves other defaults alone."""
         return any(
-            held.slot == slot and held.project is None and (not roles or held.role in roles) for held in self.roles
+            held.slot == need.slot
+            and held.project is None
+            and (not need.roles or held.role in need.roles)
+            and (held.source is not Source.DEFAULT or claim.source is Source.DEFAULT)
+            for held in self.roles
         )
 
     def _need_text(self, slot: str, roles: frozenset[str]) -> str:
@@ -281,17 +287,19 @@ class _Work:
 
     def overrule(self) -> None:
         """Let workspace roles that cannot be overridden replace the project roles where they reach."""
-        for ruler in tuple(self.roles):
-            role = self.program.catalogue.role(ruler.slot, ruler.role)
-            if not role.overrules:
-                continue
+        above = [(ruler, self.program.catalogue.role(ruler.slot, ruler.role)) for ruler in self.roles]
+        # Whoever is in every project has no projects of their own: the wider reach speaks first.
+        for ruler, role in sorted(above, key=lambda pair: pair[1].reach is not Reach.ALL):
             governed = self.program.catalogue.slots[ruler.slot].governs
-            claims = self._take(*governed)
             if role.reach is Reach.ALL:
-                self._lose(claims, Reason.OVERRULED, f"{role.name} applies in every project")
-                self._report_unreachable_denials(ruler, role)
-            else:
-                self._overrule_own(ruler, role, claims)
+                self._report_unreachable_denials(governed, role)
+            if role.overrules:
+                self.overruled.update(governed)
+                claims = self._take(*governed)
+                if role.reach is Reach.ALL:
+                    self._lose(claims, Reason.OVERRULED, f"{role.name} applies in every project")
+                else:
+                    self._overrule_own(ruler, role, claims)
 
     def _overrule_own(self, ruler: EffectiveRole, role: Role, claims: Sequence[Assignment]) -> None:
         """Where the person belongs to a project, their workspace role is what they are there; belonging stays."""
@@ -305,13 +313,15 @@ class _Work:
             )
             if access is not None:
                 winners = _strongest(claims_there)
+                by_hand = [claim for claim in claims_there if claim.role == access.id and claim not in winners]
+                self._lose(by_hand, Reason.SHADOWED, "a rule gives access here; it returns when the rule stops")
                 lock = Lock(LockKind.WORKSPACE_WIDE, slot_id, project, role.id, ruler.winners)
                 acts_as = ActsAs(ruler.slot, ruler.role)
                 self.roles.append(EffectiveRole(slot_id, project, access.id, winners, lock, acts_as))
 
-    def _report_unreachable_denials(self, ruler: EffectiveRole, role: Role) -> None:
+    def _report_unreachable_denials(self, governed: Sequence[str], role: Role) -> None:
         for denial, rule in self.denials:
-            if denial.slot in self.program.catalogue.slots[ruler.slot].governs:
+            if denial.slot in governed:
                 detail = f"rule {rule.id} cannot keep a holder of {role.name} out of a project"
                 self.findings.append(
                     Finding(FindingKind.DENY_NOT_CARRIED_OUT, denial.slot or "", denial.project, detail)
@@ -324,7 +334,7 @@ class _Work:
                 self._fill(slot, project, self._set_blocked_aside(claims_there))
         belongs_to = sorted({role.project for role in self.roles if role.project is not None})
         for slot in self.program.project_slots:
-            for project in belongs_to:
+            for project in belongs_to if slot.id not in self.overruled else ():
                 self._fill_default(slot, project)
 
     def _fill(self, slot: Slot, project: str | None, claims: Sequence[Assignment]) -> None:
@@ -436,14 +446,15 @@ class _Work:
 
     @property
     def resource(self) -> Mapping[str, Any]:
-        """Return what conditions read: the user's attributes, with their groups when a condition asks for groups."""
+        """Return what conditions read: the user's attributes, with their groups when a condition asks for groups.
+
+        Only groups that the mapping trusts, in an order of their own.
+        """
         if self._resource is None:
             self._resource = self.user.attributes
             if self.program.reads_groups:
-                groups = [
-                    {"value": membership.group.id, "display": membership.group.display}
-                    for membership in self.memberships
-                ]
+                found = {m.group.id: m.group.display for m in self.memberships if self.program.trusts(m.group)}
+                groups = [{"value": id_, "display": display} for id_, display in sorted(found.items())]
                 self._resource = {**self.user.attributes, "groups": groups}
         return self._resource
 
