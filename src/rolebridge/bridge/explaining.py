@@ -43,7 +43,7 @@ class Explaining:
         `user` is a userName, an id, or the part of one userName before its `@` when that names one person. Raises
         NotFound, and Invalid when it names several. A project that stands in several workspaces is explained in each.
         """
-        with self._store.read() as unit:
+        with self._store.read(snapshot=True) as unit:
             found = unit.directory(organization_id).user_by_name(user)
             if not found:
                 raise NotFound("user", user)

@@ -16,7 +16,6 @@ from uuid import uuid4
 from rolebridge.bridge.callers import Caller
 from rolebridge.bridge.resolving import Cause, recompute
 from rolebridge.bridge.rulebooks import Rulebook, Rulebooks
-from rolebridge.core.conditions import ResolvedFilter
 from rolebridge.core.directory import (
     Group,
     GroupChange,
@@ -27,6 +26,7 @@ from rolebridge.core.directory import (
     UserDraft,
 )
 from rolebridge.core.errors import NotFound, UnknownMembers, VersionMismatch
+from rolebridge.core.filters import ResolvedFilter
 from rolebridge.store.engine import Store
 from rolebridge.store.records import GroupAnswer, Page, StoredGroup, StoredUser, UserAnswer
 from rolebridge.store.unit import Unit
@@ -111,7 +111,7 @@ class Provisioning:
 
     def find_users(
         self, caller: Caller, wanted: ResolvedFilter | None, *, offset: int, limit: int, with_groups: bool = True
-    ) -> Page:
+    ) -> Page[UserAnswer]:
         """Return the users that `wanted` holds for, `limit` of them from `offset` (from 0), oldest first."""
         with self._store.read() as unit:
             return unit.directory(caller.organization_id).find_users(
@@ -197,12 +197,12 @@ class Provisioning:
 
     def group(self, caller: Caller, group_id: str, *, with_members: bool = True) -> GroupAnswer:
         """Return a group's stored answer, with its members' text in blocks unless not wanted. Raises NotFound."""
-        with self._store.read() as unit:
+        with self._store.read(snapshot=with_members) as unit:
             return self._group_answer(unit, caller, group_id, with_members=with_members)
 
     def find_groups(
         self, caller: Caller, wanted: ResolvedFilter | None, *, offset: int, limit: int, with_members: bool = True
-    ) -> Page:
+    ) -> Page[GroupAnswer]:
         """Return the groups that `wanted` holds for, `limit` of them from `offset` (from 0), oldest first."""
         with self._store.read() as unit:
             return unit.directory(caller.organization_id).find_groups(
