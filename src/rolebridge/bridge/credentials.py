@@ -12,7 +12,7 @@ import hmac
 import secrets
 from dataclasses import dataclass, field
 
-TOKEN_PREFIX = "rbt_"
+TOKEN_PREFIX = "rbt_"  # noqa: S105 - what every token begins with, not a token
 """Begins every SCIM bearer token, so that secret scanners and people recognise one."""
 KEY_PREFIX = "rbk_"
 """Begins every API key."""

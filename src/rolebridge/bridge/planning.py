@@ -54,6 +54,15 @@ class Applied:
     forced: tuple[Trip, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """Files that were read and checked without errors."""
+
+    files: Mapping[str, str]
+    mappings: MappingSet
+    diagnostics: tuple[Diagnostic, ...]
+
+
 class Planning:
     """Mapping sets of an organization: checked, compared with what is in force, and applied."""
 
@@ -87,35 +96,30 @@ class Planning:
             mappings, diagnostics = read_mappings(files, connections)
             if mappings is None:
                 raise MappingRefused(diagnostics)
-            return self._apply(unit, operator, organization_id, files, mappings, diagnostics, force_reason)
+            return self._apply(unit, operator, organization_id, _Candidate(files, mappings, diagnostics), force_reason)
 
         return self._store.transact(work)
 
     def _apply(
-        self,
-        unit: Unit,
-        operator: Operator,
-        organization_id: str,
-        files: Mapping[str, str],
-        mappings: MappingSet,
-        diagnostics: tuple[Diagnostic, ...],
-        force_reason: str,
+        self, unit: Unit, operator: Operator, organization_id: str, candidate: _Candidate, force_reason: str
     ) -> Applied:
         now = self._clock()
         active = self._rulebooks.current(unit, organization_id)
-        if dict(active.files) == dict(files):
-            return Applied(active.revision, False, Plan(active.revision, mappings.digest, ()), diagnostics)
-        revision = unit.revisions(organization_id).next_number()
-        candidate = compile_rulebook(revision, mappings, files)
-        plan, trips = self._plan(unit, organization_id, active, candidate, mappings, now)
+        mappings, revisions = candidate.mappings, unit.revisions(organization_id)
+        if dict(active.files) == dict(candidate.files):
+            plan = Plan(active.revision, mappings.digest, ())
+            return Applied(active.revision, False, plan, candidate.diagnostics)
+        rulebook = compile_rulebook(revisions.next_number(), mappings, candidate.files)
+        plan, trips = self._plan(unit, organization_id, active, rulebook, mappings, now)
         if trips and not force_reason:
             raise GuardTripped(trips)
-        unit.revisions(organization_id).add(files, mappings.digest, actor=operator.actor, reason=force_reason, now=now)
-        _audit_apply(unit, organization_id, operator, active, candidate, plan, trips, force_reason, now)
-        cause = Cause(operator.actor, operator.request_id, f"revision {revision} applied")
-        everyone = (user.id for user in unit.directory(organization_id).all_core_users(_BATCH))
-        recompute(unit, organization_id, candidate, everyone, cause, now)
-        return Applied(revision, True, plan, diagnostics, trips)
+        revisions.add(candidate.files, mappings.digest, actor=operator.actor, reason=force_reason, now=now)
+        applied = Applied(rulebook.revision, True, plan, candidate.diagnostics, trips)
+        _audit_apply(unit, organization_id, operator, applied, force_reason, now)
+        cause = Cause(operator.actor, operator.request_id, f"revision {rulebook.revision} applied")
+        everyone = (user.id for user in unit.directory(organization_id).all_core_users())
+        recompute(unit, organization_id, rulebook, everyone, cause, now)
+        return applied
 
     def _plan(
         self,
@@ -187,23 +191,15 @@ def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _audit_apply(
-    unit: Unit,
-    organization_id: str,
-    operator: Operator,
-    active: Rulebook,
-    candidate: Rulebook,
-    plan: Plan,
-    trips: Sequence[Trip],
-    force_reason: str,
-    now: datetime,
+    unit: Unit, organization_id: str, operator: Operator, applied: Applied, force_reason: str, now: datetime
 ) -> None:
-    counted = Counter(change.kind for change in plan.changes)
+    counted = Counter(change.kind for change in applied.plan.changes)
     after = {
-        "revision": candidate.revision,
-        "digest": plan.candidate_digest,
-        "plan": plan.digest,
+        "revision": applied.revision,
+        "digest": applied.plan.candidate_digest,
+        "plan": applied.plan.digest,
         "changes": {kind.value: count for kind, count in sorted(counted.items())},
-        "forced": [str(trip) for trip in trips],
+        "forced": [str(trip) for trip in applied.forced],
     }
     unit.record(organization_id).audit(
         kind="mapping.applied",
@@ -211,7 +207,7 @@ def _audit_apply(
         request_id=operator.request_id,
         subject_kind="organization",
         subject_id=organization_id,
-        before=json.dumps({"revision": active.revision}),
+        before=json.dumps({"revision": applied.plan.base_revision}),
         after=json.dumps(after),
         reason=force_reason,
         now=now,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 from uuid import uuid4
@@ -27,6 +28,7 @@ from rolebridge.core.directory import (
 )
 from rolebridge.core.errors import NotFound, UnknownMembers, VersionMismatch
 from rolebridge.core.filters import ResolvedFilter
+from rolebridge.store.directory import Directory
 from rolebridge.store.engine import Store
 from rolebridge.store.records import GroupAnswer, Page, StoredGroup, StoredUser, UserAnswer
 from rolebridge.store.unit import Unit
@@ -52,39 +54,35 @@ class Provisioning:
         """Create a user, active unless the draft says otherwise. Raises Taken."""
 
         def work(unit: Unit) -> UserAnswer:
-            now = self._clock()
-            rulebook = self._begin(unit, caller)
-            user = unit.directory(caller.organization_id).insert_user(caller.connection_id, draft, str(uuid4()), now)
-            self._audit_user(unit, caller, "user.created", None, user, now)
-            if user.active and rulebook.concerns_user(user.user_name.casefold()):
-                self._recompute(unit, caller, rulebook, [user.id], f"user `{user.user_name}` created", now)
+            change = self._begin(unit, caller)
+            user = change.directory.insert_user(caller.connection_id, draft, str(uuid4()), change.now)
+            change.audit("user.created", user.id, None, user.body)
+            if user.active and change.rulebook.concerns_user(user.user_name.casefold()):
+                change.recompute([user.id], f"user `{user.user_name}` created")
             return self._user_answer(unit, caller, user.id)
 
         return self._store.transact(work)
 
     def change_user(
-        self, caller: Caller, user_id: str, change: Callable[[UserDraft], UserDraft], if_match: int | None = None
+        self, caller: Caller, user_id: str, revise: Callable[[UserDraft], UserDraft], if_match: int | None = None
     ) -> UserAnswer:
-        """Make a user what `change` makes of them (PUT and PATCH alike). Raises NotFound, Taken, VersionMismatch.
+        """Make a user what `revise` makes of them (PUT and PATCH alike). Raises NotFound, Taken, VersionMismatch.
 
         A draft whose `active` is None keeps the user as active or inactive as they are.
         """
 
         def work(unit: Unit) -> UserAnswer:
-            now = self._clock()
-            rulebook = self._begin(unit, caller)
-            directory = unit.directory(caller.organization_id)
-            old = _found("user", user_id, directory.user(caller.connection_id, user_id, lock=True))
-            _check_version(old.version, if_match)
-            draft = change(old.draft())
+            change = self._begin(unit, caller)
+            old = change.user(user_id, if_match)
+            was = old.draft()
+            draft = revise(was)
             if draft.active is None:
-                draft = UserDraft(draft.user_name, draft.external_id, old.active, draft.attributes)
-            if draft == old.draft():
-                return self._user_answer(unit, caller, user_id)
-            new = directory.update_user(old, draft, now)
-            self._audit_user(unit, caller, _what_happened(old, new), old, new, now)
-            if _may_matter(rulebook, old, new):
-                self._recompute(unit, caller, rulebook, [user_id], _user_cause(old, new), now)
+                draft = replace(draft, active=old.active)
+            if draft != was:
+                new = change.directory.update_user(old, draft, change.now)
+                change.audit(_what_happened(old, new), user_id, old.body, new.body)
+                if _may_matter(change.rulebook, old, new):
+                    change.recompute([user_id], _user_cause(old, new))
             return self._user_answer(unit, caller, user_id)
 
         return self._store.transact(work)
@@ -93,14 +91,11 @@ class Provisioning:
         """Delete a user: memberships and grants go with them, the id is never used again. Raises NotFound."""
 
         def work(unit: Unit) -> None:
-            now = self._clock()
-            rulebook = self._begin(unit, caller)
-            directory = unit.directory(caller.organization_id)
-            old = _found("user", user_id, directory.user(caller.connection_id, user_id, lock=True))
-            _check_version(old.version, if_match)
-            directory.delete_user(old, now)
-            self._audit_user(unit, caller, "user.deleted", old, None, now)
-            self._recompute(unit, caller, rulebook, [user_id], f"user `{old.user_name}` deleted", now)
+            change = self._begin(unit, caller)
+            old = change.user(user_id, if_match)
+            change.directory.delete_user(old, change.now)
+            change.audit("user.deleted", user_id, old.body, None)
+            change.recompute([user_id], f"user `{old.user_name}` deleted")
 
         self._store.transact(work)
 
@@ -129,16 +124,13 @@ class Provisioning:
         """
 
         def work(unit: Unit) -> tuple[GroupAnswer, tuple[str, ...]]:
-            now = self._clock()
-            rulebook = self._begin(unit, caller)
-            directory = unit.directory(caller.organization_id)
-            group = directory.insert_group(caller.connection_id, draft, str(uuid4()), now)
+            change = self._begin(unit, caller)
+            group = change.directory.insert_group(caller.connection_id, draft, str(uuid4()), change.now)
             steps = (MemberStep(MemberAction.ADD, tuple(member_ids)),) if member_ids else ()
-            moved = self._take_steps(unit, caller, rulebook, group, steps, now)
-            _refuse(moved, refuse_unknown)
-            self._audit_group(unit, caller, "group.created", None, group, moved, now)
-            if moved.users and rulebook.concerns(_core_group(caller, group)):
-                self._recompute(unit, caller, rulebook, moved.users, f"group `{group.display}` created", now)
+            moved = change.move_members(group, steps, refuse_unknown=refuse_unknown)
+            change.audit("group.created", group.id, None, _with_moves(group, moved))
+            if moved.users and change.rulebook.concerns(_core_group(caller, group)):
+                change.recompute(moved.users, f"group `{group.display}` created")
             return self._group_answer(unit, caller, group.id), tuple(moved.unknown)
 
         return self._store.transact(work)
@@ -147,7 +139,7 @@ class Provisioning:
         self,
         caller: Caller,
         group_id: str,
-        change: GroupChange,
+        wanted: GroupChange,
         *,
         refuse_unknown: bool,
         if_match: int | None = None,
@@ -159,22 +151,17 @@ class Provisioning:
         """
 
         def work(unit: Unit) -> tuple[int, tuple[str, ...]]:
-            now = self._clock()
-            rulebook = self._begin(unit, caller)
-            directory = unit.directory(caller.organization_id)
-            old = _found("group", group_id, directory.group(caller.connection_id, group_id, lock=True))
-            _check_version(old.version, if_match)
+            change = self._begin(unit, caller)
+            old = change.group(group_id, if_match)
             new = old
-            if change.revise is not None and (draft := change.revise(old.draft())) != old.draft():
-                new = directory.update_group(old, draft, now)
-            moved = self._take_steps(unit, caller, rulebook, new, change.steps, now)
-            _refuse(moved, refuse_unknown)
-            if new is old and not moved.happened:
+            if wanted.revise is not None and (draft := wanted.revise(old.draft())) != old.draft():
+                new = change.directory.update_group(old, draft, change.now)
+            moved = change.move_members(new, wanted.steps, refuse_unknown=refuse_unknown)
+            if new is old and not moved.users:
                 return old.version, tuple(moved.unknown)
-            self._audit_group(unit, caller, "group.updated", old, new, moved, now)
-            affected = self._affected(unit, caller, rulebook, old, new, moved)
-            self._recompute(unit, caller, rulebook, affected, _group_cause(old, new, moved), now)
-            return directory.group_version(group_id), tuple(moved.unknown)
+            change.audit("group.updated", group_id, old.body, _with_moves(new, moved))
+            change.recompute(change.affected(old, new, moved), _group_cause(old, new, moved))
+            return change.directory.group_version(group_id), tuple(moved.unknown)
 
         return self._store.transact(work)
 
@@ -182,16 +169,12 @@ class Provisioning:
         """Delete a group; its members stay, and lose what only this group gave them. Raises NotFound."""
 
         def work(unit: Unit) -> None:
-            now = self._clock()
-            rulebook = self._begin(unit, caller)
-            directory = unit.directory(caller.organization_id)
-            old = _found("group", group_id, directory.group(caller.connection_id, group_id, lock=True))
-            _check_version(old.version, if_match)
-            concerned = rulebook.concerns(_core_group(caller, old))
-            affected = list(directory.member_ids(group_id)) if concerned else []
-            directory.delete_group(old, now)
-            self._audit_group(unit, caller, "group.deleted", old, None, _Moved(), now)
-            self._recompute(unit, caller, rulebook, affected, f"group `{old.display}` deleted", now)
+            change = self._begin(unit, caller)
+            old = change.group(group_id, if_match)
+            left = change.directory.delete_group(old, change.now)
+            change.audit("group.deleted", group_id, old.body, None)
+            if change.rulebook.concerns(_core_group(caller, old)):
+                change.recompute(left, f"group `{old.display}` deleted")
 
         self._store.transact(work)
 
@@ -214,106 +197,96 @@ class Provisioning:
                 with_members=with_members,
             )
 
-    # --- shared steps ----------------------------------------------------------------------------------------
+    # --- shared ----------------------------------------------------------------------------------------------
 
-    def _begin(self, unit: Unit, caller: Caller) -> Rulebook:
-        """Keep an apply from replacing the mapping under this change, and return the mapping in force."""
-        unit.directory(caller.organization_id).lock_organization(exclusive=False)
-        return self._rulebooks.current(unit, caller.organization_id)
-
-    def _recompute(
-        self, unit: Unit, caller: Caller, rulebook: Rulebook, user_ids: Iterable[str], text: str, now: datetime
-    ) -> None:
-        cause = Cause(caller.actor, caller.request_id, text)
-        recompute(unit, caller.organization_id, rulebook, user_ids, cause, now)
+    def _begin(self, unit: Unit, caller: Caller) -> _DirectoryChange:
+        """Keep an apply from replacing the mapping under this change, and take up the mapping in force."""
+        directory = unit.directory(caller.organization_id)
+        directory.lock_organization(exclusive=False)
+        rulebook = self._rulebooks.current(unit, caller.organization_id)
+        return _DirectoryChange(unit, directory, caller, rulebook, self._clock())
 
     def _user_answer(self, unit: Unit, caller: Caller, user_id: str) -> UserAnswer:
         directory = unit.directory(caller.organization_id)
         return _found("user", user_id, directory.user_answer(caller.connection_id, user_id, prefix=self.scim_base))
 
     def _group_answer(self, unit: Unit, caller: Caller, group_id: str, *, with_members: bool = True) -> GroupAnswer:
-        directory = unit.directory(caller.organization_id)
-        answer = directory.group_answer(
+        answer = unit.directory(caller.organization_id).group_answer(
             caller.connection_id, group_id, prefix=self.scim_base, with_members=with_members
         )
         return _found("group", group_id, answer)
 
-    def _take_steps(
-        self,
-        unit: Unit,
-        caller: Caller,
-        rulebook: Rulebook,
-        group: StoredGroup,
-        steps: Sequence[MemberStep],
-        now: datetime,
-    ) -> _Moved:
+
+@dataclass(frozen=True, slots=True)
+class _DirectoryChange:
+    """One caller's change while its transaction runs."""
+
+    unit: Unit
+    directory: Directory
+    caller: Caller
+    rulebook: Rulebook
+    now: datetime
+
+    def user(self, user_id: str, if_match: int | None) -> StoredUser:
+        """Return the user to be changed, locked."""
+        found = _found("user", user_id, self.directory.user(self.caller.connection_id, user_id, lock=True))
+        _check_version(found.version, if_match)
+        return found
+
+    def group(self, group_id: str, if_match: int | None) -> StoredGroup:
+        """Return the group to be changed, locked."""
+        found = _found("group", group_id, self.directory.group(self.caller.connection_id, group_id, lock=True))
+        _check_version(found.version, if_match)
+        return found
+
+    def move_members(self, group: StoredGroup, steps: Sequence[MemberStep], *, refuse_unknown: bool) -> _Moved:
         """Move members as the steps say, in order. Those whose grants may follow are locked first, all at once."""
-        directory = unit.directory(caller.organization_id)
-        if rulebook.concerns(_core_group(caller, group)):
-            directory.lock_users(sorted({user_id for step in steps for user_id in step.ids}))
+        if self.rulebook.concerns(_core_group(self.caller, group)):
+            self.directory.lock_users(sorted({user_id for step in steps for user_id in step.ids}))
         moved = _Moved()
         for step in steps:
             if step.action is MemberAction.REMOVE:
-                moved.removed.extend(directory.remove_members(group.id, step.ids, now))
+                moved.removed.extend(self.directory.remove_members(group.id, step.ids, self.now))
                 continue
-            put = directory.add_members if step.action is MemberAction.ADD else directory.replace_members
-            delta = put(group.id, step.ids, source=MembershipSource.SCIM, connection_id=caller.connection_id, now=now)
+            put = self.directory.add_members if step.action is MemberAction.ADD else self.directory.replace_members
+            delta = put(
+                group.id,
+                step.ids,
+                source=MembershipSource.SCIM,
+                connection_id=self.caller.connection_id,
+                now=self.now,
+            )
             moved.added.extend(delta.added)
             moved.removed.extend(delta.removed)
             moved.unknown.extend(delta.unknown)
+        if refuse_unknown and moved.unknown:
+            raise UnknownMembers(tuple(moved.unknown))
         return moved
 
-    def _affected(
-        self, unit: Unit, caller: Caller, rulebook: Rulebook, old: StoredGroup, new: StoredGroup, moved: _Moved
-    ) -> Iterable[str]:
+    def affected(self, old: StoredGroup, new: StoredGroup, moved: _Moved) -> Iterable[str]:
         """Return whose grants may differ: everyone in a group that rules now read differently, else who moved."""
-        before, after = _core_group(caller, old), _core_group(caller, new)
-        if new is not old and rulebook.tells_apart(before, after):
-            return [*unit.directory(caller.organization_id).member_ids(new.id), *moved.removed]
-        return moved.users if rulebook.concerns(after) else ()
+        before, after = _core_group(self.caller, old), _core_group(self.caller, new)
+        if before != after and self.rulebook.tells_apart(before, after):
+            return [*self.directory.member_ids(new.id), *moved.removed]
+        return moved.users if self.rulebook.concerns(after) else ()
 
-    # --- audit -----------------------------------------------------------------------------------------------
+    def recompute(self, user_ids: Iterable[str], text: str) -> None:
+        """Resolve users again because of what `text` says."""
+        cause = Cause(self.caller.actor, self.caller.request_id, text)
+        recompute(self.unit, self.caller.organization_id, self.rulebook, user_ids, cause, self.now)
 
-    def _audit_user(
-        self, unit: Unit, caller: Caller, kind: str, old: StoredUser | None, new: StoredUser | None, now: datetime
-    ) -> None:
-        subject = new or old
-        assert subject is not None
-        unit.record(caller.organization_id).audit(
+    def audit(self, kind: str, subject_id: str, before: str | None, after: str | None) -> None:
+        """Record what happened to a user or group; `kind` begins with which of the two it is."""
+        self.unit.record(self.caller.organization_id).audit(
             kind=kind,
-            actor=caller.actor,
-            request_id=caller.request_id,
-            subject_kind="user",
-            subject_id=subject.id,
-            before=old.body if old else None,
-            after=new.body if new else None,
+            actor=self.caller.actor,
+            request_id=self.caller.request_id,
+            subject_kind=kind.partition(".")[0],
+            subject_id=subject_id,
+            before=before,
+            after=after,
             reason="",
-            now=now,
-        )
-
-    def _audit_group(
-        self,
-        unit: Unit,
-        caller: Caller,
-        kind: str,
-        old: StoredGroup | None,
-        new: StoredGroup | None,
-        moved: _Moved,
-        now: datetime,
-    ) -> None:
-        subject = new or old
-        assert subject is not None
-        after = {"group": json.loads(new.body) if new else None, **moved.told()}
-        unit.record(caller.organization_id).audit(
-            kind=kind,
-            actor=caller.actor,
-            request_id=caller.request_id,
-            subject_kind="group",
-            subject_id=subject.id,
-            before=old.body if old else None,
-            after=json.dumps(after, ensure_ascii=False),
-            reason="",
-            now=now,
+            now=self.now,
         )
 
 
@@ -326,16 +299,15 @@ class _Moved:
         self.unknown: list[str] = []
 
     @property
-    def happened(self) -> bool:
-        return bool(self.added or self.removed)
-
-    @property
     def users(self) -> set[str]:
         return {*self.added, *self.removed}
 
-    def told(self) -> dict[str, list[str]]:
-        parts = {"added": self.added, "removed": self.removed, "unknown": self.unknown}
-        return {name: ids for name, ids in parts.items() if ids}
+
+def _with_moves(group: StoredGroup, moved: _Moved) -> str:
+    """Return what an audit row says of a group after a change: the resource, and who came and went."""
+    moves = {"added": moved.added, "removed": moved.removed, "unknown": moved.unknown}
+    told = {name: ids for name, ids in moves.items() if ids}
+    return json.dumps({"group": json.loads(group.body), **told}, ensure_ascii=False)
 
 
 def _found(kind: str, name: str, resource: _T | None) -> _T:
@@ -347,11 +319,6 @@ def _found(kind: str, name: str, resource: _T | None) -> _T:
 def _check_version(current: int, if_match: int | None) -> None:
     if if_match is not None and if_match != current:
         raise VersionMismatch(current)
-
-
-def _refuse(moved: _Moved, refuse_unknown: bool) -> None:
-    if refuse_unknown and moved.unknown:
-        raise UnknownMembers(tuple(moved.unknown))
 
 
 def _core_group(caller: Caller, group: StoredGroup) -> Group:
