@@ -285,7 +285,9 @@ def _connection(row: Row) -> Connection:
 
 
 def _credential(row: Row) -> Credential:
-    return Credential(*row[:5], moment(row[5]), *(moment_or_none(text) for text in row[6:9]))
+    id_, name, hash_, key_id, hint, created, expires, revoked, used = row
+    ends = (moment_or_none(expires), moment_or_none(revoked), moment_or_none(used))
+    return Credential(id_, name, hash_, key_id, hint, moment(created), *ends)
 
 
 def _token(row: Row) -> Token:

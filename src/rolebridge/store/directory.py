@@ -1,6 +1,6 @@
 """The directory of one organization: users, groups and memberships, by what is done with them.
 
-Writing users and groups is in `users` and `groups`; what the resolver reads in `people`; what SCIM answers in `answers`.
+Users and groups are written in `users` and `groups`; the resolver reads in `people`, SCIM in `answers`.
 """
 
 from __future__ import annotations

@@ -92,11 +92,9 @@ def group_body(id: str, draft: GroupDraft, version: int, created: str, modified:
 
 
 def _body(schema: str, id: str, attributes: Mapping[str, Any], meta: str) -> str:
-    extensions = [name for name in attributes if name.startswith("urn:")]
-    resource: dict[str, Any] = {"schemas": [schema, *extensions], "id": id}
-    for name, value in attributes.items():
-        if value is not None and name not in _OWN:
-            resource[name] = value
+    extensions = [name for name, value in attributes.items() if name.startswith("urn:") and value is not None]
+    kept = {name: value for name, value in attributes.items() if value is not None and name not in _OWN}
+    resource: dict[str, Any] = {"schemas": [schema, *extensions], "id": id, **kept}
     try:
         text = json.dumps(resource, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         text.encode()

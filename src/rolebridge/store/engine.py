@@ -54,10 +54,16 @@ class _Backend(ABC):
         """Wait for the right to write, and give it back."""
         yield
 
+    @abstractmethod
     def close(self) -> None:
-        """Give back what is neither a link nor the caller's."""
+        """Give back what the database holds beside links."""
 
-    def checkpoint(self, _writer: Link) -> None:
+    @abstractmethod
+    def renew(self) -> None:
+        """Begin anew in a forked child."""
+
+    @abstractmethod
+    def checkpoint(self, writer: Link) -> None:
         """Move finished writes to their final place, where the database does not do that itself."""
 
 
@@ -69,6 +75,15 @@ class _Postgres(_Backend):
 
     def open(self, *, writes: bool) -> Link:
         return postgres.PostgresLink(self._url, writes=writes)
+
+    def close(self) -> None:
+        """Do nothing: there are only links."""
+
+    def renew(self) -> None:
+        """Do nothing: there are only links."""
+
+    def checkpoint(self, writer: Link) -> None:
+        """Do nothing: the server does it."""
 
 
 class _Sqlite(_Backend):
@@ -96,8 +111,8 @@ class _Sqlite(_Backend):
         """Queue as a process of its own: a lock file opened by the parent would be locked for both."""
         self._lock = self._lock.anew()
 
-    def checkpoint(self, _writer: Link) -> None:
-        _writer.execute("PRAGMA wal_checkpoint(TRUNCATE)", ()).fetchall()
+    def checkpoint(self, writer: Link) -> None:
+        writer.execute("PRAGMA wal_checkpoint(TRUNCATE)", ()).fetchall()
 
 
 class Store:
@@ -248,8 +263,7 @@ class Store:
         """Forget the links of the parent process: closing them here would end them there."""
         _inherited.extend((*self._readers, *self._writers))
         self._readers, self._writers = deque(), deque()
-        if isinstance(self._backend, _Sqlite):
-            self._backend.renew()
+        self._backend.renew()
 
 
 class Reading:

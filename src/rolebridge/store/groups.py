@@ -7,22 +7,21 @@ name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Select, delete, exists, func, literal_column, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ClauseElement
 
 from rolebridge.core.directory import GroupDraft, MembershipSource
-from rolebridge.core.errors import Taken, Unavailable
+from rolebridge.core.errors import NotFound, Taken, Unavailable
 from rolebridge.store.documents import exact_key, folded_key, group_body, moment, restamped, stamp, text_json
 from rolebridge.store.links import BLOCK, Link, Row, in_batches
 from rolebridge.store.records import MemberDelta, StoredGroup
-from rolebridge.store.scope import GROUP, Scope
-from rolebridge.store.statements import Database, Statement, given, insert_into, json_list, listed, storable
+from rolebridge.store.scope import GROUP, Scope, update_unless_taken
+from rolebridge.store.statements import Database, Statement, given, insert_for, insert_into, json_list, listed, storable
 from rolebridge.store.tables import departed, groups, memberships, users
 
 GROUP_COLUMNS: Final = (
@@ -59,6 +58,11 @@ LOCKED: Final = Statement(
         .where(groups.c.organization_id == given("organization_id"), groups.c.id.in_(listed("ids")))
         .order_by(groups.c.id)
         .with_for_update(key_share=True)
+    )
+)
+VERSION: Final = Statement(
+    lambda _: select(groups.c.version).where(
+        groups.c.organization_id == given("organization_id"), groups.c.id == given("id")
     )
 )
 INSERT: Final = Statement(lambda db: insert_into(db, groups, unless_taken=True))
@@ -128,12 +132,11 @@ def _known(_: Database) -> Select[Any]:
 
 
 def _add(database: Database) -> ClauseElement:
-    dialect = sqlite if database is Database.SQLITE else postgresql
     row = func.each_text(given("ids")).table_valued("value")
     rows = select(given("organization_id"), given("group_id"), row.c.value, given("source"), given("since"))
     # SQLite cannot tell the ON of a join from the ON of ON CONFLICT without a WHERE between them.
     rows = rows.where(literal_column("1") == literal_column("1"))
-    insert = dialect.insert(memberships).from_select(list(memberships.columns), rows)
+    insert = insert_for(database, memberships).from_select(list(memberships.columns), rows)
     return insert.on_conflict_do_nothing().returning(memberships.c.user_id)
 
 
@@ -257,32 +260,49 @@ class Groups(Scope):
     # --- memberships
 
     def add_members(
-        self, group: StoredGroup, ids: Sequence[str], source: MembershipSource, now: datetime
+        self, group_id: str, ids: Iterable[str], *, source: MembershipSource, connection_id: str, now: datetime
     ) -> MemberDelta:
-        """Add users of the group's connection, who need not be new to it; a membership keeps its first `since`."""
-        self._lock(group)
-        known = self._known(group, ids)
-        added = self._add(group, known, source, now)
-        return MemberDelta(self._bumped(group, bool(added), now), added=added, unknown=_others(ids, known))
+        """Add users of the connection, who may be members already: a membership keeps its first `since`.
 
-    def remove_members(self, group: StoredGroup, ids: Sequence[str], now: datetime) -> MemberDelta:
-        """Remove members; ids that are none change nothing."""
-        self._lock(group)
+        Raises `NotFound` for the group.
+        """
+        asked = tuple(ids)
+        group = self._locked(group_id)
+        known = self._known(connection_id, asked)
+        added = self._add(group_id, known, source, now)
+        if added:
+            bump_group(self._link, group, now)
+        return MemberDelta(added=added, unknown=_others(asked, known))
+
+    def remove_members(self, group_id: str, ids: Iterable[str], now: datetime) -> tuple[str, ...]:
+        """Remove members and return those that were any. Raises `NotFound` for the group."""
+        group = self._locked(group_id)
         removed: list[str] = []
         for batch in in_batches(ids, _MEMBERS):
-            removed += self._column(REMOVE, group_id=group.id, ids=json_list(batch))
-        return MemberDelta(self._bumped(group, bool(removed), now), removed=tuple(sorted(removed)))
+            removed += self._column(REMOVE, group_id=group_id, ids=json_list(batch))
+        if removed:
+            bump_group(self._link, group, now)
+        return tuple(sorted(removed))
 
     def replace_members(
-        self, group: StoredGroup, ids: Sequence[str], source: MembershipSource, now: datetime
+        self, group_id: str, ids: Iterable[str], *, source: MembershipSource, connection_id: str, now: datetime
     ) -> MemberDelta:
-        """Make users of the group's connection its only members; who stays keeps `since`."""
-        self._lock(group)
-        known = self._known(group, ids)
-        removed = self._column(REMOVE_OTHERS, group_id=group.id, ids=json_list(known))
-        added = self._add(group, known, source, now)
-        bumped = self._bumped(group, bool(added or removed), now)
-        return MemberDelta(bumped, added, tuple(sorted(removed)), _others(ids, known))
+        """Make users of the connection the only members; who stays keeps `since`. Raises `NotFound` for the group."""
+        asked = tuple(ids)
+        group = self._locked(group_id)
+        known = self._known(connection_id, asked)
+        removed = self._column(REMOVE_OTHERS, group_id=group_id, ids=json_list(known))
+        added = self._add(group_id, known, source, now)
+        if added or removed:
+            bump_group(self._link, group, now)
+        return MemberDelta(added, tuple(sorted(removed)), _others(asked, known))
+
+    def group_version(self, group_id: str) -> int:
+        """Return the version of a group. Raises `NotFound`."""
+        row = self._link.one(VERSION, organization_id=self._organization_id, id=group_id)
+        if row is None:
+            raise NotFound("group", group_id)
+        return int(row[0])
 
     def member_ids(self, group_id: str) -> Iterator[str]:
         """Yield the ids of a group's members in order, read in blocks."""
@@ -295,29 +315,24 @@ class Groups(Scope):
         """Return whether the user is a member of the group."""
         return bool(self._column(IS_MEMBER, group_id=group_id, user_id=user_id)) if storable(user_id) else False
 
-    def _lock(self, group: StoredGroup) -> None:
-        """Let changes of one group queue (PostgreSQL): the lock that the version's update would take, only earlier."""
-        if self._link.database is Database.POSTGRES:
-            lock_groups(self._link, self._organization_id, [group.id])
+    def _locked(self, group_id: str) -> StoredGroup:
+        """Return a group whose changes queue from here on, until the transaction ends."""
+        group = self.group(None, group_id, lock=True)
+        if group is None:
+            raise NotFound("group", group_id)
+        return group
 
-    def _known(self, group: StoredGroup, ids: Iterable[str]) -> list[str]:
+    def _known(self, connection_id: str, ids: Iterable[str]) -> list[str]:
         known: list[str] = []
         for batch in in_batches(sorted(set(ids)), _MEMBERS):
-            known += self._column(KNOWN, connection_id=group.connection_id, ids=json_list(batch))
+            known += self._column(KNOWN, connection_id=connection_id, ids=json_list(batch))
         return known
 
-    def _add(
-        self, group: StoredGroup, known: Iterable[str], source: MembershipSource, now: datetime
-    ) -> tuple[str, ...]:
+    def _add(self, group_id: str, known: Iterable[str], source: MembershipSource, now: datetime) -> tuple[str, ...]:
         added: list[str] = []
         for batch in in_batches(known, _MEMBERS):
-            added += self._column(ADD, group_id=group.id, ids=json_list(batch), source=str(source), since=stamp(now))
+            added += self._column(ADD, group_id=group_id, ids=json_list(batch), source=str(source), since=stamp(now))
         return tuple(sorted(added))
-
-    def _bumped(self, group: StoredGroup, changed: bool, now: datetime) -> StoredGroup:
-        if not changed:
-            return group
-        return bump_group(self._link, group, now)
 
     def _column(self, statement: Statement, **values: Any) -> list[str]:
         return [row[0] for row in self._link.all(statement, organization_id=self._organization_id, **values)]
@@ -346,14 +361,12 @@ def lock_groups(link: Link, organization_id: str, ids: Iterable[str]) -> None:
             link.all(LOCKED, organization_id=organization_id, ids=json_list(batch))
 
 
-def bump_group(link: Link, group: StoredGroup, now: datetime) -> StoredGroup:
-    """Give a group its next version because its members changed."""
-    version, at = group.version + 1, stamp(now)
-    body = restamped(group.body, version, at)
+def bump_group(link: Link, group: StoredGroup, now: datetime) -> None:
+    """Give a locked group its next version because its members changed."""
+    at = stamp(now)
+    body = restamped(group.body, group.version + 1, at)
     if not link.run(BUMP, organization_id=group.organization_id, of=group.id, known=group.version, at=at, text=body):
         raise _changed(group)
-    row = (group.id, group.connection_id, group.display, group.external_id, version, stamp(group.created), at, body)
-    return stored_group(group.organization_id, row)
 
 
 def bump_groups(link: Link, organization_id: str, ids: Iterable[str], now: datetime) -> None:
@@ -388,4 +401,6 @@ def _row(draft: GroupDraft, modified: str, body: str) -> dict[str, Any]:
 
 def stored_group(organization_id: str, row: Row) -> StoredGroup:
     """Return the record of a row of `GROUP_COLUMNS`."""
-    return StoredGroup(organization_id, *row[:5], moment(row[5]), moment(row[6]), row[7])
+    id_, connection_id, display, external_id, version, created, modified, body = row
+    times = (moment(created), moment(modified))
+    return StoredGroup(organization_id, id_, connection_id, display, external_id, version, *times, body)

@@ -9,22 +9,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Final, Protocol
 
-from rolebridge.store.statements import Compiled, Database, Parameters, Statement
+from rolebridge.store.statements import Database, Parameters, Statement
 
 Row = tuple[Any, ...]
 
 BLOCK: Final = 1_000
-"""Rows fetched at a time by whoever streams."""
+"""Rows, or ids, that one statement of many takes."""
 
 
 class Cursor(Protocol):
     """What sqlite3 and psycopg cursors have in common, as far as we use it."""
 
     @property
-    def rowcount(self) -> int: ...
-    def fetchone(self) -> Row | None: ...
-    def fetchall(self) -> list[Row]: ...
-    def fetchmany(self, size: int, /) -> list[Row]: ...
+    def rowcount(self) -> int:
+        """How many rows a write touched."""
+
+    def fetchone(self) -> Row | None:
+        """The next row."""
+
+    def fetchall(self) -> list[Row]:
+        """The remaining rows."""
 
 
 class Link(ABC):
@@ -98,10 +102,6 @@ class Link(ABC):
     def all(self, statement: Statement, **values: Any) -> list[Row]:
         """Return all rows of the answer."""
         compiled = statement.on(self.database)
-        return self.execute(compiled.sql, compiled.parameters(values)).fetchall()
-
-    def all_of(self, compiled: Compiled, **values: Any) -> list[Row]:
-        """Return all rows of a statement that was compiled for this one question (a filter)."""
         return self.execute(compiled.sql, compiled.parameters(values)).fetchall()
 
 

@@ -120,11 +120,11 @@ class People(Scope):
             for row in self._link.all(CORE, organization_id=self._organization_id, ids=json_list(batch))
         ]
 
-    def all_core_users(self, batch: int = BLOCK) -> Iterator[list[User]]:
-        """Yield all users in the order of their ids, in lists of at most `batch`."""
+    def all_core_users(self, batch: int = BLOCK) -> Iterator[User]:
+        """Yield all users in the order of their ids, reading `batch` at a time."""
         after = ""
         while rows := self._link.all(CORE_AFTER, organization_id=self._organization_id, after=after, limit=batch):
-            yield [_user(row) for row in rows]
+            yield from map(_user, rows)
             after = rows[-1][0]
 
     def memberships(self, user_ids: Iterable[str]) -> dict[str, tuple[Membership, ...]]:
@@ -142,9 +142,11 @@ class People(Scope):
         """Return all groups, in the order of their ids."""
         return [Group(*row) for row in self._link.all(GROUPS, organization_id=self._organization_id)]
 
-    def find_users_named(self, name: str) -> list[StoredUser]:
-        """Return whom a person may mean by `name`: the user with this id or userName, else those whose userName has
-        it before the `@` (at most 20)."""
+    def user_by_name(self, name: str) -> list[StoredUser]:
+        """Return whom a person may mean by `name`.
+
+        That is the user with this userName or id, else those whose userName has it before the `@` (at most 20).
+        """
         if not storable(name):
             return []
         scope = {"organization_id": self._organization_id}
@@ -156,7 +158,7 @@ class People(Scope):
             rows = self._link.all(USERS_BETWEEN, **scope, from_key=f"{key}@", to_key=f"{key}A")
         return [stored_user(self._organization_id, row) for row in rows]
 
-    def find_groups_named(self, name: str) -> list[StoredGroup]:
+    def group_by_name(self, name: str) -> list[StoredGroup]:
         """Return the group with this id, or those with this displayName, at most one of each connection."""
         if not storable(name):
             return []
@@ -168,7 +170,10 @@ class People(Scope):
     def departed(self, id: str) -> Departed | None:
         """Return what is left of a deleted user or group."""
         row = self._link.one(DEPARTED, organization_id=self._organization_id, id=id) if storable(id) else None
-        return Departed(*row[:5], moment(row[5])) if row else None
+        if row is None:
+            return None
+        id_, kind, connection_id, called, external_id, deleted = row
+        return Departed(id_, kind, connection_id, called, external_id, moment(deleted))
 
 
 def _user(row: Row) -> User:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, LiteralString, cast
+from typing import Final
 
 import psycopg
 from psycopg import errors, pq
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, Dialect
 
 from rolebridge.core.errors import Unavailable
 from rolebridge.store.links import Cursor, Link
@@ -32,6 +32,7 @@ _CONNECT: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
+_DIALECT: Final[Dialect] = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 _AGAIN: Final = (errors.SerializationFailure, errors.DeadlockDetected)
 _LATER: Final = (
     errors.LockNotAvailable,
@@ -59,7 +60,7 @@ class PostgresLink(Link):
         self._cursor = self._driver.cursor()
 
     def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
-        positional, named = PGDialect_psycopg().create_connect_args(self._url)
+        positional, named = _DIALECT.create_connect_args(self._url)
         settings = dict(_SETTINGS)
         if not self._writes:
             settings["default_transaction_read_only"] = "on"
@@ -84,10 +85,9 @@ class PostgresLink(Link):
 
     def execute(self, sql: str, parameters: Parameters) -> Cursor:
         """Run one statement; one that only reads and stands alone runs again if the link turns out to be dead."""
-        text = cast("LiteralString", sql)
         stands_alone = not self._writes and self._idle
         try:
-            return self._cursor.execute(text, parameters)
+            return self._cursor.execute(sql, parameters)
         except psycopg.OperationalError as error:
             if not (stands_alone and self._driver.broken):
                 raise self._refusal(error) or error from None
@@ -95,14 +95,14 @@ class PostgresLink(Link):
         self._driver = self._connect()
         self._cursor = self._driver.cursor()
         try:
-            return self._cursor.execute(text, parameters)
+            return self._cursor.execute(sql, parameters)
         except psycopg.OperationalError as error:
             raise self._refusal(error) or error from None
 
     def execute_many(self, sql: str, parameters: Sequence[Parameters]) -> int:
         """Run one statement for each set of parameters, in one pipeline."""
         try:
-            self._cursor.executemany(cast("LiteralString", sql), parameters)
+            self._cursor.executemany(sql, parameters)
             return self._cursor.rowcount
         except psycopg.OperationalError as error:
             raise self._refusal(error) or error from None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from rolebridge.core.directory import GroupDraft, UserDraft
+from rolebridge.core.grants import Grant
 from rolebridge.store import documents
 
 
@@ -123,35 +124,50 @@ class StoredGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredAnswer:
-    """A resource as it is answered: bytes that were made when it was written.
+class UserAnswer:
+    """A user as answered: the body, made when it was written, and the elements of `groups`.
 
-    `related` is the text of the elements of a user's `groups`, or of a group's `members`, between the brackets: ""
-    for none, None when they were not asked for.
+    `groups` is JSON text without its brackets, "" for none, None when it was not asked for.
     """
 
     id: str
     body: str
     version: int
-    related: str | None = None
+    groups: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """Some of the resources that a question finds, and how many it finds in all."""
+class GroupAnswer:
+    """A group as answered: the body, made when it was written, and the elements of `members`.
+
+    `members` is JSON text without its brackets, in blocks to be joined by commas: none for no member, None when they
+    were not asked for.
+    """
+
+    id: str
+    body: str
+    version: int
+    members: tuple[str, ...] | None = None
+
+
+Answer = TypeVar("Answer", UserAnswer, GroupAnswer)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Answer]):
+    """Some of the resources that a question finds, oldest first, and how many it finds in all."""
 
     total: int
-    answers: tuple[StoredAnswer, ...]
+    answers: tuple[Answer, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class MemberDelta:
-    """What a membership change did, and the group as it is now (a new version if anything changed).
+    """What a membership change did, each in the order of ids but `unknown`.
 
-    `unknown` are the ids that are not users of the group's connection.
+    `unknown` are the ids that are not users of the connection, in the order in which they came.
     """
 
-    group: StoredGroup
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -167,3 +183,60 @@ class Departed:
     name: str
     external_id: str | None
     deleted: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HeldGrant:
+    """A grant beside the names of its holder, for views."""
+
+    grant: Grant
+    user_name: str
+    display_name: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GrantCounts:
+    """How many people hold something, and how many grants are in force, blocked and in conflict."""
+
+    people: int
+    effective: int
+    blocked: int
+    conflicts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A set of mapping files that was or is in force; the highest number is."""
+
+    number: int
+    digest: str
+    created: datetime
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """What happened to a subject, by whom and why. `before` and `after` are JSON text."""
+
+    sequence: int
+    at: datetime
+    kind: str
+    actor: str
+    request_id: str
+    subject_kind: str
+    subject_id: str
+    before: str | None
+    after: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """Something that is to be told to others; `payload` is JSON text."""
+
+    sequence: int
+    at: datetime
+    kind: str
+    payload: str

@@ -33,7 +33,7 @@ class Database(StrEnum):
 # Positional parameters on both: a tuple is the cheapest thing that a driver takes.
 _DIALECTS: Final[Mapping[Database, Dialect]] = {
     Database.SQLITE: SQLiteDialect_pysqlite(paramstyle="qmark"),
-    Database.POSTGRES: PGDialect_psycopg(paramstyle="format"),
+    Database.POSTGRES: PGDialect_psycopg(paramstyle="format"),  # type: ignore[no-untyped-call]
 }
 
 Parameters = tuple[Any, ...]
@@ -142,19 +142,21 @@ def storable(text: str) -> bool:
     return "\0" not in text
 
 
-def insert_into(database: Database, table: Table, *, unless_taken: bool = False, returning: str = "") -> ClauseElement:
+def insert_for(database: Database, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an insert in one database's own words, which know ON CONFLICT."""
+    return sqlite.insert(table) if database is Database.SQLITE else postgresql.insert(table)
+
+
+def insert_into(database: Database, table: Table, *, unless_taken: bool = False) -> ClauseElement:
     """Return an insert of one row, every column given by name; `sequence` counts itself.
 
-    With `unless_taken`, a row that a unique index refuses is left out silently (and returns nothing).
+    With `unless_taken`, a row that a unique index refuses is left out silently.
     """
-    dialect = sqlite if database is Database.SQLITE else postgresql
     values: dict[str, Any] = {c.name: given(c.name, c) for c in table.columns if c.name != "sequence"}
     if "sequence" in table.columns and database is Database.SQLITE:
         values["sequence"] = next_sequence(table)
-    statement = dialect.insert(table).values(values)
-    if unless_taken:
-        statement = statement.on_conflict_do_nothing()
-    return statement.returning(table.columns[returning]) if returning else statement
+    statement = insert_for(database, table).values(values)
+    return statement.on_conflict_do_nothing() if unless_taken else statement
 
 
 def next_sequence(table: Table) -> Any:

@@ -132,6 +132,7 @@ users: Final = Table(
     _text("user_key"),
     _text("external_id", null=True),
     _text("external_key", null=True),
+    _text("display_name", null=True),
     _text("display_key", null=True),
     Column("active", Boolean, nullable=False),
     Column("version", Integer, nullable=False),
@@ -251,6 +252,7 @@ grants: Final = Table(
     _text("held_since", null=True),
     PrimaryKeyConstraint("organization_id", "user_id", "workspace", "slot", "project", "role"),
     Index(None, "organization_id", "workspace", "project", "user_id"),
+    Index(None, "organization_id", "workspace", "rule", "user_id"),
     sqlite_with_rowid=False,
 )
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from rolebridge.store.accounts import Accounts
 from rolebridge.store.directory import Directory
+from rolebridge.store.grants import Grants
 from rolebridge.store.links import Link
+from rolebridge.store.record import Record
+from rolebridge.store.revisions import Revisions
 
 
 class Unit:
@@ -23,3 +26,15 @@ class Unit:
     def directory(self, organization_id: str) -> Directory:
         """Return the users, groups and memberships of an organization."""
         return Directory(self.link, organization_id)
+
+    def grants(self, organization_id: str) -> Grants:
+        """Return the grants and the assignments by hand of an organization."""
+        return Grants(self.link, organization_id)
+
+    def revisions(self, organization_id: str) -> Revisions:
+        """Return the mapping revisions of an organization."""
+        return Revisions(self.link, organization_id)
+
+    def record(self, organization_id: str) -> Record:
+        """Return the audit and the outbox of an organization."""
+        return Record(self.link, organization_id)

@@ -32,7 +32,8 @@ USER_COLUMNS: Final = (
     users.c.body,
 )
 _CHANGING: Final = (
-    "user_name", "user_key", "external_id", "external_key", "display_key", "active", "last_modified", "body",
+    "user_name", "user_key", "external_id", "external_key", "display_name", "display_key",
+    "active", "last_modified", "body",
 )  # fmt: skip
 
 
@@ -137,7 +138,8 @@ class Users(Scope):
             raise self._taken(connection_id, draft, id)
         self._add_values(id, indexed_values(draft.attributes))
         self._count(connection_id, USER, 1)
-        return self._stored(id, connection_id, draft, active, 1, (created, created), body)
+        values = (id, connection_id, draft.user_name, draft.external_id, active, 1, created, created, body)
+        return stored_user(self._organization_id, values)
 
     def user(self, connection_id: str | None, id: str, *, lock: bool = False) -> StoredUser | None:
         """Return a user of the connection (None: of any), on PostgreSQL locked until the transaction ends."""
@@ -170,12 +172,13 @@ class Users(Scope):
                 raise Unavailable(f"the user `{stored.id}` was changed at the same time")
             raise self._taken(stored.connection_id, draft, stored.id)
         self._change_values(stored, indexed_values(draft.attributes))
-        return self._stored(stored.id, stored.connection_id, draft, active, version, (created, modified), body)
+        keys = (stored.id, stored.connection_id, draft.user_name, draft.external_id)
+        return stored_user(self._organization_id, (*keys, active, version, created, modified, body))
 
     def delete_user(self, stored: StoredUser, now: datetime) -> tuple[str, ...]:
         """Delete a user and what made them a member; return the ids of the groups that lost them.
 
-        Those groups get a new version. The id is never free again, the userName is. Grants must be gone already.
+        Those groups get a new version. The id is never free again, the userName is.
         """
         scope = {"organization_id": self._organization_id}
         known = [group_id for (group_id,) in self._link.all(GROUPS_OF, **scope, user_id=stored.id)]
@@ -233,19 +236,6 @@ class Users(Scope):
                 return Taken("user", "externalId", draft.external_id)
         return Taken("user", "id", id)
 
-    def _stored(
-        self,
-        id: str,
-        connection_id: str,
-        draft: UserDraft,
-        active: bool,
-        version: int,
-        times: tuple[str, str],
-        body: str,
-    ) -> StoredUser:
-        values = (id, connection_id, draft.user_name, draft.external_id, active, version, *times, body)
-        return stored_user(self._organization_id, values)
-
 
 def _row(draft: UserDraft, active: bool, modified: str, body: str) -> dict[str, Any]:
     """Return the columns that a draft decides. The body has proved that its texts can be stored."""
@@ -255,6 +245,7 @@ def _row(draft: UserDraft, active: bool, modified: str, body: str) -> dict[str, 
         "user_key": folded_key(draft.user_name),
         "external_id": draft.external_id,
         "external_key": None if draft.external_id is None else exact_key(draft.external_id),
+        "display_name": display if isinstance(display, str) else None,
         "display_key": folded_key(display) if isinstance(display, str) else None,
         "active": active,
         "last_modified": modified,
@@ -264,4 +255,6 @@ def _row(draft: UserDraft, active: bool, modified: str, body: str) -> dict[str, 
 
 def stored_user(organization_id: str, row: Row) -> StoredUser:
     """Return the record of a row of `USER_COLUMNS`."""
-    return StoredUser(organization_id, *row[:4], bool(row[4]), row[5], moment(row[6]), moment(row[7]), row[8])
+    id_, connection_id, user_name, external_id, active, version, created, modified, body = row
+    state = (bool(active), version, moment(created), moment(modified))
+    return StoredUser(organization_id, id_, connection_id, user_name, external_id, *state, body)

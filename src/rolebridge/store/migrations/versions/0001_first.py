@@ -90,6 +90,12 @@ def upgrade() -> None:
         ["organization_id", "workspace", "project", "user_id"],
         unique=False,
     )
+    op.create_index(
+        op.f("ix_grants_organization_id_workspace_rule_user_id"),
+        "grants",
+        ["organization_id", "workspace", "rule", "user_id"],
+        unique=False,
+    )
     op.create_table(
         "keys",
         _text("organization_id"),
@@ -289,6 +295,7 @@ def upgrade() -> None:
         _text("user_key"),
         _text("external_id", null=True),
         _text("external_key", null=True),
+        _text("display_name", null=True),
         _text("display_key", null=True),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),

@@ -1,0 +1,375 @@
+"""Grants, assignments by hand, and the days on which a user is to be resolved again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, delete, func, select, tuple_, update
+
+from rolebridge.core.assignment import ManualAssignment, Source
+from rolebridge.core.errors import Invalid
+from rolebridge.core.grants import Grant, GrantState
+from rolebridge.store.documents import moment, moment_or_none, stamp, stamp_or_none
+from rolebridge.store.links import Row, in_batches
+from rolebridge.store.records import GrantCounts, HeldGrant
+from rolebridge.store.scope import Scope
+from rolebridge.store.statements import Statement, given, insert_into, json_list, listed, storable
+from rolebridge.store.tables import grants, manual_assignments, rechecks, users
+
+_COLUMNS: Final = tuple(column for column in grants.columns if column.name != "organization_id")
+_KEY: Final = ("user_id", "workspace", "slot", "project", "role")
+_CHANGING: Final = tuple(column for column in _COLUMNS if column.name not in _KEY)
+_MANUAL: Final = ("id", "user_id", "workspace", "slot", "project", "role", "by", "at", "reason", "until")
+
+_SAME: Final = (
+    grants.c.organization_id == given("organization_id"),
+    *(grants.c[name] == given(f"of_{name}") for name in _KEY),
+)
+INSERT: Final = Statement(lambda db: insert_into(db, grants))
+DELETE: Final = Statement(lambda _: delete(grants).where(*_SAME))
+UPDATE: Final = Statement(
+    lambda _: update(grants).where(*_SAME).values({column.name: given(column.name, column) for column in _CHANGING})
+)
+OF_USERS: Final = Statement(
+    lambda _: (
+        select(*_COLUMNS)
+        .where(grants.c.organization_id == given("organization_id"), grants.c.user_id.in_(listed("ids")))
+        .order_by(*(grants.c[name] for name in _KEY))
+    )
+)
+OF_USERS_IN: Final = Statement(
+    lambda _: (
+        select(*_COLUMNS)
+        .where(
+            grants.c.organization_id == given("organization_id"),
+            grants.c.user_id.in_(listed("ids")),
+            grants.c.workspace == given("workspace"),
+        )
+        .order_by(*(grants.c[name] for name in _KEY))
+    )
+)
+THROUGH_RULE: Final = Statement(
+    lambda _: select(func.count(grants.c.user_id.distinct())).where(
+        grants.c.organization_id == given("organization_id"),
+        grants.c.workspace == given("workspace"),
+        grants.c.rule == given("rule"),
+        grants.c.user_id != given("except_user"),
+    )
+)
+HOLDERS: Final = Statement(
+    lambda _: (
+        select(grants.c.user_id.distinct())
+        .where(grants.c.organization_id == given("organization_id"), grants.c.workspace == given("workspace"))
+        .order_by(grants.c.user_id)
+    )
+)
+COUNTS: Final = Statement(
+    lambda _: (
+        select(grants.c.state, func.count(), func.count(grants.c.user_id.distinct()))
+        .where(grants.c.organization_id == given("organization_id"), grants.c.workspace == given("workspace"))
+        .group_by(grants.c.state)
+    )
+)
+WORKSPACES: Final = Statement(
+    lambda _: (
+        select(grants.c.workspace.distinct())
+        .where(grants.c.organization_id == given("organization_id"))
+        .order_by(grants.c.workspace)
+    )
+)
+
+INSERT_MANUAL: Final = Statement(lambda db: insert_into(db, manual_assignments))
+MANUAL_OF_USERS: Final = Statement(
+    lambda _: (
+        select(*(manual_assignments.c[name] for name in _MANUAL))
+        .where(
+            manual_assignments.c.organization_id == given("organization_id"),
+            manual_assignments.c.user_id.in_(listed("ids")),
+            manual_assignments.c.ended_at.is_(None),
+        )
+        .order_by(manual_assignments.c.user_id, manual_assignments.c.id)
+    )
+)
+MANUAL: Final = Statement(
+    lambda _: select(*(manual_assignments.c[name] for name in _MANUAL)).where(
+        manual_assignments.c.organization_id == given("organization_id"),
+        manual_assignments.c.id == given("id"),
+        manual_assignments.c.ended_at.is_(None),
+    )
+)
+END_MANUAL: Final = Statement(
+    lambda _: (
+        update(manual_assignments)
+        .where(
+            manual_assignments.c.organization_id == given("organization_id"),
+            manual_assignments.c.id == given("of"),
+            manual_assignments.c.ended_at.is_(None),
+        )
+        .values(ended_at=given("at"), ended_by=given("actor"), ended_reason=given("why"))
+    )
+)
+
+INSERT_RECHECK: Final = Statement(lambda db: insert_into(db, rechecks))
+DELETE_RECHECK: Final = Statement(
+    lambda _: delete(rechecks).where(
+        rechecks.c.organization_id == given("organization_id"),
+        rechecks.c.user_id == given("user_id"),
+        rechecks.c.workspace == given("workspace"),
+    )
+)
+RECHECKS_OF: Final = Statement(
+    lambda _: select(rechecks.c.workspace, rechecks.c.due).where(
+        rechecks.c.organization_id == given("organization_id"), rechecks.c.user_id == given("user_id")
+    )
+)
+DUE: Final = Statement(
+    lambda _: (
+        select(rechecks.c.user_id.distinct())
+        .where(rechecks.c.organization_id == given("organization_id"), rechecks.c.due <= given("day"))
+        .limit(given("limit", grants.c.revision))
+    )
+)
+
+
+class Grants(Scope):
+    """Grants and assignments by hand of one organization."""
+
+    __slots__ = ()
+
+    # --- grants
+
+    def of_users(self, user_ids: Iterable[str], workspace: str | None = None) -> dict[str, list[Grant]]:
+        """Return the grants of each of the users (in one workspace), in the order of their keys."""
+        ids = sorted(set(user_ids))
+        found: dict[str, list[Grant]] = {id_: [] for id_ in ids}
+        scope = {"organization_id": self._organization_id}
+        if workspace is not None:
+            scope["workspace"] = workspace
+        statement = OF_USERS if workspace is None else OF_USERS_IN
+        for batch in in_batches(ids):
+            for row in self._link.all(statement, **scope, ids=json_list(batch)):
+                found[row[0]].append(_grant(row))
+        return found
+
+    def replace_for_user(self, user_id: str, before: Iterable[Grant], after: Iterable[Grant]) -> None:
+        """Make `after` of the user's grants out of `before`, as they were read; writes only what differs."""
+        old = {grant.key: grant for grant in before}
+        new = {grant.key: grant for grant in after}
+        if any(key[0] != user_id for key in (*old, *new)):
+            raise ValueError(f"a grant of somebody else among those of `{user_id}`")
+        self._link.run_many(DELETE, (self._of(key) for key in old if key not in new))
+        changed = [grant for key, grant in new.items() if key in old and old[key] != grant]
+        self._link.run_many(UPDATE, (self._of(grant.key) | _changing(grant) for grant in changed))
+        added = [grant for key, grant in new.items() if key not in old]
+        self._link.run_many(INSERT, (self._row(grant) for grant in added))
+
+    def listing(
+        self,
+        *,
+        workspace: str | None = None,
+        project: str | None = None,
+        user_id: str | None = None,
+        after: Grant | None = None,
+        limit: int = 100,
+    ) -> list[HeldGrant]:
+        """Return grants in the order of (workspace, project, user, slot, role), the next ones after `after`.
+
+        `project` "" means the workspace itself, None any.
+        """
+        wanted = {"workspace": workspace, "project": project, "user_id": user_id}
+        shape = tuple(name for name, value in wanted.items() if value is not None)
+        values: dict[str, Any] = {name: wanted[name] for name in shape}
+        if any(not storable(value) for value in values.values()):
+            return []
+        if after is not None:
+            values |= {f"after_{name}": getattr(after, name) for name in _LISTED}
+        statement = LISTINGS[shape, after is not None]
+        rows = self._link.all(statement, organization_id=self._organization_id, limit=limit, **values)
+        return [HeldGrant(_grant(row[:-3]), row[-3], row[-2] or "", bool(row[-1])) for row in rows]
+
+    def counts(self, workspace: str) -> GrantCounts:
+        """Return how much there is in a workspace. `people` hold something that is in force."""
+        rows = self._link.all(COUNTS, organization_id=self._organization_id, workspace=workspace)
+        found = {state: (grants_, people) for state, grants_, people in rows}
+        effective, people = found.get(GrantState.EFFECTIVE, (0, 0))
+        blocked, _ = found.get(GrantState.BLOCKED, (0, 0))
+        conflicts, _ = found.get(GrantState.CONFLICT, (0, 0))
+        return GrantCounts(people, effective, blocked, conflicts)
+
+    def workspaces(self) -> list[str]:
+        """Return the workspaces in which there are grants."""
+        return [name for (name,) in self._link.all(WORKSPACES, organization_id=self._organization_id)]
+
+    def holders(self, workspace: str) -> list[str]:
+        """Return the ids of the users with any grant in a workspace, in order."""
+        rows = self._link.all(HOLDERS, organization_id=self._organization_id, workspace=workspace)
+        return [user_id for (user_id,) in rows]
+
+    def people_through_rule(self, workspace: str, rule: str, *, except_user: str) -> int:
+        """Return how many other people hold a grant that a rule is named for."""
+        values = {"workspace": workspace, "rule": rule, "except_user": except_user}
+        row = self._link.one(THROUGH_RULE, organization_id=self._organization_id, **values)
+        return int(row[0]) if row else 0
+
+    # --- assignments by hand
+
+    def add_manual(self, assignment: ManualAssignment) -> None:
+        """Record an assignment by hand. Raises `Invalid` for a reason that cannot be stored."""
+        if not storable(assignment.reason):
+            raise Invalid("the reason holds a character that cannot be stored", "reason")
+        row = {name: getattr(assignment, name) for name in _MANUAL}
+        row |= {"at": stamp(assignment.at), "until": _day_text(assignment.until)}
+        ended = {"ended_at": None, "ended_by": None, "ended_reason": None}
+        self._link.run(INSERT_MANUAL, organization_id=self._organization_id, **row, **ended)
+
+    def end_manual(self, id: str, *, actor: str, reason: str, now: datetime) -> bool:
+        """End an assignment by hand; the record stays. Return whether it was in force."""
+        if not storable(id):
+            return False
+        if not storable(reason):
+            raise Invalid("the reason holds a character that cannot be stored", "reason")
+        values = {"of": id, "actor": actor, "why": reason, "at": stamp(now)}
+        return self._link.run(END_MANUAL, organization_id=self._organization_id, **values) > 0
+
+    def manual(self, id: str) -> ManualAssignment | None:
+        """Return an assignment by hand that was not ended."""
+        row = self._link.one(MANUAL, organization_id=self._organization_id, id=id) if storable(id) else None
+        return _manual(row) if row else None
+
+    def manual_of_users(self, user_ids: Iterable[str]) -> dict[str, list[ManualAssignment]]:
+        """Return the assignments by hand of each of the users that were not ended, those past `until` included."""
+        ids = sorted(set(user_ids))
+        found: dict[str, list[ManualAssignment]] = {id_: [] for id_ in ids}
+        for batch in in_batches(ids):
+            for row in self._link.all(MANUAL_OF_USERS, organization_id=self._organization_id, ids=json_list(batch)):
+                found[row[1]].append(_manual(row))
+        return found
+
+    # --- days to look again
+
+    def set_rechecks(self, user_id: str, days: Mapping[str, str | date]) -> None:
+        """Set, by workspace, the only days on which the user is to be resolved again."""
+        scope = {"organization_id": self._organization_id, "user_id": user_id}
+        old: dict[str, str] = dict(self._link.all(RECHECKS_OF, **scope))
+        new = {workspace: str(day) for workspace, day in days.items()}
+        if old == new:
+            return
+        gone = [workspace for workspace in old if old[workspace] != new.get(workspace)]
+        self._link.run_many(DELETE_RECHECK, ({**scope, "workspace": workspace} for workspace in gone))
+        added = [workspace for workspace in new if new[workspace] != old.get(workspace)]
+        rows = ({**scope, "workspace": workspace, "due": new[workspace]} for workspace in added)
+        self._link.run_many(INSERT_RECHECK, rows)
+
+    def due(self, day: date, limit: int = 1_000) -> list[str]:
+        """Return the ids of users whose day has come, at most `limit`."""
+        rows = self._link.all(DUE, organization_id=self._organization_id, day=day.isoformat(), limit=limit)
+        return [user_id for (user_id,) in rows]
+
+    def _of(self, key: tuple[str, ...]) -> dict[str, Any]:
+        named = {f"of_{name}": value for name, value in zip(_KEY, key, strict=True)}
+        return {"organization_id": self._organization_id, **named}
+
+    def _row(self, grant: Grant) -> dict[str, Any]:
+        named = dict(zip(_KEY, grant.key, strict=True))
+        return {"organization_id": self._organization_id, **named, **_changing(grant)}
+
+
+# --- listings: one statement for each set of conditions
+
+_LISTED: Final = ("workspace", "project", "user_id", "slot", "role")
+
+
+def _listing(shape: Sequence[str], *, after: bool) -> Statement:
+    place = tuple_(*(grants.c[name] for name in _LISTED))
+    conditions: list[ColumnElement[bool]] = [grants.c[name] == given(name) for name in shape]
+    if after:
+        conditions.append(place > tuple_(*(given(f"after_{name}") for name in _LISTED)))
+    return Statement(
+        lambda _: (
+            select(*_COLUMNS, users.c.user_name, users.c.display_name, users.c.active)
+            .join(users, (users.c.organization_id == grants.c.organization_id) & (users.c.id == grants.c.user_id))
+            .where(grants.c.organization_id == given("organization_id"), *conditions)
+            .order_by(*(grants.c[name] for name in _LISTED))
+            .limit(given("limit", grants.c.revision))
+        )
+    )
+
+
+LISTINGS: Final[Mapping[tuple[tuple[str, ...], bool], Statement]] = {
+    (shape, after): _listing(shape, after=after)
+    for shape in (
+        (),
+        ("workspace",),
+        ("project",),
+        ("user_id",),
+        ("workspace", "project"),
+        ("workspace", "user_id"),
+        ("project", "user_id"),
+        ("workspace", "project", "user_id"),
+    )
+    for after in (False, True)
+}
+
+
+# --- rows
+
+
+def _changing(grant: Grant) -> dict[str, Any]:
+    """Return the columns of a grant beside its key."""
+    return {
+        "state": str(grant.state),
+        "source": str(grant.source),
+        "rule": grant.rule,
+        "lock": str(grant.lock),
+        "reach": str(grant.reach),
+        "override": str(grant.override),
+        "acts_as_slot": grant.acts_as_slot,
+        "acts_as_role": grant.acts_as_role,
+        "valid_from": _day_text(grant.valid_from),
+        "valid_until": _day_text(grant.valid_until),
+        "revision": grant.revision,
+        "because": grant.because,
+        "held_since": stamp_or_none(grant.held_since),
+    }
+
+
+def _grant(row: Row) -> Grant:
+    user_id, workspace, slot, project, role, state, source, *texts = row
+    rule, lock, reach, override, acts_as_slot, acts_as_role, starts, ends, revision, because, held = texts
+    return Grant(
+        user_id=user_id,
+        workspace=workspace,
+        slot=slot,
+        project=project,
+        role=role,
+        state=GrantState(state),
+        source=Source(source),
+        rule=rule,
+        lock=lock,
+        reach=reach,
+        override=override,
+        acts_as_slot=acts_as_slot,
+        acts_as_role=acts_as_role,
+        valid_from=_day(starts),
+        valid_until=_day(ends),
+        revision=revision,
+        because=because,
+        held_since=moment_or_none(held),
+    )
+
+
+def _manual(row: Row) -> ManualAssignment:
+    id_, user_id, workspace, slot, project, role, by, at, reason, until = row
+    return ManualAssignment(
+        id_, user_id, workspace, slot, project, role, by=by, at=moment(at), reason=reason, until=_day(until)
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
+
+
+def _day_text(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()

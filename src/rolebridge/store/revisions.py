@@ -1,0 +1,102 @@
+"""Mapping revisions: the sets of files that were in force, numbered from 1; the last one is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import func, literal_column, select
+
+from rolebridge.core.errors import Invalid
+from rolebridge.store.documents import moment, stamp
+from rolebridge.store.links import Row
+from rolebridge.store.records import Revision
+from rolebridge.store.scope import Scope
+from rolebridge.store.statements import Statement, given, insert_into, storable
+from rolebridge.store.tables import revision_files, revisions
+
+_COLUMNS: Final = (revisions.c.number, revisions.c.digest, revisions.c.created, revisions.c.actor, revisions.c.reason)
+
+INSERT: Final = Statement(lambda db: insert_into(db, revisions))
+INSERT_FILE: Final = Statement(lambda db: insert_into(db, revision_files))
+# Asked by every write: one step into the primary key, from its end.
+ACTIVE_NUMBER: Final = Statement(
+    lambda _: select(func.coalesce(func.max(revisions.c.number), literal_column("0"))).where(
+        revisions.c.organization_id == given("organization_id")
+    )
+)
+REVISION: Final = Statement(
+    lambda _: select(*_COLUMNS).where(
+        revisions.c.organization_id == given("organization_id"),
+        revisions.c.number == given("number", revisions.c.number),
+    )
+)
+NEWEST: Final = Statement(
+    lambda _: (
+        select(*_COLUMNS)
+        .where(revisions.c.organization_id == given("organization_id"))
+        .order_by(revisions.c.number.desc())
+        .limit(given("limit", revisions.c.number))
+    )
+)
+FILES: Final = Statement(
+    lambda _: (
+        select(revision_files.c.name, revision_files.c.content)
+        .where(
+            revision_files.c.organization_id == given("organization_id"),
+            revision_files.c.number == given("number", revision_files.c.number),
+        )
+        .order_by(revision_files.c.name)
+    )
+)
+
+
+class Revisions(Scope):
+    """The mapping revisions of one organization."""
+
+    __slots__ = ()
+
+    def active_number(self) -> int:
+        """Return the number of the revision in force, 0 before the first one."""
+        row = self._link.one(ACTIVE_NUMBER, organization_id=self._organization_id)
+        return int(row[0]) if row else 0
+
+    def next_number(self) -> int:
+        """Return the number that the next revision will have."""
+        return self.active_number() + 1
+
+    def active(self) -> Revision | None:
+        """Return the revision in force."""
+        newest = self.newest(1)
+        return newest[0] if newest else None
+
+    def revision(self, number: int) -> Revision | None:
+        """Return the revision with this number."""
+        row = self._link.one(REVISION, organization_id=self._organization_id, number=number)
+        return _revision(row) if row else None
+
+    def newest(self, limit: int = 50) -> list[Revision]:
+        """Return the last revisions, newest first."""
+        return [_revision(row) for row in self._link.all(NEWEST, organization_id=self._organization_id, limit=limit)]
+
+    def files(self, number: int) -> dict[str, str]:
+        """Return a revision's files: name → text. Empty for a number that there is not."""
+        return dict(self._link.all(FILES, organization_id=self._organization_id, number=number))
+
+    def add(self, files: Mapping[str, str], digest: str, *, actor: str, reason: str, now: datetime) -> Revision:
+        """Put a new revision in force. Takes the organization's exclusive lock. Raises `Invalid`."""
+        if not all(map(storable, (reason, *files, *files.values()))):
+            raise Invalid("a mapping file or the reason holds a character that cannot be stored", "files")
+        self.lock_organization(exclusive=True)
+        row = (self.next_number(), digest, stamp(now), actor, reason)
+        named = dict(zip(("number", "digest", "created", "actor", "reason"), row, strict=True))
+        self._link.run(INSERT, organization_id=self._organization_id, **named)
+        scope = {"organization_id": self._organization_id, "number": row[0]}
+        self._link.run_many(INSERT_FILE, ({**scope, "name": name, "content": text} for name, text in files.items()))
+        return _revision(row)
+
+
+def _revision(row: Row) -> Revision:
+    number, digest, created, actor, reason = row
+    return Revision(number, digest, moment(created), actor, reason)
