@@ -93,7 +93,7 @@ class RuleReader:
         note = self._text(fields.get("note"), "`note`")
         self._check_shape(table, fields, deny_all)
         self._check_projects(table, fields, [*(term.slot for term in grant), *(term.slot for term in deny)])
-        self._check_captures(fields, groups, uses)
+        self._check_captures(fields, groups, uses, sound=self._sink.errors == before)
         self._check_period(fields, starts, ends)
         if self._sink.errors != before:
             return None
@@ -135,7 +135,7 @@ class RuleReader:
         if node is None:
             return
         if isinstance(node, Items) and not node.items:
-            self._sink.add("wrong-type", node, "`groups` is an empty list", help_="leave `groups` out, or name a group")
+            self._sink.add("wrong-type", node, "`groups` is an empty list", help_="a rule that speaks of nobody can go")
         values = {name: {key: text.text for key, text in table.items()} for name, table in uses.values.items()}
         patterns = PatternReader(values, self._spellings, self._sink)
         for item in node.items if isinstance(node, Items) else (node,):
@@ -338,7 +338,9 @@ class RuleReader:
 
     # --- captures ---
 
-    def _check_captures(self, fields: Mapping[str, Node], groups: tuple[GroupRef | Pattern, ...], uses: _Uses) -> None:
+    def _check_captures(
+        self, fields: Mapping[str, Node], groups: tuple[GroupRef | Pattern, ...], uses: _Uses, *, sound: bool
+    ) -> None:
         patterns = [group for group in groups if isinstance(group, Pattern)]
         captures = {p.name for pattern in patterns for p in pattern.pieces if isinstance(p, Capture)}
         for name, text in uses.all:
@@ -346,8 +348,9 @@ class RuleReader:
         used = {name for name, _ in uses.all}
         if all(isinstance(group, GroupRef) for group in groups) and _pattern_meant(fields.get("groups")):
             return  # a pattern was meant and refused: what follows from that is not another mistake
-        for name in sorted(captures - used):
-            self._unused(name, fields["groups"])
+        if sound:  # in a rule with errors, the use may be what was refused
+            for name in sorted(captures - used):
+                self._unused(name, fields["groups"])
         for name, key in uses.value_keys.items():
             if name not in captures and name not in used:
                 self._sink.add("value-unused", key, f"no pattern of the rule has `{{{shorten(name)}}}`")
