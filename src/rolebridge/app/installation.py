@@ -1,0 +1,97 @@
+"""An installation, opened: the store, and every use case over it, sharing one clock and one hasher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from rolebridge.bridge.access import Access
+from rolebridge.bridge.administration import Administration
+from rolebridge.bridge.credentials import Hasher, NewSecret
+from rolebridge.bridge.explaining import Explaining
+from rolebridge.bridge.planning import Planning
+from rolebridge.bridge.provisioning import Provisioning
+from rolebridge.bridge.rulebooks import Rulebooks
+from rolebridge.settings import Settings, SettingsError
+from rolebridge.store.engine import Store
+from rolebridge.web.authentication import Authenticator
+
+SCIM_PATH: Final = "/scim/v2"
+"""Where the SCIM door is, below the base URL. The token tells the connection, so the path is the same for all."""
+
+
+def utc_now() -> datetime:
+    """Return the present moment."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What a process works with. `close` it when done."""
+
+    settings: Settings
+    clock: Callable[[], datetime]
+    store: Store
+    administration: Administration
+    planning: Planning
+    explaining: Explaining
+    access: Access
+    provisioning: Provisioning
+    authenticator: Authenticator
+
+    @property
+    def scim_base_url(self) -> str:
+        """Return the URL that identity providers are given, without a slash at its end."""
+        return scim_base_url(self.settings)
+
+    def close(self) -> None:
+        """Write what is still to be written and close the database."""
+        self.authenticator.uses.flush()
+        self.store.close()
+
+
+def open_installation(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Installation:
+    """Open the database that the settings name and build the use cases over it; the schema is not looked at.
+
+    Without a secret key everything works that makes or reads no secret. Raises StoreProblem and Unavailable.
+    """
+    hasher = Hasher(settings.secret_key) if settings.secret_key else _NoHasher()
+    store = Store.open(settings.database_url, write_deadline=settings.request_timeout)
+    rulebooks = Rulebooks()
+    return Installation(
+        settings=settings,
+        clock=clock,
+        store=store,
+        administration=Administration(store, hasher, clock),
+        planning=Planning(store, rulebooks, clock),
+        explaining=Explaining(store, rulebooks, clock),
+        access=Access(store, rulebooks, clock),
+        provisioning=Provisioning(store, rulebooks, clock, scim_base_url(settings)),
+        authenticator=Authenticator(store, hasher, clock),
+    )
+
+
+def scim_base_url(settings: Settings) -> str:
+    """Return the URL of the SCIM door, without a slash at its end."""
+    return settings.base_url + SCIM_PATH
+
+
+class _NoHasher(Hasher):
+    """Stands where a hasher would, in a process that has no secret key; using it says what is missing."""
+
+    def __init__(self) -> None:
+        self.key_id = ""
+
+    def hash(self, text: str) -> bytes:
+        raise _needs_key()
+
+    def new(self, prefix: str) -> NewSecret:
+        raise _needs_key()
+
+
+def _needs_key() -> SettingsError:
+    return SettingsError(
+        ("ROLEBRIDGE_SECRET_KEY: tokens and keys need the installation's secret key; `rolebridge init` makes one",)
+    )

@@ -1,0 +1,121 @@
+"""`rolebridge connection`: the identity providers of an organization."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rolebridge.cli import credentials
+from rolebridge.cli.options import json_option, org_option
+from rolebridge.cli.session import Session, pass_session, stamp
+from rolebridge.cli.terminal import minute, strong, table
+
+if TYPE_CHECKING:
+    from rolebridge.app import Installation
+    from rolebridge.store.records import Connection, Organization
+
+
+class _ProfileName(click.ParamType[str]):
+    name = "profile"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from rolebridge.core.diagnostics import did_you_mean
+        from rolebridge.scim.profile import profiles
+
+        name, known = str(value), profiles()
+        if name not in known:
+            hint = did_you_mean(name, known)
+            self.fail(f"there is no profile `{name}`; {hint or 'there are ' + ', '.join(known)}", param, ctx)
+        return name
+
+
+@click.group()
+def connection() -> None:
+    """Connections: the identity providers of an organization, each with its own SCIM tokens."""
+
+
+@connection.command()
+@click.argument("name")
+@click.option(
+    "--profile",
+    type=_ProfileName(),
+    required=True,
+    metavar="PROFILE",
+    help="How the identity provider speaks SCIM: okta, entra, google, keycloak, …, generic or strict.",
+)
+@org_option
+@json_option
+@pass_session
+def add(session: Session, name: str, profile: str, org: str | None) -> None:
+    """Add a connection and print its first SCIM token, once."""
+    with session.installation() as installation:
+        organization = installation.administration.organization(org)
+        added, secret = installation.administration.add_connection(session.operator, organization, name, profile)
+        document = {**_document(installation, organization, added), "token": secret.text}
+    session.answer(document, _added_text(document))
+
+
+def _added_text(document: dict[str, Any]) -> str:
+    return "\n".join(
+        (
+            f"connection {strong(document['name'])} added to {document['organization']}, profile {document['profile']}",
+            f"  SCIM base URL  {document['scim_base_url']}",
+            f"  token          {strong(document['token'])}",
+            "  Give both to the identity provider now: the token is not shown again.",
+        )
+    )
+
+
+@connection.command("list")
+@org_option
+@json_option
+@pass_session
+def list_(session: Session, org: str | None) -> None:
+    """List an organization's connections."""
+    with session.installation() as installation:
+        organization = installation.administration.organization(org)
+        known = installation.administration.connections(organization)
+        document = {
+            "organization": organization.name,
+            "connections": [_document(installation, organization, one) for one in known],
+        }
+    if not known:
+        session.answer(document, "there is no connection yet: rolebridge connection add NAME --profile PROFILE")
+        return
+    rows = [(one.name, one.profile, minute(one.created), one.id) for one in known]
+    session.answer(document, table(("NAME", "PROFILE", "CREATED", "ID"), rows))
+
+
+@connection.command()
+@click.argument("name")
+@org_option
+@json_option
+@pass_session
+def show(session: Session, name: str, org: str | None) -> None:
+    """Show a connection with its SCIM base URL and its tokens (not the secrets)."""
+    with session.installation() as installation:
+        organization = installation.administration.organization(org)
+        found = installation.administration.connection(organization, name)
+        tokens = [token.credential for token in installation.administration.tokens(found)]
+        document = _document(installation, organization, found)
+    now = session.clock()
+    document["tokens"] = [credentials.document(credential, now) for credential in tokens]
+    lines = (
+        f"connection {strong(found.name)} of {organization.name}, profile {found.profile}",
+        f"  since          {minute(found.created)}",
+        f"  SCIM base URL  {document['scim_base_url']}",
+        table(credentials.HEAD, [credentials.cells(credential, now) for credential in tokens]),
+    )
+    session.answer(document, "\n".join(lines))
+
+
+def _document(installation: Installation, organization: Organization, one: Connection) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "organization": organization.name,
+        "profile": one.profile,
+        "created": stamp(one.created),
+        "scim_base_url": installation.scim_base_url,
+    }

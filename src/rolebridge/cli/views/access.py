@@ -1,0 +1,117 @@
+"""Recorded effective roles as a table, as CSV and as JSON, printed as they are read: a listing may be long."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import TypeVar
+
+from rolebridge.bridge.access import Totals
+from rolebridge.cli.terminal import aligned, bad, counted, doubtful, faint, one_line, say, strong, width
+from rolebridge.cli.views.roles import because_words, grant_document, held_words, lock_words, scope_words
+from rolebridge.core.catalogue import Catalogue
+from rolebridge.core.grants import GrantState
+from rolebridge.store.records import HeldGrant
+
+HEAD = ("PERSON", "WORKSPACE", "PROJECT", "ROLE", "LOCK", "BECAUSE")
+CSV_HEAD = ("user_name", "user_id", "workspace", "project", "slot", "role", "acts_as_slot", "acts_as_role", "state",
+            "lock", "reach", "source", "rule", "revision", "valid_from", "valid_until", "because")  # fmt: skip
+_BLOCK = 500
+
+_Row = TypeVar("_Row")
+
+
+def print_table(rows: Iterable[HeldGrant], catalogues: Mapping[str, Catalogue]) -> None:
+    """Print rows in columns, and totals. Columns are as wide as the widest cell so far, block by block."""
+    totals = Totals()
+    columns = [len(title) for title in HEAD]
+    for number, block in enumerate(_blocks(rows)):
+        lines = []
+        for row in block:
+            totals.count(row.grant)
+            lines.append(_cells(row, catalogues.get(row.grant.workspace)))
+        columns = [max(before, *(width(line[at]) for line in lines)) for at, before in enumerate(columns)]
+        if number == 0:
+            say(aligned([strong(title) for title in HEAD], columns))
+        say("\n".join(aligned(line, columns) for line in lines))
+    say(_totals(totals))
+
+
+def _cells(row: HeldGrant, catalogue: Catalogue | None) -> Sequence[str]:
+    grant = row.grant
+    colour = {GrantState.BLOCKED: doubtful, GrantState.CONFLICT: bad}.get(grant.state, str)
+    return (
+        one_line(row.user_name),
+        grant.workspace,
+        scope_words(grant),
+        held_words(catalogue, grant),
+        colour(lock_words(grant)),
+        because_words(catalogue, grant),
+    )
+
+
+def _totals(totals: Totals) -> str:
+    if not (totals.grants or totals.blocked or totals.conflicts):
+        return "nobody holds anything here"
+    counts = (
+        counted(totals.people, "person", "people"),
+        counted(totals.grants, "grant"),
+        f"{totals.blocked:,} blocked",
+        counted(totals.conflicts, "conflict"),
+    )
+    return faint(", ".join(counts))
+
+
+def print_csv(rows: Iterable[HeldGrant]) -> None:
+    """Print rows as CSV (RFC 4180 but for the line ends), ids and all."""
+    for block in _blocks(chain([CSV_HEAD], map(_csv_row, rows))):
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(block)
+        say(text.getvalue().removesuffix("\n"))
+
+
+def _csv_row(row: HeldGrant) -> Sequence[str]:
+    cells = [row.user_name if name == "user_name" else getattr(row.grant, name) for name in CSV_HEAD]
+    return tuple(_harmless("" if cell is None else str(cell)) for cell in cells)
+
+
+def _harmless(cell: str) -> str:
+    """Return the cell so that no spreadsheet takes it for a formula: a userName is what an identity provider sent."""
+    return f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell
+
+
+def print_json(organization: str, rows: Iterable[HeldGrant]) -> None:
+    """Print one document, `{"organization", "access": […], "totals"}`, without ever holding it whole."""
+    totals = Totals()
+    begin = f'{{\n  "organization": {json.dumps(organization, ensure_ascii=False)},\n  "access": ['
+    for block in _blocks(rows):
+        lines = []
+        for row in block:
+            totals.count(row.grant)
+            lines.append("    " + json.dumps(_document(row), ensure_ascii=False))
+        say(begin + "\n" + ",\n".join(lines), newline=False)
+        begin = ","
+    if begin != ",":
+        say(begin, newline=False)
+    counts = {
+        "people": totals.people,
+        "grants": totals.grants,
+        "blocked": totals.blocked,
+        "conflicts": totals.conflicts,
+    }
+    say(f'\n  ],\n  "totals": {json.dumps(counts)}\n}}')
+
+
+def _document(row: HeldGrant) -> dict[str, object]:
+    user = {"id": row.grant.user_id, "user_name": row.user_name, "name": row.display_name or None}
+    return {"user": user, **grant_document(row.grant)}
+
+
+def _blocks(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    """Yield the rows in lists of a bounded length."""
+    remaining = iter(rows)
+    while block := list(islice(remaining, _BLOCK)):
+        yield block

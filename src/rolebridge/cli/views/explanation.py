@@ -1,0 +1,296 @@
+"""An explanation: what somebody is in a scope, why, what locks it, what lost, and what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rolebridge.cli.terminal import counted, one_line, padded, strong, table, width
+from rolebridge.cli.views.roles import (
+    WORKSPACE_WIDE,
+    claim_document,
+    person,
+    role_name,
+    slot_name,
+    source_sentence,
+    source_words,
+)
+from rolebridge.core.assignment import Assignment, EffectiveRole, Lock, LockKind
+from rolebridge.core.catalogue import Catalogue, Reach
+from rolebridge.core.explanation import LockedSlot, Release, ReleaseKind
+
+if TYPE_CHECKING:
+    from rolebridge.bridge.explaining import Explained
+
+_LABEL = 8
+_MARGIN = "  " + " " * _LABEL
+
+
+def text(explained: Explained) -> str:
+    """Return an explanation as people read it."""
+    lines = _of_workspace(explained) if explained.explanation.project is None else _of_project(explained)
+    return "\n".join(lines)
+
+
+# --- one project -----------------------------------------------------------------------------------------------
+
+
+def _of_project(explained: Explained) -> Iterator[str]:
+    explanation, catalogue = explained.explanation, explained.program.catalogue
+    above = [role for role in explanation.from_above if _reach(catalogue, role) is Reach.ALL]
+    shown = explanation.roles or tuple(above)
+    yield _headline(explained, shown, through_above=not explanation.roles)
+    for role in shown:
+        yield from _held(catalogue, role, with_name=len(shown) > 1)
+    yield from _labelled("lock", _lock_lines(catalogue, [locked.lock for locked in explanation.locks], shown))
+    yield from _rest(explained)
+    yield from _ways_out(explained)
+
+
+def _headline(explained: Explained, shown: Sequence[EffectiveRole], *, through_above: bool) -> str:
+    explanation, program = explained.explanation, explained.program
+    project = program.projects[explanation.project or ""]
+    where = f"{strong(one_line(project.name))} ({explanation.workspace}, {program.catalogue.name})"
+    who = strong(person(explanation.user))
+    if not shown:
+        return f"{who} has no role in {where}{_why_nothing(explained)}."
+    names = [_works_as(program.catalogue, role) for role in shown]
+    if "" in names:
+        return f"{who} has access to {where}, and no role there."
+    as_everywhere = ", as in every project" if through_above else ""
+    return f"{who} is {strong(' and '.join(names))} in {where}{as_everywhere}."
+
+
+def _why_nothing(explained: Explained) -> str:
+    explanation = explained.explanation
+    if not explanation.user.active:
+        return ": the user is inactive"
+    return ": rules are in conflict" if explanation.conflicts else ""
+
+
+def _held(catalogue: Catalogue, role: EffectiveRole, *, with_name: bool) -> Iterator[str]:
+    if with_name:
+        yield from _labelled("role", [f"{_works_as(catalogue, role)} ({slot_name(catalogue, role.slot)})"])
+    lines = [line for winner in role.winners for line in source_sentence(winner)]
+    if role.acts_as:
+        lines.append(f"no role of its own is given: it comes from the {slot_name(catalogue, role.acts_as.slot)}")
+    yield from _labelled("why", lines)
+
+
+def _works_as(catalogue: Catalogue, role: EffectiveRole) -> str:
+    """Return the name of the role that somebody works with; "" for access that becomes none."""
+    if role.acts_as:
+        return role_name(catalogue, role.acts_as.slot, role.acts_as.role)
+    entry = catalogue.role(role.slot, role.role)
+    return "" if entry.is_access else role_name(catalogue, role.slot, role.role)
+
+
+def _lock_lines(catalogue: Catalogue, locks: Sequence[Lock], shown: Sequence[EffectiveRole]) -> Iterator[str]:
+    for lock in locks:
+        axis = f" ({slot_name(catalogue, lock.slot)})" if len(locks) > 1 else ""
+        yield f"{lock.kind}: {_lock_sentence(catalogue, lock)}{axis}"
+    if shown and not locks:
+        yield "none: it can be changed by hand"
+
+
+def _lock_sentence(catalogue: Catalogue, lock: Lock) -> str:
+    match lock.kind:
+        case LockKind.WORKSPACE_WIDE:
+            slot = lock.by[0].slot if lock.by else lock.slot
+            return f"{role_name(catalogue, slot, lock.role)} applies in every project and cannot be overridden in one"
+        case LockKind.GROUP:
+            return "it cannot be changed in this project alone" if lock.project else "it comes and goes with the group"
+        case LockKind.RULE:
+            return "only a change of the rule changes it"
+        case _:
+            return "it is held on the platform and can only be changed there"
+
+
+# --- a whole workspace -----------------------------------------------------------------------------------------
+
+
+def _of_workspace(explained: Explained) -> Iterator[str]:
+    explanation, program = explained.explanation, explained.program
+    where = f"{strong(explanation.workspace)} ({program.catalogue.name})"
+    who = strong(person(explanation.user))
+    if not explanation.roles:
+        yield f"{who} holds nothing in {where}{_why_nothing(explained)}."
+    else:
+        yield f"{who} in {where}, by revision {explained.revision}:"
+        head = ("PROJECT", "ROLE", "LOCK", "BECAUSE")
+        rows = [_row(program.catalogue, role) for role in explanation.roles]
+        yield from (f"  {line}" for line in table(head, rows).splitlines())
+    yield from _rest(explained)
+
+
+def _row(catalogue: Catalogue, role: EffectiveRole) -> Sequence[str]:
+    reach = _reach(catalogue, role)
+    scope = role.project or {Reach.ALL: "(all)", Reach.OWN: "(own)"}.get(reach, "-")
+    name = _works_as(catalogue, role) or "(access only)"
+    if role.project is None and reach is Reach.NONE:
+        name += f" ({slot_name(catalogue, role.slot)})"
+    overrules = role.project is None and reach is Reach.ALL and catalogue.role(role.slot, role.role).overrules
+    lock = WORKSPACE_WIDE if overrules else role.lock.kind if role.lock else "-"
+    because = "; ".join(source_words(winner) for winner in role.winners)
+    if role.acts_as:
+        because += f" (no role given: {slot_name(catalogue, role.acts_as.slot)})"
+    return (scope, name, lock, because)
+
+
+def _reach(catalogue: Catalogue, role: EffectiveRole) -> Reach:
+    return catalogue.role(role.slot, role.role).reach
+
+
+# --- what both have --------------------------------------------------------------------------------------------
+
+
+def _rest(explained: Explained) -> Iterator[str]:
+    """Yield what lost, what is in conflict, and what else there is to know."""
+    explanation, catalogue = explained.explanation, explained.program.catalogue
+    lost = [
+        (
+            _claim_words(catalogue, one.assignment, explanation.project),
+            f"{one.reason}{': ' * bool(one.detail)}{one.detail}",
+        )
+        for one in explanation.lost
+    ]
+    yield from _labelled("lost", _in_columns(lost))
+    for conflict in explanation.conflicts:
+        claims = [_claim_words(catalogue, claim, explanation.project) for claim in conflict.claims]
+        yield from _labelled(
+            "conflict", [*claims, "nothing says which one wins: the slot stays empty until a rule does"]
+        )
+    yield from _labelled("note", [one_line(finding.detail) for finding in explanation.findings])
+
+
+def _claim_words(catalogue: Catalogue, claim: Assignment, project: str | None) -> str:
+    where = "" if claim.project == project else f" in {claim.project}" if claim.project else " in the workspace"
+    return f"{role_name(catalogue, claim.slot, claim.role)}{where}, {source_words(claim)}"
+
+
+def _ways_out(explained: Explained) -> Iterator[str]:
+    ways = [_way(explained, locked, release) for locked in explained.explanation.locks for release in locked.releases]
+    if not ways:
+        return
+    yield "  to change it"
+    distinct = list(dict.fromkeys(ways))
+    numbered = [(f"{number}. {do}", f"→ {then}") for number, (do, then) in enumerate(distinct, 1)]
+    yield from (f"{_MARGIN}{line}" for line in _in_columns(numbered))
+
+
+def _way(explained: Explained, locked: LockedSlot, release: Release) -> tuple[str, str]:
+    catalogue, who = explained.program.catalogue, person(explained.explanation.user)
+    match release.do:
+        case ReleaseKind.LEAVE_GROUP if release.group:
+            do = f"remove {who} from {one_line(release.group.display)} in {release.group.connection}"
+            return do, _then(catalogue, locked.lock, release)
+        case ReleaseKind.CHANGE_RULE:
+            others = explained.affects.get(release.rule, 0)
+            more = f"; also changes {counted(others, 'other')}" if others else "; nobody else holds a role through it"
+            return (
+                f"edit rule {release.rule} ({release.place})",
+                f"without it {_then(catalogue, locked.lock, release)}{more}",
+            )
+        case _:
+            return f"change it on {catalogue.name} itself", "Rolebridge only reports it"
+
+
+def _then(catalogue: Catalogue, lock: Lock, release: Release) -> str:
+    if not release.then:
+        return f"no {slot_name(catalogue, lock.slot)}"
+    names = " and ".join(_any_name(catalogue, lock.slot, role) for role in release.then)
+    return f"still {names}" if release.then == (lock.role,) and lock.kind is not LockKind.WORKSPACE_WIDE else names
+
+
+def _any_name(catalogue: Catalogue, slot: str, role: str) -> str:
+    """Return a role's name, in `slot` or, for what mere access becomes, in the slots that it inherits from."""
+    access = catalogue.slots[slot].access_role
+    for candidate in (slot, *(access.inherits if access else ())):
+        if role in catalogue.slots[candidate].roles:
+            return role_name(catalogue, candidate, role)
+    return role
+
+
+def _labelled(label: str, lines: Iterator[str] | Sequence[str]) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        yield f"  {padded(label, max(_LABEL, len(label) + 1))}{line}" if number == 0 else f"{_MARGIN}{line}"
+
+
+def _in_columns(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
+    columns = max((width(first) for first, _ in pairs), default=0)
+    return (f"{padded(first, columns)}   {second}" for first, second in pairs)
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------
+
+
+def document(explained: Explained) -> dict[str, Any]:
+    """Return an explanation as JSON has it: ids, not names."""
+    explanation, program = explained.explanation, explained.program
+    user = explanation.user
+    return {
+        "user": {
+            "id": user.id,
+            "user_name": user.user_name,
+            "name": person(user),
+            "active": user.active,
+            "connection": user.connection,
+        },
+        "workspace": explanation.workspace,
+        "platform": program.catalogue.id,
+        "project": explanation.project,
+        "revision": explained.revision,
+        "roles": [_role_document(program.catalogue, role) for role in explanation.roles],
+        "from_above": [_role_document(program.catalogue, role) for role in explanation.from_above],
+        "locks": [_lock_document(explained, locked) for locked in explanation.locks],
+        "lost": [
+            {**claim_document(one.assignment), "reason_lost": one.reason, "detail": one.detail}
+            for one in explanation.lost
+        ],
+        "conflicts": [
+            {"slot": one.slot, "project": one.project, "claims": [claim_document(claim) for claim in one.claims]}
+            for one in explanation.conflicts
+        ],
+        "findings": [
+            {"kind": one.kind, "slot": one.slot, "project": one.project, "detail": one.detail}
+            for one in explanation.findings
+        ],
+    }
+
+
+def _role_document(catalogue: Catalogue, role: EffectiveRole) -> dict[str, Any]:
+    return {
+        "slot": role.slot,
+        "project": role.project,
+        "role": role.role,
+        "name": role_name(catalogue, role.slot, role.role),
+        "acts_as": {"slot": role.acts_as.slot, "role": role.acts_as.role} if role.acts_as else None,
+        "lock": role.lock.kind if role.lock else None,
+        "source": role.source,
+        "winners": [claim_document(winner) for winner in role.winners],
+    }
+
+
+def _lock_document(explained: Explained, locked: LockedSlot) -> dict[str, Any]:
+    lock = locked.lock
+    return {
+        "kind": lock.kind,
+        "slot": lock.slot,
+        "project": lock.project,
+        "role": lock.role,
+        "by": [claim_document(claim) for claim in lock.by],
+        "release": [_release_document(explained, release) for release in locked.releases],
+    }
+
+
+def _release_document(explained: Explained, release: Release) -> dict[str, Any]:
+    document: dict[str, Any] = {"do": release.do, "then": list(release.then)}
+    if release.group:
+        document["group"] = {"id": release.group.id, "display": release.group.display}
+    if release.rule:
+        document |= {
+            "rule": release.rule,
+            "place": str(release.place),
+            "affects_others": explained.affects.get(release.rule, 0),
+        }
+    return document

@@ -1,0 +1,184 @@
+"""Roles, scopes and where they come from, in the words of the platform and of people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rolebridge.cli.session import stamp
+from rolebridge.cli.terminal import minute, one_line
+from rolebridge.core.assignment import Assignment, Source
+from rolebridge.core.catalogue import Catalogue, ProjectOverride, Reach
+from rolebridge.core.directory import MembershipSource, User
+from rolebridge.core.grants import Grant, GrantState
+
+WORKSPACE_WIDE = "workspace-wide"
+
+
+def person(user: User) -> str:
+    """Return what to call a person: displayName, the formatted name, given and family name, else userName."""
+    name = user.attributes.get("name")
+    parts = name if isinstance(name, dict) else {}
+    given = " ".join(str(parts[key]) for key in ("givenName", "familyName") if parts.get(key))
+    return one_line(str(user.attributes.get("displayName") or parts.get("formatted") or given or user.user_name))
+
+
+def role_name(catalogue: Catalogue | None, slot: str, role: str) -> str:
+    """Return the platform's name of a role; its id when the catalogue does not know it (any more)."""
+    known = catalogue.slots.get(slot) if catalogue else None
+    return one_line(known.roles[role].name) if known and role in known.roles else role
+
+
+def slot_name(catalogue: Catalogue | None, slot: str) -> str:
+    """Return the platform's name of a slot, or its id."""
+    return catalogue.slots[slot].name if catalogue and slot in catalogue.slots else slot
+
+
+# --- where an assignment comes from ----------------------------------------------------------------------------
+
+
+def source_words(claim: Assignment) -> str:
+    """Return in a few words where an assignment comes from: `rule project-teams, group lbx-cityscapes-reviewers`."""
+    match claim.source:
+        case Source.RULE if claim.group:
+            return f"rule {claim.rule}, group {one_line(claim.group.display)}"
+        case Source.RULE:
+            return f"rule {claim.rule}"
+        case Source.MANUAL if claim.manual:
+            return f"by hand ({one_line(claim.manual.by)}, {claim.manual.at:%Y-%m-%d})"
+        case Source.DEFAULT:
+            return "the mapping's default"
+        case _:
+            return "held on the platform"
+
+
+def source_sentence(claim: Assignment) -> Iterator[str]:
+    """Yield, in lines, where an assignment comes from, as `explain` tells it."""
+    if claim.source is Source.RULE and claim.membership:
+        membership = claim.membership
+        how = "asserted at login by" if membership.source is MembershipSource.LOGIN else "sent by"
+        since = f"member since {minute(membership.since)}, " if membership.since else ""
+        yield f"rule {claim.rule} ({claim.place}) through group {one_line(membership.group.display)},"
+        yield f"{since}{how} {membership.group.connection}"
+    elif claim.source is Source.RULE:
+        yield f"rule {claim.rule} ({claim.place}), which speaks of them without a group"
+    else:
+        yield source_words(claim)
+    if claim.note:
+        yield f"note: {one_line(claim.note)}"
+    if claim.manual and claim.manual.reason:
+        yield f"reason: {one_line(claim.manual.reason)}"
+    period = [f"from {claim.starts}"] * bool(claim.starts) + [f"until {claim.ends}"] * bool(claim.ends)
+    if period:
+        yield f"{' '.join(period)}, the last day included" if claim.ends else period[0]
+
+
+def claim_document(claim: Assignment) -> dict[str, Any]:
+    """Return an assignment as JSON has it, without what is absent."""
+    document: dict[str, Any] = {
+        "slot": claim.slot,
+        "project": claim.project,
+        "role": claim.role,
+        "source": claim.source,
+    }
+    if claim.rule:
+        document |= {"rule": claim.rule, "place": str(claim.place)}
+    if claim.note:
+        document["note"] = claim.note
+    if claim.membership:
+        group = claim.membership.group
+        document["group"] = {"id": group.id, "display": group.display}
+        document |= {"connection": group.connection, "asserted_by": claim.membership.source}
+        if claim.membership.since:
+            document["since"] = stamp(claim.membership.since)
+    if claim.manual:
+        document |= {"by": claim.manual.by, "at": stamp(claim.manual.at), "reason": claim.manual.reason}
+    if claim.starts:
+        document["from"] = str(claim.starts)
+    if claim.ends:
+        document["until"] = str(claim.ends)
+    return document
+
+
+# --- recorded grants -------------------------------------------------------------------------------------------
+
+
+def scope_words(grant: Grant) -> str:
+    """Return the project of a grant; `(all)` or `(own)` for a workspace role that carries into projects."""
+    if grant.project:
+        return grant.project
+    return {Reach.ALL: "(all)", Reach.OWN: "(own)"}.get(Reach(grant.reach or Reach.NONE), "-")
+
+
+def held_words(catalogue: Catalogue | None, grant: Grant) -> str:
+    """Return the role that a person works with through a grant; `-` for one that is not in force."""
+    if grant.state is not GrantState.EFFECTIVE:
+        return "-"
+    if grant.acts_as_role:
+        return role_name(catalogue, grant.acts_as_slot, grant.acts_as_role)
+    name = role_name(catalogue, grant.slot, grant.role)
+    # A role that carries into no project says little without the axis that it is on.
+    return name if grant.project or grant.reach != Reach.NONE else f"{name} ({slot_name(catalogue, grant.slot)})"
+
+
+def lock_words(grant: Grant) -> str:
+    """Return what locks a grant, or that it is blocked or in conflict."""
+    if grant.state is not GrantState.EFFECTIVE:
+        return grant.state
+    if grant.reach == Reach.ALL and grant.override == ProjectOverride.NEVER:
+        return WORKSPACE_WIDE
+    return grant.lock or "-"
+
+
+def because_words(catalogue: Catalogue | None, grant: Grant) -> str:
+    """Return why a grant is as it is, in one line."""
+    because: Mapping[str, Any] = json.loads(grant.because)
+    name = role_name(catalogue, grant.slot, grant.role)
+    if grant.state is GrantState.BLOCKED:
+        sources = "; ".join(_recorded(one) for one in because.get("winners", ()))
+        return f"{name} {because.get('needs', '')}; {sources}"
+    if grant.state is GrantState.CONFLICT:
+        return f"{name} or another: " + " against ".join(_recorded(one) for one in because.get("claims", ()))
+    words = "; ".join(_recorded(one) for one in because.get("winners", ()))
+    if grant.acts_as_role:
+        words += f" (no role given: {slot_name(catalogue, grant.acts_as_slot)})"
+    if grant.valid_until:
+        words += f", until {grant.valid_until}"
+    return words
+
+
+def _recorded(provenance: Mapping[str, Any]) -> str:
+    """Return where a recorded winner comes from, in the words of `source_words`."""
+    match provenance.get("source"):
+        case Source.RULE if "group" in provenance:
+            return f"rule {provenance['rule']}, group {one_line(provenance['group']['display'])}"
+        case Source.RULE:
+            return f"rule {provenance['rule']}"
+        case Source.MANUAL:
+            return f"by hand ({one_line(provenance['by'])}, {provenance['at'][:10]})"
+        case Source.DEFAULT:
+            return "the mapping's default"
+        case _:
+            return "held on the platform"
+
+
+def grant_document(grant: Grant) -> dict[str, Any]:
+    """Return a recorded grant as JSON has it."""
+    acts_as = {"slot": grant.acts_as_slot, "role": grant.acts_as_role} if grant.acts_as_role else None
+    return {
+        "workspace": grant.workspace,
+        "project": grant.project or None,
+        "slot": grant.slot,
+        "role": grant.role,
+        "acts_as": acts_as,
+        "state": grant.state,
+        "lock": grant.lock or None,
+        "reach": grant.reach or None,
+        "source": grant.source,
+        "rule": grant.rule or None,
+        "revision": grant.revision,
+        "valid_from": str(grant.valid_from) if grant.valid_from else None,
+        "valid_until": str(grant.valid_until) if grant.valid_until else None,
+        "because": json.loads(grant.because),
+    }
