@@ -12,9 +12,10 @@ from typing import Any, Final, NoReturn
 
 from rolebridge.scim.errors import invalid_syntax, invalid_value
 
-# A resource has four levels below its list in a PATCH; anything near this bound is no SCIM message.
-MAX_DEPTH: Final = 16
+# A SCIM message has six levels. As many brackets as this cannot be nested deeper, so most bodies are never walked.
+MAX_DEPTH: Final = 64
 
+_SUSPICIOUS_ESCAPE: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _NUL_ESCAPE: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -37,7 +38,7 @@ def parse_body(body: bytes | str) -> Any:
         raise invalid_syntax("the body holds a number that is too long") from error
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
         _check_depth(value)
-    if b"\\u" in raw:
+    if _SUSPICIOUS_ESCAPE.search(raw):
         _check_text(raw, value)
     return value
 
@@ -61,15 +62,15 @@ _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_re
 
 
 def _check_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [
+    containers = [value]
+    for _ in range(MAX_DEPTH):
+        containers = [
             item
-            for node in level
-            if isinstance(node, dict | list)
+            for node in containers
             for item in (node.values() if isinstance(node, dict) else node)
+            if isinstance(item, dict | list)
         ]
-        if not level:
+        if not containers:
             return
     raise invalid_syntax(_TOO_DEEP)
 

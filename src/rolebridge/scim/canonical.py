@@ -28,9 +28,6 @@ MAX_STRING: Final = 64 * 1024
 MAX_ELEMENTS: Final = 500
 """Values of one multi-valued attribute, `members` apart, which only the body's size bounds."""
 
-MAX_KEY_BYTES: Final = 1024
-"""UTF-8 bytes of a name that resources are found by: a B-tree page of PostgreSQL holds no key of 2.7 kB."""
-
 ASSIGNED_JSON: Final = frozenset({"roles", "entitlements"})
 """The attributes whose values arrive as JSON text from Entra's AppRoleAssignmentsComplex."""
 
@@ -49,22 +46,19 @@ def read_group(body: Any, reading: Reading) -> tuple[GroupDraft, tuple[str, ...]
 
 def user_draft(attributes: Mapping[str, Any]) -> UserDraft:
     """Return canonical attributes as a draft. Raises `ScimError` (invalidValue) without a userName."""
-    name = _key(attributes, "userName", required=True)
-    return UserDraft(name, _key(attributes, "externalId") or None, attributes.get("active"), attributes)
+    name = _required(attributes, "userName")
+    return UserDraft(name, attributes.get("externalId"), attributes.get("active"), attributes)
 
 
 def group_draft(attributes: Mapping[str, Any]) -> GroupDraft:
     """Return canonical attributes as a draft. Raises `ScimError` (invalidValue) without a displayName."""
-    name = _key(attributes, "displayName", required=True)
-    return GroupDraft(name, _key(attributes, "externalId") or None, attributes)
+    return GroupDraft(_required(attributes, "displayName"), attributes.get("externalId"), attributes)
 
 
-def _key(attributes: Mapping[str, Any], name: str, *, required: bool = False) -> str:
+def _required(attributes: Mapping[str, Any], name: str) -> str:
     value: str = attributes.get(name, "")
-    if required and not value.strip():
+    if not value.strip():
         raise invalid_value(f"`{name}` is required and must not be empty")
-    if len(value) * 4 > MAX_KEY_BYTES and len(value.casefold().encode()) > MAX_KEY_BYTES:
-        raise invalid_value(f"`{name}` is longer than {MAX_KEY_BYTES} bytes")
     return value
 
 

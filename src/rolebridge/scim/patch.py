@@ -43,8 +43,8 @@ MAX_USER_OPERATIONS: Final = 1000
 """Operations of a PATCH of one user, each of which may look at every value of an attribute."""
 
 
-def read_user_change(body: Any, reading: Reading) -> Callable[[Mapping[str, Any], bool], UserDraft]:
-    """Read the body of a PATCH of a user: a function of its attributes and `active` that gives the new draft.
+def read_user_change(body: Any, reading: Reading) -> Callable[[UserDraft], UserDraft]:
+    """Read the body of a PATCH of a user: a function that makes the new draft of the present one.
 
     The function raises `ScimError`, as the reading does, and may be called again (a transaction may run twice).
     """
@@ -52,8 +52,9 @@ def read_user_change(body: Any, reading: Reading) -> Callable[[Mapping[str, Any]
     if len(operations) > MAX_USER_OPERATIONS:
         raise invalid_value(f"the PATCH of a user has {len(operations)} operations, the limit is {MAX_USER_OPERATIONS}")
 
-    def change(attributes: Mapping[str, Any], active: bool) -> UserDraft:
-        return user_draft(apply(schemas.user(), operations, {**attributes, "active": active}, reading))
+    def change(draft: UserDraft) -> UserDraft:
+        present = {**draft.attributes, "active": draft.active}
+        return user_draft(apply(schemas.user(), operations, present, reading))
 
     return change
 

@@ -1,0 +1,70 @@
+"""Profiles are data; what they say is checked when they are read."""
+
+from __future__ import annotations
+
+import pytest
+
+from rolebridge.scim.profile import (
+    DEFAULT_PROFILE,
+    PatchAnswer,
+    Profile,
+    ProfileError,
+    UnknownMembers,
+    profile,
+    profiles,
+    read_profile,
+)
+from rolebridge.scim.tolerances import Tolerance
+
+TEXT = """
+summary = "s"
+patch_user = "resource"
+patch_group = "no-content"
+unknown_members = "skip"
+tolerances = ["capital-op"]
+"""
+
+
+def test_a_profile_is_read_from_toml() -> None:
+    """Every key is a field."""
+    assert read_profile("one", TEXT) == Profile(
+        "one",
+        "s",
+        PatchAnswer.RESOURCE,
+        PatchAnswer.NO_CONTENT,
+        UnknownMembers.SKIP,
+        frozenset({Tolerance.CAPITAL_OP}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("patch_user = ", "profile `one`: "),
+        ('summary = "s"', "missing or unknown: `patch_group`, `patch_user`, `tolerances`, `unknown_members`"),
+        (TEXT + "extra = 1\n", "missing or unknown: `extra`"),
+        (TEXT.replace("capital-op", "capital-letters"), "'capital-letters' is not a valid Tolerance"),
+        (TEXT.replace("no-content", "empty"), "'empty' is not a valid PatchAnswer"),
+    ],
+)
+def test_a_profile_that_says_something_else_is_refused(text: str, message: str) -> None:
+    """A misspelt tolerance must not silently be none."""
+    with pytest.raises(ProfileError) as refused:
+        read_profile("one", text)
+    assert message in str(refused.value)
+
+
+def test_the_profiles_there_are() -> None:
+    """strict forgives nothing, the default everything, and nobody but strict fails a batch for one member."""
+    found = profiles()
+    assert {"strict", "okta", "entra", "google", "onelogin", "jumpcloud", "ping", "authentik", "keycloak"} < set(found)
+    assert not found["strict"].tolerances
+    assert found[DEFAULT_PROFILE].tolerances == set(Tolerance)
+    refusing = {name for name, one in found.items() if one.unknown_members is UnknownMembers.REFUSE}
+    assert refusing == {"strict"}
+
+
+def test_an_unknown_profile_is_refused_with_those_there_are() -> None:
+    """The message helps to choose."""
+    with pytest.raises(ProfileError, match="there is no profile `oktaa`; there are authentik, entra, "):
+        profile("oktaa")
