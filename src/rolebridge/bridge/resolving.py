@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
@@ -70,7 +70,8 @@ def resolve_users(
             if user is None
             else _outcome(rulebook, user, memberships.get(user_id, ()), manual.get(user_id, ()), now)
         )
-        yield Resolved(user_id, tuple(before.get(user_id, ())), after, rechecks)
+        held = tuple(before.get(user_id, ()))
+        yield Resolved(user_id, held, _as_known(held, after), rechecks)
 
 
 def _outcome(
@@ -88,6 +89,17 @@ def _outcome(
         if resolution.next_change is not None:
             rechecks[program.workspace] = resolution.next_change.isoformat()
     return tuple(grants), rechecks
+
+
+def _as_known(before: Sequence[Grant], after: Sequence[Grant]) -> tuple[Grant, ...]:
+    """Return `after`, each grant that a later revision leaves as it was still under the revision that made it so."""
+    known = {grant.key: grant for grant in before}
+    return tuple(
+        known[grant.key]
+        if grant.key in known and replace(grant, revision=known[grant.key].revision) == known[grant.key]
+        else grant
+        for grant in after
+    )
 
 
 def _write(unit: Unit, organization_id: str, resolved: Resolved, cause: Cause, now: datetime) -> tuple[Change, ...]:

@@ -31,8 +31,9 @@ class Grant:
 
     `project` is "" for the workspace. `lock`, `reach` and `override` are the values of `LockKind`, `Reach` and
     `ProjectOverride` ("" for no lock). `held_since` is set while a guard rail keeps a revocation from taking effect.
-    `because` is JSON: the winners (or the claims in conflict), each with rule, place, group, since and connection, or
-    with who gave it by hand; for a blocked one also `needs`.
+    `revision` is the mapping revision that made the grant what it is; later ones that change nothing leave it.
+    `because` is JSON: the winners (or the claims in conflict), each with rule, group, since and connection, or with who
+    gave it by hand; for a blocked one also `needs`.
     """
 
     user_id: str
@@ -140,7 +141,8 @@ def _provenance(claim: Assignment) -> dict[str, object]:
     """Return who or what gives the claim, without what is absent."""
     entry: dict[str, object] = {"source": claim.source}
     if claim.rule:
-        entry |= {"rule": claim.rule, "place": str(claim.place)}
+        # Not its place: a line inserted above a rule changes nobody's access, so it must not change their grants.
+        entry["rule"] = claim.rule
     if claim.note:
         entry["note"] = claim.note
     if claim.membership:
