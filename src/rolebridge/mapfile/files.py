@@ -32,8 +32,8 @@ def read_mapping_dir(path: str | os.PathLike[str]) -> Mapping[str, str]:
     """Return the texts of a folder's mapping files by name, `mappings/acme-vision.yaml`, in order of their names.
 
     Mapping files end in `.yaml` or `.yml`, not in `.test.yaml`; hidden files and folders inside are left alone. Raises
-    `UnreadableFiles` with all problems: no such folder, a symbolic link or anything else that is not a plain file, a
-    file over 1 MiB, text that is not UTF-8.
+    `UnreadableFiles` with all problems: no such folder, a link that leads out of it, anything that is not a plain
+    file, a file over 1 MiB, text that is not UTF-8.
     """
     folder = Path(path)
     found: dict[str, str] = {}
@@ -67,18 +67,11 @@ def _candidates(folder: Path) -> list[Path]:
 
 def _read(file: Path) -> str | Diagnostic:
     try:
-        # Not following a link keeps a set of files to what was reviewed; not blocking keeps a pipe from hanging us.
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        data = _bytes(file)
     except OSError as error:
-        if file.is_symlink():
-            return _problem(
-                "file-unreadable", file, "it is a symbolic link: a mapping file must lie in the folder itself"
-            )
         return _problem("file-unreadable", file, _why(error))
-    with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return _problem("file-unreadable", file, "it is not a plain file")
-        data = stream.read(MAX_BYTES + 1)
+    if isinstance(data, Diagnostic):
+        return data
     if len(data) > MAX_BYTES:
         return _problem("file-too-large", file, f"the limit is {MAX_BYTES} bytes")
     try:
@@ -89,6 +82,23 @@ def _read(file: Path) -> str | Diagnostic:
         place = Place(file.as_posix(), line, len(before[len(before) - column :].decode("utf-8", "replace")) + 1)
         detail = f"`{file.as_posix()}`: the byte 0x{data[error.start]:02X} is not part of UTF-8 text"
         return Diagnostic("file-not-utf8", detail, place, "", "save the file as UTF-8")
+
+
+def _bytes(file: Path) -> bytes | Diagnostic:
+    """Return at most one byte more than the limit."""
+    # A link inside the folder is how Kubernetes mounts files; one that leaves it would read what nobody reviewed.
+    target = Path(os.path.realpath(file, strict=True))
+    if not target.is_relative_to(os.path.realpath(file.parent)):
+        return _problem("file-unreadable", file, "it is a symbolic link that leads out of the folder")
+    # Not blocking keeps a pipe from hanging us.
+    descriptor = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return _problem("file-unreadable", file, "it is not a plain file")
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            return stream.read(MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
 
 
 def _problem(code: str, file: Path, detail: str) -> Diagnostic:
