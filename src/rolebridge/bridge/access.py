@@ -18,6 +18,7 @@ from rolebridge.store.unit import Unit
 
 _PAGE = 500
 _COMPARED = 5_000  # user names that a misspelt one is compared with: a hint is not worth more than a second
+_LONGEST_COMPARED = 64  # characters: comparing costs the square
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +138,16 @@ class Access:
         """Return which user, workspace or project may have been meant by the name that was not found."""
         match missing.kind:
             case "user":
-                return did_you_mean(missing.name, self._some_user_names(organization_id))
+                return _similar(missing.name, self._some_user_names(organization_id))
             case "workspace":
                 known = [program.workspace for program in self._current(organization_id).programs]
             case "project":
                 known = [project for program in self._current(organization_id).programs for project in program.projects]
             case _:
                 return None
-        return did_you_mean(missing.name, known) or (f"known here: {_listed(known)}" if known else None)
+        return did_you_mean(missing.name[:_LONGEST_COMPARED], known) or (
+            f"known here: {_listed(known)}" if known else None
+        )
 
     def _current(self, organization_id: str) -> Rulebook:
         with self._store.read() as unit:
@@ -152,10 +155,16 @@ class Access:
 
     def _some_user_names(self, organization_id: str) -> list[str]:
         with self._store.read() as unit:
-            names = [
-                user.user_name for user in islice(unit.directory(organization_id).all_core_users(_PAGE), _COMPARED)
-            ]
-        return [*names, *(name.partition("@")[0] for name in names if "@" in name)]
+            users = islice(unit.directory(organization_id).all_core_users(_PAGE), _COMPARED)
+            return [user.user_name for user in users]
+
+
+def _similar(word: str, names: Sequence[str]) -> str | None:
+    """Return a hint at the names that hold the word, else at those spelt like it, the part before the @ included."""
+    holding = [name for name in names if word.casefold() in name.casefold()]
+    if word and holding:
+        return f"did you mean {_listed(holding, 3)}?"
+    return did_you_mean(word[:_LONGEST_COMPARED], [*names, *(name.partition("@")[0] for name in names)])
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:

@@ -25,14 +25,19 @@ _Row = TypeVar("_Row")
 
 
 def print_table(rows: Iterable[HeldGrant], catalogues: Mapping[str, Catalogue]) -> None:
-    """Print rows in columns, and totals. Columns are as wide as the widest cell so far, block by block."""
+    """Print rows in columns, and totals.
+
+    What fits into one block is sorted by person; a longer listing keeps its order, and its columns are as wide as the
+    widest cell so far.
+    """
     totals = Totals()
     columns = [len(title) for title in HEAD]
     for number, block in enumerate(_blocks(rows)):
-        lines = []
         for row in block:
             totals.count(row.grant)
-            lines.append(_cells(row, catalogues.get(row.grant.workspace)))
+        if number == 0 and len(block) < _BLOCK:
+            block.sort(key=lambda row: (row.user_name.casefold(), row.grant.workspace, row.grant.project))
+        lines = [_cells(row, catalogues.get(row.grant.workspace)) for row in block]
         columns = [max(before, *(width(line[at]) for line in lines)) for at, before in enumerate(columns)]
         if number == 0:
             say(aligned([strong(title) for title in HEAD], columns))

@@ -15,14 +15,14 @@ from rolebridge.cli.views.roles import (
     source_sentence,
     source_words,
 )
-from rolebridge.core.assignment import Assignment, EffectiveRole, Lock, LockKind
+from rolebridge.core.assignment import Assignment, EffectiveRole, Lock, LockKind, Reason
 from rolebridge.core.catalogue import Catalogue, Reach
 from rolebridge.core.explanation import LockedSlot, Release, ReleaseKind
 
 if TYPE_CHECKING:
     from rolebridge.bridge.explaining import Explained
 
-_LABEL = 8
+_LABEL = 10
 _MARGIN = "  " + " " * _LABEL
 
 
@@ -42,7 +42,7 @@ def _of_project(explained: Explained) -> Iterator[str]:
     yield _headline(explained, shown, through_above=not explanation.roles)
     for role in shown:
         yield from _held(catalogue, role, with_name=len(shown) > 1)
-    yield from _labelled("lock", _lock_lines(catalogue, [locked.lock for locked in explanation.locks], shown))
+    yield from _labelled("lock", _lock_lines(explained, shown))
     yield from _rest(explained)
     yield from _ways_out(explained)
 
@@ -85,12 +85,14 @@ def _works_as(catalogue: Catalogue, role: EffectiveRole) -> str:
     return "" if entry.is_access else role_name(catalogue, role.slot, role.role)
 
 
-def _lock_lines(catalogue: Catalogue, locks: Sequence[Lock], shown: Sequence[EffectiveRole]) -> Iterator[str]:
+def _lock_lines(explained: Explained, shown: Sequence[EffectiveRole]) -> Iterator[str]:
+    catalogue, locks = explained.program.catalogue, [locked.lock for locked in explained.explanation.locks]
     for lock in locks:
         axis = f" ({slot_name(catalogue, lock.slot)})" if len(locks) > 1 else ""
         yield f"{lock.kind}: {_lock_sentence(catalogue, lock)}{axis}"
     if shown and not locks:
-        yield "none: it can be changed by hand"
+        forbidden = any(role.slot in explained.program.mapping.manual_forbidden for role in shown)
+        yield "none, but the mapping forbids assignments by hand" if forbidden else "none: it can be changed by hand"
 
 
 def _lock_sentence(catalogue: Catalogue, lock: Lock) -> str:
@@ -153,6 +155,7 @@ def _rest(explained: Explained) -> Iterator[str]:
             f"{one.reason}{': ' * bool(one.detail)}{one.detail}",
         )
         for one in explanation.lost
+        if one.reason is not Reason.CONFLICT  # told with the conflict
     ]
     yield from _labelled("lost", _in_columns(lost))
     for conflict in explanation.conflicts:
@@ -165,7 +168,9 @@ def _rest(explained: Explained) -> Iterator[str]:
 
 def _claim_words(catalogue: Catalogue, claim: Assignment, project: str | None) -> str:
     where = "" if claim.project == project else f" in {claim.project}" if claim.project else " in the workspace"
-    return f"{role_name(catalogue, claim.slot, claim.role)}{where}, {source_words(claim)}"
+    name = role_name(catalogue, claim.slot, claim.role)
+    known = catalogue.slots[claim.slot].roles.get(claim.role) if claim.slot in catalogue.slots else None
+    return f"{f'access ({name})' if known and known.is_access else name}{where}, {source_words(claim)}"
 
 
 def _ways_out(explained: Explained) -> Iterator[str]:
@@ -186,7 +191,11 @@ def _way(explained: Explained, locked: LockedSlot, release: Release) -> tuple[st
             return do, _then(catalogue, locked.lock, release)
         case ReleaseKind.CHANGE_RULE:
             others = explained.affects.get(release.rule, 0)
-            more = f"; also changes {counted(others, 'other')}" if others else "; nobody else holds a role through it"
+            more = (
+                f"; also changes {counted(others, 'other person', 'other people')}"
+                if others
+                else "; nobody else holds a role through it"
+            )
             return (
                 f"edit rule {release.rule} ({release.place})",
                 f"without it {_then(catalogue, locked.lock, release)}{more}",
@@ -213,7 +222,7 @@ def _any_name(catalogue: Catalogue, slot: str, role: str) -> str:
 
 def _labelled(label: str, lines: Iterator[str] | Sequence[str]) -> Iterator[str]:
     for number, line in enumerate(lines):
-        yield f"  {padded(label, max(_LABEL, len(label) + 1))}{line}" if number == 0 else f"{_MARGIN}{line}"
+        yield f"  {padded(label, _LABEL)}{line}" if number == 0 else f"{_MARGIN}{line}"
 
 
 def _in_columns(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:

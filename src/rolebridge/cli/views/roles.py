@@ -139,7 +139,7 @@ def because_words(catalogue: Catalogue | None, grant: Grant) -> str:
         sources = "; ".join(_recorded(one) for one in because.get("winners", ()))
         return f"{name} {because.get('needs', '')}; {sources}"
     if grant.state is GrantState.CONFLICT:
-        return f"{name} or another: " + " against ".join(_recorded(one) for one in because.get("claims", ()))
+        return f"{name}: " + ", against ".join(_recorded(one) for one in because.get("claims", ()))
     words = "; ".join(_recorded(one) for one in because.get("winners", ()))
     if grant.acts_as_role:
         words += f" (no role given: {slot_name(catalogue, grant.acts_as_slot)})"
