@@ -18,7 +18,7 @@ from rolebridge.core.errors import Invalid
 from rolebridge.core.filters import And, Comparison, Element, Operator, ResolvedFilter, referenced_attributes
 from rolebridge.core.schemas import ENTERPRISE_USER
 from rolebridge.store.documents import EMPLOYEE_NUMBER, INDEXED, exact_key
-from rolebridge.store.statements import given, storable
+from rolebridge.store.statements import given
 from rolebridge.store.tables import memberships, user_values, users
 
 
@@ -52,14 +52,12 @@ _NAMING: Final = frozenset({"id", "user_key", _VALUE, _MEMBER})
 class Narrowed:
     """A filter, taken apart: which indexes answer it with which values, and what is left to ask of each body.
 
-    `shape` alone decides the SQL, so that one statement serves all filters of a kind. `impossible` says that no row
-    can match.
+    `shape` alone decides the SQL, so that one statement serves all filters of a kind.
     """
 
     shape: tuple[str, ...] = ()
     values: dict[str, Any] = field(default_factory=dict)
     rest: ResolvedFilter | None = None
-    impossible: bool = False
 
 
 def narrow(table: Table, wanted: ResolvedFilter | None) -> Narrowed:
@@ -73,8 +71,6 @@ def narrow(table: Table, wanted: ResolvedFilter | None) -> Narrowed:
         found = _indexed(table, term)
         if found is not None:
             kind, *keys = found
-            if any(isinstance(key, str) and not storable(key) for key in keys):
-                return Narrowed(impossible=True)
             values |= {f"f{len(shape)}_{place}": key for place, key in enumerate(keys)}
             shape.append(kind)
         if found is None or isinstance(term, Element):

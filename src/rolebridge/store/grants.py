@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, distinct, func, select, tuple_, update
 
 from rolebridge.core.assignment import ManualAssignment, Source
 from rolebridge.core.errors import Invalid
@@ -51,7 +51,7 @@ OF_USERS_IN: Final = Statement(
     )
 )
 THROUGH_RULE: Final = Statement(
-    lambda _: select(func.count(grants.c.user_id.distinct())).where(
+    lambda _: select(func.count(distinct(grants.c.user_id))).where(
         grants.c.organization_id == given("organization_id"),
         grants.c.workspace == given("workspace"),
         grants.c.rule == given("rule"),
@@ -60,21 +60,21 @@ THROUGH_RULE: Final = Statement(
 )
 HOLDERS: Final = Statement(
     lambda _: (
-        select(grants.c.user_id.distinct())
+        select(grants.c.user_id).distinct()
         .where(grants.c.organization_id == given("organization_id"), grants.c.workspace == given("workspace"))
         .order_by(grants.c.user_id)
     )
 )
 COUNTS: Final = Statement(
     lambda _: (
-        select(grants.c.state, func.count(), func.count(grants.c.user_id.distinct()))
+        select(grants.c.state, func.count(), func.count(distinct(grants.c.user_id)))
         .where(grants.c.organization_id == given("organization_id"), grants.c.workspace == given("workspace"))
         .group_by(grants.c.state)
     )
 )
 WORKSPACES: Final = Statement(
     lambda _: (
-        select(grants.c.workspace.distinct())
+        select(grants.c.workspace).distinct()
         .where(grants.c.organization_id == given("organization_id"))
         .order_by(grants.c.workspace)
     )
@@ -126,7 +126,7 @@ RECHECKS_OF: Final = Statement(
 )
 DUE: Final = Statement(
     lambda _: (
-        select(rechecks.c.user_id.distinct())
+        select(rechecks.c.user_id).distinct()
         .where(rechecks.c.organization_id == given("organization_id"), rechecks.c.due <= given("day"))
         .limit(given("limit", grants.c.revision))
     )
