@@ -31,7 +31,7 @@ def apply(session: Session, path: Path, force: bool, reason: str, everybody: boo
         raise click.UsageError("--force and --reason go together: who passes a guard rail says why")
     from rolebridge.cli.views import changes as view
 
-    files = _read(path)
+    files = read(path)
     with session.installation() as installation, _refusing(path, files):
         organization = installation.administration.organization(org)
         catalogues = dict(installation.access.catalogues(organization.id))
@@ -46,7 +46,8 @@ def apply(session: Session, path: Path, force: bool, reason: str, everybody: boo
     )
 
 
-def _read(path: Path) -> dict[str, str]:
+def read(path: Path) -> dict[str, str]:
+    """Return the mapping files of a folder under the names that a revision keeps. Raises Refused with every problem."""
     from rolebridge.cli.mappings import named_from_folder, read_paths
     from rolebridge.cli.views import diagnostics as view
     from rolebridge.mapfile import UnreadableFiles
