@@ -19,6 +19,8 @@ from rolebridge.web.asgi import Headers, Limits
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+logger = logging.getLogger("served")
+
 MIB = 1024 * 1024
 SECRET = "the-secret-of-the-application"
 
@@ -37,6 +39,8 @@ class Stream:
     def __iter__(self) -> Iterator[bytes]:
         while self.left:
             self.left -= 1
+            if self.path == "/thousand":
+                time.sleep(0.002)  # like a database that takes its time
             yield b"x" * MIB
             if self.path == "/breaks-midway":
                 raise ValueError(SECRET)
@@ -56,12 +60,15 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     if path == "/nothing":
         start_response("204 No Content", [])
         return [b"not to be sent"]
-    if path == "/written":
+    if path.startswith("/written"):
         start_response("200 OK", [])(b"written, ")  # the old way of PEP 3333
-        return [b"returned"]
+        if path == "/written":
+            return [b"returned"]
+        raise ValueError(SECRET)
     if path == "/late-start":
         return late(start_response)
     if path == "/slow":
+        logger.info("the slow request has begun")
         time.sleep(0.7)
     return described(environ, start_response)
 
@@ -100,16 +107,18 @@ def refusal(status: int, detail: str, path: str) -> tuple[Headers, bytes]:
     return [("Content-Type", "text/plain")], f"{status} at {path}: {detail}".encode()
 
 
-def make() -> WSGIApplication:
+def make(fails: bool = False) -> WSGIApplication:
     """Make the application in a worker."""
     logging.basicConfig(level=logging.INFO)
+    if fails:
+        raise ValueError(SECRET)
     return application
 
 
 if __name__ == "__main__":
     options = json.loads(sys.argv[1])
     run(
-        make,
+        partial(make, options.get("fails", False)),
         Address(port=options.get("port", 0)),
         Processes(workers=options.get("workers", 1), stop_seconds=5),
         Limits(**options.get("limits", {})),

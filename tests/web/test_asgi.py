@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rolebridge.web.asgi import Limits, WSGIAdapter, problem
+from rolebridge.web.asgi import Limits, WSGIAdapter, environ_of, problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -245,6 +245,17 @@ def test_a_body_that_is_announced_too_large_is_refused_before_it_is_sent(server:
     assert answer.status == 413
     assert answer.body == b"413 at /post: the request's body is larger than 100000 bytes"
     assert len(answer.headers["x-request-id"]) == 32
+
+
+def test_a_client_that_asks_first_is_told_before_it_sends(server: Server) -> None:
+    """`Expect: 100-continue` gets the go-ahead for a body that will be taken, and the refusal for one that will not."""
+    expect = b"Host: here\r\nExpect: 100-continue"
+    with server.connect() as client:
+        client.sendall(post(3).replace(b"Host: here", expect))
+        assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"abc")
+        assert receive(client).document()["body"] == "abc"
+    assert server.ask(post(BODY + 1).replace(b"Host: here", expect)).status == 413
 
 
 def test_a_body_that_grows_too_large_is_refused(server: Server) -> None:
@@ -476,6 +487,16 @@ def test_a_request_that_nobody_sends_in_good_faith_is_refused(
     assert answer.body.decode().partition(": ")[2] == reason
 
 
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [("192.0.2.7", "192.0.2.7"), ("::ffff:192.0.2.7", "192.0.2.7"), ("2001:db8::7", "2001:db8::7")],
+)
+def test_an_ipv4_client_has_one_address(peer: str, address: str) -> None:
+    """A client is known by the same address whether or not the server listens for IPv6 as well."""
+    scope = {**SCOPE, "headers": [(b"host", b"here")], "client": (peer, "1234")}
+    assert environ_of(scope)["REMOTE_ADDR"] == address
+
+
 def test_http_1_0_needs_no_host(server: Server) -> None:
     """A probe that speaks HTTP/1.0 is answered; the application sees no Host."""
     environ = server.ask(b"GET /health HTTP/1.0\r\n\r\n").document()["environ"]
@@ -549,6 +570,13 @@ def test_an_exception_is_answered_in_the_words_of_the_face_and_logged(server: Se
     assert "open-sesame" not in log
 
 
+def test_a_failure_replaces_what_was_not_sent_yet(server: Server) -> None:
+    """Nothing that the application wrote before it failed gets into the answer."""
+    answer = server.get("/written-then-raises")
+    assert answer.status == 500
+    assert answer.body.startswith(b"500 at /written-then-raises: ")
+
+
 def test_an_exception_after_the_first_block_cuts_the_answer(server: Server) -> None:
     """The client can tell that an answer is incomplete, and the iterable is closed."""
     answer = server.get("/breaks-midway")
@@ -559,13 +587,13 @@ def test_an_exception_after_the_first_block_cuts_the_answer(server: Server) -> N
 
 def test_the_default_refusal_is_a_problem_document() -> None:
     """A path of no particular face is refused as RFC 9457 says."""
-    headers, body = problem(413, "too large", "/anywhere")
+    headers, body = problem(408, "too slow", "/anywhere")
     assert headers == [("Content-Type", "application/problem+json")]
     assert json.loads(body) == {
         "type": "about:blank",
-        "title": "Request Entity Too Large",
-        "status": 413,
-        "detail": "too large",
+        "title": "Request Timeout",
+        "status": 408,
+        "detail": "too slow",
     }
 
 
@@ -578,7 +606,7 @@ def test_a_stop_lets_the_running_request_finish(tmp_path: Path) -> None:
         idle.sendall(get("/state"))
         receive(idle)
         busy.sendall(get("/slow"))
-        time.sleep(0.3)
+        wait_until(lambda: "the slow request has begun" in server.log.read_text())
         server.process.send_signal(signal.SIGTERM)
         assert receive(busy).document()["environ"]["PATH_INFO"] == "/slow"
         assert idle.recv(1) == b""
@@ -606,17 +634,26 @@ def test_workers_do_not_outlive_their_supervisor(tmp_path: Path) -> None:
         wait_until(lambda: refuses_connections(server))
 
 
-def test_an_address_in_use_is_an_error(server: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_address_in_use_is_an_error(server: Server, workers: int) -> None:
     """A second server on the same port says so and exits instead of taking half of the requests."""
-    second = subprocess.run(
-        [sys.executable, str(SERVED), json.dumps({"port": server.port})],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    second = start_in_vain(port=server.port, workers=workers)
     assert second.returncode == 1
-    assert "OSError: [Errno 98] Address already in use" in second.stderr
+    assert "Address already in use" in second.stderr
+
+
+def test_an_application_that_cannot_be_made_ends_the_server() -> None:
+    """The log says why, once for each worker, and nothing is tried again."""
+    server = start_in_vain(workers=2, fails=True)
+    assert server.returncode == 1
+    assert 1 <= server.stderr.count("a worker cannot start") <= 2
+    assert "ValueError: the-secret-of-the-application" in server.stderr
+
+
+def start_in_vain(**options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a server that is not going to serve."""
+    command = [sys.executable, str(SERVED), json.dumps(options)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def wait_until(condition: Callable[[], object]) -> None:

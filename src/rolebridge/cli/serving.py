@@ -23,13 +23,17 @@ from typing import TYPE_CHECKING, Any
 
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
 from granian.http import HTTP1Settings
+from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]  # the compiled class, documented nowhere else
 from granian.server.mp import MPServer
 
 from rolebridge.web.asgi import ErrorBody, Limits, WSGIAdapter, problem
 
 if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
     from wsgiref.types import WSGIApplication
+
+logger = logging.getLogger("rolebridge.web")
 
 BACKLOG = 1024
 """Connections that wait in the kernel for a worker to accept them."""
@@ -51,8 +55,9 @@ class Processes:
     """How many workers serve, and how patient they are.
 
     `connections` caps the open connections of one worker; further ones wait. `idle_seconds` is how long a
-    connection may take to send a complete request head, also the first of its kind. `stop_seconds` is how long
-    running requests may go on after the signal to stop.
+    connection may go without a complete request head, be it new or kept alive: longer than a reverse proxy keeps
+    its idle connections, or the proxy sends requests into closed ones. `stop_seconds` is how long running requests
+    may go on after the signal to stop.
     """
 
     workers: int = 1
@@ -69,21 +74,24 @@ def run(
     error_body: ErrorBody = problem,
     announce: Callable[[str], None] = lambda url: None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then let running requests finish; SIGHUP replaces the workers one by one.
+    """Serve until SIGTERM or SIGINT, then let running requests finish.
 
     `make_application` is called in each worker, which is a fresh interpreter: it and `error_body` must be
     importable by name (or partials of such), and it sets up logging and opens the store. `announce` is told the
-    URL as soon as connections are accepted.
+    URL as soon as connections are accepted. A worker that dies is replaced.
 
-    Raises OSError when the address cannot be listened on, SystemExit(1) when workers keep failing.
+    Raises OSError when the address cannot be listened on, SystemExit(1) when the application cannot be made or
+    workers keep dying.
     """
     address, processes, limits = address or Address(), processes or Processes(), limits or Limits()
     # fork copies locks and database connections in whatever state they are; 3.14 gave it up as well.
     multiprocessing.set_start_method("spawn", force=True)
     listeners = _listen(address, processes.workers, limits.write_seconds)
     announce(_url(listeners[0]))
+    ready = multiprocessing.Event()
     server = _Server(
         listeners,
+        ready,
         interface=Interfaces.ASGINL,
         workers=processes.workers,
         blocking_threads=1,
@@ -99,30 +107,30 @@ def run(
         ),
         respawn_failed_workers=True,
         workers_kill_timeout=processes.stop_seconds,
+        log_level=LogLevels.warning,
         log_dictconfig=_LOGGING,
     )
-    load = partial(_load, make_application, limits, error_body)
+    load = partial(_load, make_application, limits, error_body, ready)
     server.serve(spawn_target=_work, target_loader=load, wrap_loader=False)
 
 
 # granian's messages go where the application's logging sends all others.
-_LOGGING: dict[str, Any] = {
-    "formatters": {},
-    "handlers": {},
-    # The adapter says who left in the middle of an answer, and of which one.
-    "loggers": {"_granian": {"propagate": True}, "_granian.asgi": {"level": "WARNING"}},
-}
+_LOGGING: dict[str, Any] = {"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}}
 
 
 class _Server(MPServer):
-    """granian's supervisor of worker processes; the worker `idx` listens on `listeners[idx]`."""
+    """granian's supervisor of worker processes; the worker `idx` listens on `listeners[idx]`.
+
+    A worker sets `ready` once its application is made. While none has, there is nothing to keep alive.
+    """
 
     _shd: Any
     _sso: Any
 
-    def __init__(self, listeners: list[socket.socket], **options: Any) -> None:
+    def __init__(self, listeners: list[socket.socket], ready: Event, **options: Any) -> None:
         super().__init__("rolebridge", **options)
         self._listeners = listeners
+        self._ready = ready
 
     def _init_shared_socket(self) -> None:
         """Open nothing: the sockets are open."""
@@ -138,6 +146,11 @@ class _Server(MPServer):
         arguments: tuple[Any, ...] = (fd, False, BACKLOG) if _LINUX else (fd, False)  # as each build declares it
         self._shd = SocketHolder(*arguments)
         return super()._spawn_worker(idx, target, callback_loader)
+
+    def _respawn_workers(self, *arguments: Any, **options: Any) -> None:
+        if not self._ready.is_set():
+            self.shutdown(exit_code=1)  # type: ignore[no-untyped-call]
+        super()._respawn_workers(*arguments, **options)
 
 
 _LINUX = sys.platform.startswith("linux")
@@ -186,12 +199,19 @@ def _work(*arguments: Any) -> None:
     os._exit(0)
 
 
-def _load(make_application: Callable[[], WSGIApplication], limits: Limits, error_body: ErrorBody) -> WSGIAdapter:
+def _load(
+    make_application: Callable[[], WSGIApplication], limits: Limits, error_body: ErrorBody, ready: Event
+) -> WSGIAdapter:
     """Make the application of this worker, which stops when the supervisor is gone, however it went."""
     supervisor = multiprocessing.parent_process()
     assert supervisor is not None
     threading.Thread(target=_stop_with, args=(supervisor.sentinel,), daemon=True).start()
-    adapter = WSGIAdapter(make_application(), limits, error_body)
+    try:
+        adapter = WSGIAdapter(make_application(), limits, error_body)
+    except Exception:  # whatever it is, the log tells it and the process ends
+        logger.exception("a worker cannot start")
+        sys.exit(1)
+    ready.set()
     # What is here now stays; without this every full collection walks through it again (47 ms measured).
     gc.collect()
     gc.freeze()

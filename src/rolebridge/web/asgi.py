@@ -186,8 +186,7 @@ class WSGIAdapter:
 
     async def _refuse(self, refusal: _Refusal, request_id: str, scope: Scope, answer: _Answer) -> None:
         headers, body = self._error_body(refusal.status, refusal.detail, scope["path"])
-        answer.status = refusal.status
-        answer.headers = [*headers, *refusal.headers, ("X-Request-Id", request_id)]
+        answer.replace(refusal.status, [*headers, *refusal.headers, ("X-Request-Id", request_id)])
         await answer.send_whole(body)
 
 
@@ -219,6 +218,12 @@ class _Answer:
         self.status = int(status[:3])
         self.headers = headers
         return self._written.append
+
+    def replace(self, status: int, headers: Headers) -> None:
+        """Forget what the application has said; nothing of it has been sent."""
+        self.status = status
+        self.headers = headers
+        self._written = []
 
     @property
     def bodiless(self) -> bool:
@@ -324,13 +329,15 @@ _COMMON: dict[str, Any] = {
 # A second one of these is never a list: it is an attempt to make two parties read one request differently.
 _SINGLE = {"HTTP_HOST", "HTTP_AUTHORIZATION", "CONTENT_TYPE"}
 
-
-# Text names stay far below this; the bound keeps the memory of the cache below small.
+# Real names stay far below this; the bound keeps the memory of the cache below small.
 _LONGEST_NAME = 128
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
-_PROTOCOLS = {"1": "HTTP/1.0", "1.1": "HTTP/1.1", "2": "HTTP/2"}
+_PROTOCOLS = {"1": "HTTP/1.0", "1.1": "HTTP/1.1"}
+
+_MAPPED = "::ffff:"
+"""How an IPv4 client looks to a socket that listens for both families (RFC 4291 §2.5.5.2)."""
 
 
 def environ_of(scope: Scope) -> WSGIEnvironment:
@@ -348,7 +355,7 @@ def environ_of(scope: Scope) -> WSGIEnvironment:
         "SERVER_NAME": server[0],
         "SERVER_PORT": str(server[1]),
         "SERVER_PROTOCOL": _PROTOCOLS[scope["http_version"]],
-        "REMOTE_ADDR": client[0],
+        "REMOTE_ADDR": client[0].removeprefix(_MAPPED),
         "wsgi.url_scheme": scope["scheme"],
     }
     _add_headers(environ, scope["headers"])
