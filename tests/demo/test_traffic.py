@@ -137,7 +137,7 @@ def broken(change: dict[str, Any]) -> str:
             broken({"exchanges": {"a": [{"request": "GET /", "answer": 200}]}}),
             "x.json: a request has the unknown fields answer",
         ),
-        (broken({"records": {"a": [{"key": "x"}, {"key": "x"}]}}), "x.json: there is no 'people'"),
+        (broken({"records": {"a": [{"key": "x"}, {"key": "x"}]}}), "x.json: there is no 'users'"),
     ],
 )
 def test_a_damaged_file_is_refused(text: str, message: str) -> None:

@@ -8,11 +8,12 @@ Invariant: like the providers themselves, the player looks for everything before
 makes nothing new and leaves the same directory.
 """
 
-from rolebridge.demo.examples import shipped_mappings
+from rolebridge.demo.examples import ASKED_ABOUT, shipped_mappings
 from rolebridge.demo.player import Played, Player, ReplayFailed
 from rolebridge.demo.traffic import Traffic, TrafficError, shipped_traffic
 
 __all__ = [
+    "ASKED_ABOUT",
     "Played",
     "Player",
     "ReplayFailed",

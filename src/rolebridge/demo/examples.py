@@ -1,8 +1,12 @@
-"""The example mapping files as the package carries them."""
+"""The example mapping files as the package carries them, and the question to ask about them."""
 
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import Final
+
+ASKED_ABOUT: Final = ("ana.ruiz", "cityscapes")
+"""The user and the project of the first question to ask: there is a winner, a lock, and three kinds of losers."""
 
 
 def shipped_mappings() -> dict[str, str]:

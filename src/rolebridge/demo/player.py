@@ -28,7 +28,7 @@ class ReplayFailed(RolebridgeError):
 class Played:
     """What a cycle came to.
 
-    `made` and `found` count the records that the server did not know and those it did, by kind (`people`, `groups`);
+    `made` and `found` count the records that the server did not know and those it did, by kind (`users`, `groups`);
     `news` are its sentences for people, in order.
     """
 
@@ -73,7 +73,7 @@ class Player:
         """Play a cycle; one that the provider does not have is nothing to play.
 
         Raises ReplayFailed at the first answer that is not as recorded. A later cycle needs the first one: it
-        speaks of people and groups by the ids that the player learned there.
+        speaks of users and groups by the ids that the player learned there.
         """
         tally = _Tally()
         for turn in self._traffic.cycles.get(cycle, ()):

@@ -1,6 +1,6 @@
 """Authored traffic as values: who there is, what is said about each of them, in which order.
 
-A file holds `records` (people, groups, and lists that refer to them by key), `exchanges` (the requests about one
+A file holds `records` (users, groups, and lists that refer to them by key), `exchanges` (the requests about one
 record, in the provider's dialect) and `cycles` (which exchanges, about which records). Each request says what
 answers it expects, and whether it is for a record that the server knows (`"when": "present"`) or not (`"absent"`).
 """
@@ -67,7 +67,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """All that one identity provider sends. `named` finds each person and group by key; `order` is its turn."""
+    """All that one identity provider sends. `named` finds each user and group by key; `order` is its turn.
+
+    `users` are the userNames of everybody it sends.
+    """
 
     about: str
     order: int
@@ -75,6 +78,7 @@ class Traffic:
     profile: str
     headers: Mapping[str, str]
     named: Mapping[str, Record]
+    users: tuple[str, ...]
     cycles: Mapping[str, tuple[Turn, ...]] = field(default_factory=dict)
 
 
@@ -105,6 +109,7 @@ def read_traffic(name: str, text: str) -> Traffic:
             profile=said["profile"],
             headers=said["headers"],
             named=dict(_named(records)),
+            users=tuple(record["userName"] for record in records["users"]),
             cycles=cycles,
         )
     except KeyError as error:

@@ -1,0 +1,106 @@
+"""`rolebridge demo`: sample traffic of two identity providers through the real server, and what came of it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from rolebridge.cli.demo_files import LoopbackAddress, settings_file
+from rolebridge.cli.demo_server import DemoServer
+from rolebridge.cli.exits import Exit
+from rolebridge.cli.options import json_option
+from rolebridge.cli.session import Session, as_json, pass_session
+from rolebridge.cli.terminal import say
+from rolebridge.settings import CONFIG_VARIABLE, Bind
+
+
+@click.command()
+@click.option("--serve", is_flag=True, help="Keep the data in var/demo.db and keep serving until interrupted.")
+@click.option(
+    "--address",
+    type=LoopbackAddress(),
+    metavar="HOST:PORT",
+    help="Listen here, on this machine only.  [default: 127.0.0.1:8080 with --serve, else a free port]",
+)
+@click.option("--database-url", metavar="URL", help="Use this database, and leave the sample in it.")
+@click.option(
+    "--mappings",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Apply the mapping files of this folder.  [default: the examples that come with the package]",
+)
+@json_option
+@pass_session
+def demo(session: Session, serve: bool, address: Bind | None, database_url: str | None, mappings: Path | None) -> Exit:
+    """Watch two identity providers provision a sample organization: which roles that gives to whom, and why.
+
+    Starts the server, sends it Okta- and Entra-shaped traffic over HTTP, applies mapping files and shows the outcome.
+    Without --serve all of it happens in a temporary folder. Run again on the same data, it makes nothing twice.
+    """
+    files = _mapping_files(mappings)
+    with _ended_by_signals(), settings_file(kept=serve, database_url=database_url, address=address) as config:
+        inner = Session(environ={CONFIG_VARIABLE: str(config)}, clock=session.clock)
+        inner.json = session.json
+        _prepare(inner.settings.database_url)
+        with DemoServer(str(config), session.environ) as server:
+            if not server.accepts():
+                return Exit(server.wait())
+            _show(inner, files, config if serve else None)
+            return _keep_serving(server) if serve else Exit.DONE
+
+
+def _mapping_files(folder: Path | None) -> Mapping[str, str]:
+    from rolebridge.cli.mappings import named_from_folder, read_paths
+    from rolebridge.demo import shipped_mappings
+
+    return shipped_mappings() if folder is None else named_from_folder(read_paths([folder]))
+
+
+def _prepare(database_url: str) -> None:
+    """Give the database the schema of this version."""
+    from rolebridge.store.engine import Store
+
+    store = Store.open(database_url, create=True)
+    try:
+        store.upgrade()
+    finally:
+        store.close()
+
+
+def _show(session: Session, files: Mapping[str, str], config: Path | None) -> None:
+    from rolebridge.cli.demo_story import live
+    from rolebridge.cli.views import demo as view
+
+    with session.installation() as installation:
+        telling = view.Telling(say if not session.json else lambda _: None)
+        story = live(installation, session.operator, files, telling)
+    if session.json:
+        say(as_json(view.document(story)))
+    else:
+        say(view.text(story, config))
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the command as Ctrl-C does: server stopped, temporary files removed."""
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _keep_serving(server: DemoServer) -> Exit:
+    try:
+        return Exit(server.wait())
+    except KeyboardInterrupt:
+        return Exit.DONE

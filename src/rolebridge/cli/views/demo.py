@@ -1,0 +1,242 @@
+"""A demo as people watch it: each step in a line, some rows that show something, one explanation, what to do next."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rolebridge.bridge.access import Totals
+from rolebridge.bridge.planning import Applied
+from rolebridge.cli.demo_story import Story
+from rolebridge.cli.terminal import aligned, bad, counted, doubtful, faint, good, strong, table, width
+from rolebridge.cli.views import diagnostics, explanation
+from rolebridge.cli.views.access import HEAD
+from rolebridge.cli.views.roles import because_words, grant_document, held_words, lock_words, role_name, scope_words
+from rolebridge.core.assignment import Source
+from rolebridge.core.plan import Change, ChangeKind
+from rolebridge.demo import ASKED_ABOUT, Played
+from rolebridge.settings import CONFIG_VARIABLE
+from rolebridge.store.records import HeldGrant
+
+_COLUMNS = (7, 11, 39)
+_SIGNS = {ChangeKind.GAIN: good("+"), ChangeKind.CHANGE: doubtful("~"), ChangeKind.LOSE: bad("-")}
+
+
+class Telling:
+    """Tells each step of a demo in a line as soon as it is done."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def played(self, played: Played) -> None:
+        """Tell what a provider sent, and whom it made or found."""
+        what = f"{counted(played.requests, 'request')}, all answered as recorded"
+        self._say(_step("replay", played.connection, what, _known(played)))
+
+    def applied(self, applied: Applied, files: Mapping[str, str]) -> None:
+        """Tell which revision is in force, and what is doubtful about its files."""
+        warnings = [one for one in applied.diagnostics if one.code]
+        if warnings:
+            self._say(diagnostics.text(warnings, files).rstrip())
+        folders = sorted({f"{name.rpartition('/')[0]}/" for name in files})
+        what = f"revision {applied.revision} {'is in force' if applied.new else 'is in force already'}"
+        count = f"{counted(len(files), 'file')}, {diagnostics.counted_text(applied.diagnostics)}"
+        self._say(_step("apply", " ".join(folders), what, count))
+
+
+def _step(verb: str, subject: str, what: str, count: str) -> str:
+    return f"{good('✓')} {aligned((verb, subject, what, count), _COLUMNS)}"
+
+
+def _known(played: Played) -> str:
+    counts = []
+    for kind in played.made.keys() | played.found.keys():
+        made, found = played.made.get(kind, 0), played.found.get(kind, 0)
+        there = "" if not found else " already there" if not made else f" ({found} already there)"
+        counts.append(f"{made + found:3} {kind}{there}")
+    return "  ".join(sorted(counts, key=lambda text: text.split()[1], reverse=True))
+
+
+def text(story: Story, config: Path | None) -> str:
+    """Return all that follows the steps. `config` is the settings file of a demo that goes on serving."""
+    parts = [
+        "\n".join(_later(story)),
+        "\n".join(_held(story)),
+        "\n".join(_empty_handed(story)),
+        "\n".join(_asked(story)),
+        "\n".join(_next(story, config)),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+# --- what happened after the mappings were applied -------------------------------------------------------------
+
+
+def _later(story: Story) -> Iterator[str]:
+    for played in story.later:
+        if played.requests:
+            news = "; ".join(played.news)
+            yield _step("replay", played.connection, f"{counted(played.requests, 'request')}, an hour later", news)
+    if any(played.requests for played in story.later) and not story.changes:
+        yield faint("    nothing changes: all of it was known")
+    names = {row.grant.user_id: row.user_name for row in story.rows}
+    names |= {one.explanation.user.id: one.explanation.user.user_name for one in story.empty_handed}
+    lines = [_change(story, change, names) for change in story.changes]
+    columns = [max(width(line[at]) for line in lines) for at in range(5)] if lines else []
+    yield from (f"    {aligned(line, columns)}" for line in lines)
+
+
+def _change(story: Story, change: Change, names: Mapping[str, str]) -> tuple[str, ...]:
+    catalogue = story.catalogues.get(change.workspace)
+    roles = [role_name(catalogue, grant.slot, grant.role) for grant in (change.before, change.after) if grant]
+    why = because_words(catalogue, change.after) if change.after else _why_lost(story, change)
+    return (
+        _SIGNS[change.kind],
+        _short(names.get(change.user_id, change.user_id)),
+        change.workspace,
+        change.project or "(workspace)",
+        " → ".join(roles),
+        why,
+    )
+
+
+def _why_lost(story: Story, change: Change) -> str:
+    for explained in story.empty_handed:
+        found = explained.explanation
+        if (found.user.id, found.workspace) == (change.user_id, change.workspace):
+            for lost in found.lost:
+                if (lost.assignment.slot, lost.assignment.project or "") == (change.slot, change.project):
+                    return lost.detail or lost.reason
+    return ""
+
+
+# --- who holds what --------------------------------------------------------------------------------------------
+
+
+def _held(story: Story) -> Iterator[str]:
+    totals = Totals()
+    for row in story.rows:
+        totals.count(row.grant)
+    shown = _instructive(story)
+    if shown:
+        yield table(HEAD, [_cells(story, row) for row in shown])
+    counts = f"{counted(totals.people, 'person', 'people')}, {counted(totals.grants, 'grant')}"
+    states = f"{totals.blocked:,} blocked, {counted(totals.conflicts, 'conflict')}"
+    more = "… " if len(shown) < len(story.rows) else ""
+    yield f"{more}{counts}, {states}{faint('      all of them: ')}{_command()} access"
+
+
+def _instructive(story: Story) -> list[HeldGrant]:
+    """Return one row of each kind: by rule, by what locks it, by whether it is in force and a role of its own."""
+    kinds: dict[tuple[object, ...], HeldGrant] = {}
+    for row in sorted(story.rows, key=lambda row: (row.user_name, row.grant.workspace, row.grant.project)):
+        grant = row.grant
+        if grant.source is not Source.DEFAULT:
+            kind = (grant.workspace, grant.rule, lock_words(grant), grant.state, bool(grant.acts_as_role))
+            kinds.setdefault(kind, row)
+    return sorted(kinds.values(), key=lambda row: (row.grant.workspace, row.grant.project != "", row.user_name))
+
+
+def _cells(story: Story, row: HeldGrant) -> tuple[str, ...]:
+    grant = row.grant
+    catalogue = story.catalogues.get(grant.workspace)
+    return (
+        _short(row.user_name),
+        grant.workspace,
+        scope_words(grant),
+        held_words(catalogue, grant),
+        lock_words(grant),
+        because_words(catalogue, grant),
+    )
+
+
+def _empty_handed(story: Story) -> Iterator[str]:
+    rows = []
+    for explained in story.empty_handed:
+        found = explained.explanation
+        lost = found.lost[0]
+        name = role_name(story.catalogues.get(found.workspace), lost.assignment.slot, lost.assignment.role)
+        where = lost.assignment.project or "(workspace)"
+        rows.append((_short(found.user.user_name), found.workspace, where, name, lost.reason, lost.detail))
+    if rows:
+        yield table(("NOT HELD BY", "WORKSPACE", "PROJECT", "ROLE", "REASON", "BECAUSE"), rows)
+
+
+# --- one question, and what to ask next ------------------------------------------------------------------------
+
+
+def _asked(story: Story) -> Iterator[str]:
+    if story.example is not None:
+        user, project = ASKED_ABOUT
+        yield faint(f"$ {_command()} explain {user} --project {project}")
+        yield explanation.text(story.example)
+
+
+def _next(story: Story, config: Path | None) -> Iterator[str]:
+    if config is None:
+        yield f"SCIM was at {story.scim_base_url}; it and its data are gone. To look around: {_command()} demo --serve"
+        return
+    yield f"SCIM {strong(story.scim_base_url)}   {faint('(Ctrl-C stops)')}"
+    yield "Next, in another terminal:"
+    yield f"  export {CONFIG_VARIABLE}={config}"
+    yield f"  {_command()} explain cara.lind"
+    yield f"  {_command()} access --workspace {story.rows[0].grant.workspace if story.rows else 'WORKSPACE'}"
+    yield f"  {_command()} connection add my-idp --profile generic"
+
+
+def _command() -> str:
+    """Return how to call this program from here: by name where the shell finds it."""
+    return "rolebridge" if shutil.which("rolebridge") else os.path.relpath(sys.argv[0])
+
+
+def _short(user_name: str) -> str:
+    """Return what stands before the @: commands take it for the userName when one person has it."""
+    return user_name.partition("@")[0]
+
+
+# --- for programs ----------------------------------------------------------------------------------------------
+
+
+def document(story: Story) -> dict[str, Any]:
+    """Return the demo as JSON has it."""
+    totals = Totals()
+    for row in story.rows:
+        totals.count(row.grant)
+    return {
+        "organization": story.organization,
+        "scim_base_url": story.scim_base_url,
+        "replays": [_replay(played) for played in (*story.first, *story.later) if played.requests],
+        "revision": story.applied.revision,
+        "new_revision": story.applied.new,
+        "changes_later": [
+            {
+                "kind": change.kind,
+                "user": change.user_id,
+                "before": grant_document(change.before) if change.before else None,
+                "after": grant_document(change.after) if change.after else None,
+            }
+            for change in story.changes
+        ],
+        "access": [{"user_name": row.user_name, **grant_document(row.grant)} for row in story.rows],
+        "totals": {
+            "people": totals.people,
+            "grants": totals.grants,
+            "blocked": totals.blocked,
+            "conflicts": totals.conflicts,
+        },
+        "example": explanation.document(story.example) if story.example else None,
+    }
+
+
+def _replay(played: Played) -> dict[str, Any]:
+    return {
+        "connection": played.connection,
+        "requests": played.requests,
+        "made": dict(played.made),
+        "found": dict(played.found),
+        "news": list(played.news),
+    }
