@@ -251,7 +251,7 @@ def test_an_apply_amid_changes_leaves_everyone_right(world: World) -> None:
             pool.submit(world.apply, MAPPING.replace("reviewers: reviewer", f"reviewers: {role}") + note)
             for role, note in (("labeler", ""), ("reviewer", "# again\n"), ("labeler", "# at last\n"))
         ]
-        for task in changes:
+    for task in changes:
         task.result()
     assert [task.result().new for task in applies] == [True] * 3
     assert world.differing() == []
