@@ -11,7 +11,8 @@ from scim2_models import EnterpriseUser, Group, Resource, ResourceType, Schema, 
 from rolebridge.core import filters
 from rolebridge.core import schemas as core
 from rolebridge.scim import schemas
-from rolebridge.scim.discovery import MAX_PAGE, discovery
+from rolebridge.scim.discovery import discovery
+from rolebridge.scim.limits import MAX_PAGE
 from rolebridge.scim.schemas import Attribute
 
 BASE = "https://bridge.example/scim/v2"

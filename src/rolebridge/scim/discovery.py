@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 from scim2_models import (
     URI,
@@ -32,13 +32,8 @@ from scim2_models import (
 
 from rolebridge.scim import schemas
 from rolebridge.scim.answers import list_response
+from rolebridge.scim.limits import DEFAULT_PAGE, MAX_PAGE
 from rolebridge.scim.schemas import ResourceSchema
-
-DEFAULT_PAGE: Final = 100
-"""Resources of a page when the client does not say."""
-
-MAX_PAGE: Final = 200
-"""Resources of a page at most; announced as `filter.maxResults` and `pagination.maxPageSize`."""
 
 
 @dataclass(frozen=True, slots=True)

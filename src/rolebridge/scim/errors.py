@@ -76,8 +76,19 @@ precondition_failed: Final = _refusal(PreconditionFailedException)
 too_large: Final = _refusal(PayloadTooLargeException)
 
 
+TRANSLATED: Final = (
+    errors.NotFound,
+    errors.Taken,
+    errors.VersionMismatch,
+    errors.UnknownMembers,
+    errors.Invalid,
+    errors.Unavailable,
+)
+"""The refusals that are answers to a client; any other error is a defect or the operator's matter."""
+
+
 def translated(error: errors.RolebridgeError) -> ScimError:
-    """Return a refusal of the use cases in SCIM's form."""
+    """Return a refusal of the use cases (one of `TRANSLATED`) in SCIM's form."""
     match error:
         case errors.NotFound():
             return not_found(str(error))
@@ -87,5 +98,7 @@ def translated(error: errors.RolebridgeError) -> ScimError:
             return precondition_failed(str(error))
         case errors.Unavailable(retry_after=seconds):
             return ScimError(503, None, str(error), (("Retry-After", str(seconds)),))
+        case errors.Invalid(field="filter"):
+            return invalid_filter(str(error))
         case _:
             return invalid_value(str(error))

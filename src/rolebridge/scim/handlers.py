@@ -1,0 +1,360 @@
+"""Requests to answers, without a framework: what each endpoint does with each method (RFC 7644 §3.2).
+
+A request comes in whole and proved; what goes out is status, headers and bytes (a large group's in blocks). Every
+refusal is a SCIM Error, and everything that was answered or forgiven is told to an observer.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rolebridge.bridge.callers import Caller
+from rolebridge.bridge.provisioning import Provisioning
+from rolebridge.core.directory import GroupChange, UserDraft
+from rolebridge.core.schemas import GROUP_TABLE, USER_TABLE
+from rolebridge.scim import answers, schemas
+from rolebridge.scim.answers import Projection
+from rolebridge.scim.bodies import parse_body
+from rolebridge.scim.canonical import read_group, read_user
+from rolebridge.scim.discovery import discovery
+from rolebridge.scim.errors import (
+    TRANSLATED,
+    ScimError,
+    forbidden,
+    invalid_value,
+    not_found,
+    precondition_failed,
+    too_large,
+    translated,
+)
+from rolebridge.scim.limits import MAX_USER_BODY
+from rolebridge.scim.membership import read_group_change, read_group_replacement
+from rolebridge.scim.patch import read_user_change
+from rolebridge.scim.profile import PatchAnswer, Profile, UnknownMembers, profile
+from rolebridge.scim.queries import Query, projection_of, read_query, search_parameters
+from rolebridge.scim.tolerances import Reading, Tolerance
+from rolebridge.store.records import GroupAnswer, UserAnswer
+from rolebridge.web.requests import Request, Response
+
+logger = logging.getLogger("rolebridge.scim")
+
+SCIM_TYPE: Final = "application/scim+json"
+UNKNOWN_MEMBERS: Final = "X-Rolebridge-Unknown-Members"
+"""The answer's header that counts the member ids which name no user of the connection."""
+
+_BODY_TYPES: Final = frozenset({SCIM_TYPE, "application/json"})
+_DISCOVERY: Final = frozenset({"Schemas", "ResourceTypes", "ServiceProviderConfig"})
+_NOT_OFFERED: Final = frozenset({"Me", "Bulk", ".search"})
+_ENTITY_TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and what became of it, for the log: no body, no query, no header.
+
+    `detail` is the refusal's, "" where there was none; `forgiven` are the tolerances that were used.
+    """
+
+    caller: Caller
+    method: str
+    path: str
+    status: int
+    detail: str
+    forgiven: frozenset[Tolerance]
+    unknown_members: int
+
+
+def log_exchange(exchange: Exchange) -> None:
+    """Write one line to the log."""
+    logger.info(
+        "request %s: connection `%s` %s %s -> %d%s%s%s",
+        exchange.caller.request_id,
+        exchange.caller.connection_name,
+        exchange.method,
+        exchange.path[:200],
+        exchange.status,
+        f" {exchange.detail}" if exchange.detail else "",
+        f" (forgiven: {', '.join(sorted(exchange.forgiven))})" if exchange.forgiven else "",
+        f" ({exchange.unknown_members} unknown members)" if exchange.unknown_members else "",
+    )
+
+
+class ScimFace:
+    """The SCIM service of an installation."""
+
+    def __init__(self, provisioning: Provisioning, observe: Callable[[Exchange], None] = log_exchange) -> None:
+        """Answer from `provisioning`, whose `scim_base` begins every location."""
+        self._provisioning = provisioning
+        self._observe = observe
+
+    def handle(self, request: Request, caller: Caller) -> Response:
+        """Return the answer to a request of a proved caller. What it raises is a defect."""
+        spoken = profile(caller.profile)
+        work = _Work(self._provisioning, request, caller, spoken, spoken.reading())
+        detail = ""
+        try:
+            response = work.answer()
+        except ScimError as error:
+            response, detail = refused(error), error.detail
+        except TRANSLATED as error:
+            response, detail = refused(translated(error)), str(error)
+        forgiven = frozenset(work.reading.used)
+        self._observe(Exchange(caller, request.method, request.path, response.status, detail, forgiven, work.unknown))
+        return response
+
+
+def refused(error: ScimError) -> Response:
+    """Return the answer that refuses."""
+    return Response(error.status, (("Content-Type", SCIM_TYPE), *error.headers), error.body())
+
+
+class _Work:
+    """One request being answered."""
+
+    def __init__(
+        self, provisioning: Provisioning, request: Request, caller: Caller, spoken: Profile, reading: Reading
+    ) -> None:
+        self.provisioning = provisioning
+        self.request = request
+        self.caller = caller
+        self.profile = spoken
+        self.reading = reading
+        self.unknown = 0
+        self.parameters: dict[str, str] = {}
+        for name, value in request.query:
+            self.parameters.setdefault(name.lower(), value)
+
+    def answer(self) -> Response:
+        """Find what the path names, and do what the method says."""
+        endpoint, _, id_ = self.request.path.strip("/").partition("/")
+        if endpoint == "Users":
+            return self.users(id_)
+        if endpoint == "Groups":
+            return self.groups(id_)
+        if endpoint in _DISCOVERY:
+            return self.discovery()
+        if endpoint in _NOT_OFFERED:
+            raise ScimError(501, None, f"`/{endpoint}` is not offered")
+        raise not_found(f"there is nothing at `{self.request.path[:200]}`")
+
+    def by_method(self, **handlers: Callable[[], Response]) -> Response:
+        """Return what the handler of the request's method answers."""
+        handler = handlers.get(self.request.method)
+        if handler is None:
+            allowed = ", ".join(handlers)
+            detail = f"{self.request.method[:20]} is not possible here; {allowed} is"
+            raise ScimError(405, None, detail, (("Allow", allowed),))
+        return handler()
+
+    # --- discovery -----------------------------------------------------------------------------------------
+
+    def discovery(self) -> Response:
+        def get() -> Response:
+            if "filter" in self.parameters:
+                raise forbidden("what the service says about itself is not filtered (RFC 7644 §4)")
+            found = discovery(self.provisioning.scim_base).answer(self.request.path.rstrip("/"))
+            if found is None:
+                raise not_found(f"there is nothing at `{self.request.path[:200]}`")
+            return Response(200, (("Content-Type", SCIM_TYPE),), found)
+
+        return self.by_method(GET=get)
+
+    # --- users ---------------------------------------------------------------------------------------------
+
+    def users(self, id_: str) -> Response:
+        if not id_:
+            return self.by_method(GET=self.list_users, POST=self.create_user)
+        if id_ == ".search":
+            return self.by_method(POST=self.search_users)
+        return self.by_method(
+            GET=lambda: self.get_user(id_),
+            PUT=lambda: self.put_user(id_),
+            PATCH=lambda: self.patch_user(id_),
+            DELETE=lambda: self.delete_user(id_),
+        )
+
+    def list_users(self) -> Response:
+        query = read_query(self.parameters, schemas.user(), USER_TABLE, self.reading)
+        page = self.provisioning.find_users(
+            self.caller,
+            query.wanted,
+            offset=query.offset,
+            limit=query.count,
+            with_groups=query.projection.related("groups"),
+        )
+        return self.listed(query, page.total, [self.user_text(user, query.projection) for user in page.answers])
+
+    def search_users(self) -> Response:
+        self.parameters = search_parameters(self.body())
+        return self.list_users()
+
+    def get_user(self, id_: str) -> Response:
+        projection = projection_of(self.parameters, schemas.user(), self.reading)
+        user = self.provisioning.user(self.caller, id_)
+        # Memberships change what is answered and not the version, so only an answer without them can be the same.
+        if not projection.related("groups") and self.is_known(user.version):
+            return Response(304, (("ETag", answers.etag(user.version)),))
+        return self.user_answer(200, user, projection)
+
+    def create_user(self) -> Response:
+        projection = projection_of(self.parameters, schemas.user(), self.reading)
+        draft = read_user(self.user_body(), self.reading)
+        return self.user_answer(201, self.provisioning.create_user(self.caller, draft), projection)
+
+    def put_user(self, id_: str) -> Response:
+        draft = read_user(self.user_body(), self.reading)
+        return self.change_user(id_, lambda _: draft, PatchAnswer.RESOURCE)
+
+    def patch_user(self, id_: str) -> Response:
+        return self.change_user(id_, read_user_change(self.user_body(), self.reading), self.profile.patch_user)
+
+    def change_user(self, id_: str, change: Callable[[UserDraft], UserDraft], answered: PatchAnswer) -> Response:
+        projection = projection_of(self.parameters, schemas.user(), self.reading)
+        user = self.provisioning.change_user(self.caller, id_, change, self.if_match())
+        if answered is PatchAnswer.NO_CONTENT and "attributes" not in self.parameters:
+            return Response(204, (("ETag", answers.etag(user.version)),))
+        return self.user_answer(200, user, projection)
+
+    def delete_user(self, id_: str) -> Response:
+        self.provisioning.delete_user(self.caller, id_, self.if_match())
+        return Response(204)
+
+    def user_text(self, user: UserAnswer, projection: Projection) -> str:
+        return answers.resource_text(user.body, self.location("/Users/", user.id), projection, "groups", user.groups)
+
+    def user_answer(self, status: int, user: UserAnswer, projection: Projection) -> Response:
+        shown = user if projection.related("groups") else UserAnswer(user.id, user.body, user.version)
+        body = self.user_text(shown, projection).encode()
+        return Response(status, self.headers("/Users/", user.id, user.version), body)
+
+    # --- groups --------------------------------------------------------------------------------------------
+
+    def groups(self, id_: str) -> Response:
+        if not id_:
+            return self.by_method(GET=self.list_groups, POST=self.create_group)
+        if id_ == ".search":
+            return self.by_method(POST=self.search_groups)
+        return self.by_method(
+            GET=lambda: self.get_group(id_),
+            PUT=lambda: self.change_group(id_, read_group_replacement(self.body(), self.reading), PatchAnswer.RESOURCE),
+            PATCH=lambda: self.change_group(
+                id_, read_group_change(self.body(), self.reading), self.profile.patch_group
+            ),
+            DELETE=lambda: self.delete_group(id_),
+        )
+
+    def list_groups(self) -> Response:
+        query = read_query(self.parameters, schemas.group(), GROUP_TABLE, self.reading)
+        page = self.provisioning.find_groups(
+            self.caller,
+            query.wanted,
+            offset=query.offset,
+            limit=query.count,
+            with_members=query.projection.related("members"),
+        )
+        return self.listed(query, page.total, [self.group_text(group, query.projection) for group in page.answers])
+
+    def search_groups(self) -> Response:
+        self.parameters = search_parameters(self.body())
+        return self.list_groups()
+
+    def get_group(self, id_: str) -> Response:
+        projection = projection_of(self.parameters, schemas.group(), self.reading)
+        group = self.provisioning.group(self.caller, id_, with_members=projection.related("members"))
+        if self.is_known(group.version):
+            return Response(304, (("ETag", answers.etag(group.version)),))
+        return self.group_answer(200, group, projection)
+
+    def create_group(self) -> Response:
+        projection = projection_of(self.parameters, schemas.group(), self.reading)
+        draft, ids = read_group(self.body(), self.reading)
+        group, unknown = self.provisioning.create_group(
+            self.caller, draft, ids or (), refuse_unknown=self.refuses_unknown
+        )
+        self.unknown = len(unknown)
+        return self.group_answer(201, group, projection)
+
+    def change_group(self, id_: str, change: GroupChange, answered: PatchAnswer) -> Response:
+        projection = projection_of(self.parameters, schemas.group(), self.reading)
+        version, unknown = self.provisioning.change_group(
+            self.caller, id_, change, refuse_unknown=self.refuses_unknown, if_match=self.if_match()
+        )
+        self.unknown = len(unknown)
+        if answered is PatchAnswer.NO_CONTENT and "attributes" not in self.parameters:
+            return Response(204, (("ETag", answers.etag(version)), *self.unknown_header()))
+        group = self.provisioning.group(self.caller, id_, with_members=projection.related("members"))
+        return self.group_answer(200, group, projection)
+
+    def delete_group(self, id_: str) -> Response:
+        self.provisioning.delete_group(self.caller, id_, self.if_match())
+        return Response(204)
+
+    def group_text(self, group: GroupAnswer, projection: Projection) -> str:
+        members = ",".join(group.members or ())
+        return answers.resource_text(group.body, self.location("/Groups/", group.id), projection, "members", members)
+
+    def group_answer(self, status: int, group: GroupAnswer, projection: Projection) -> Response:
+        headers = (*self.headers("/Groups/", group.id, group.version), *self.unknown_header())
+        blocks = (group.members or ()) if projection.related("members") else ()
+        location = self.location("/Groups/", group.id)
+        if len(blocks) > 1:
+            streamed: Iterator[bytes] = answers.streamed(group.body, location, projection, "members", blocks)
+            return Response(status, headers, streamed)
+        text = answers.resource_text(group.body, location, projection, "members", "".join(blocks))
+        return Response(status, headers, text.encode())
+
+    @property
+    def refuses_unknown(self) -> bool:
+        return self.profile.unknown_members is UnknownMembers.REFUSE
+
+    def unknown_header(self) -> tuple[tuple[str, str], ...]:
+        return ((UNKNOWN_MEMBERS, str(self.unknown)),) if self.unknown else ()
+
+    # --- shared --------------------------------------------------------------------------------------------
+
+    def body(self) -> Any:
+        """Return the request's JSON."""
+        content_type = self.request.headers.get("content-type", SCIM_TYPE)
+        if content_type.partition(";")[0].strip().lower() not in _BODY_TYPES:
+            raise ScimError(415, None, f"the body is `{content_type[:60]}`, not `{SCIM_TYPE}` or `application/json`")
+        return parse_body(self.request.body)
+
+    def user_body(self) -> Any:
+        if len(self.request.body) > MAX_USER_BODY:
+            raise too_large(f"a user's body has {len(self.request.body)} bytes, the limit is {MAX_USER_BODY}")
+        return self.body()
+
+    def listed(self, query: Query, total: int, texts: list[str]) -> Response:
+        body = answers.list_response(total, query.start_index, texts)
+        return Response(200, (("Content-Type", SCIM_TYPE),), body)
+
+    def location(self, endpoint: str, id_: str) -> str:
+        return f"{self.provisioning.scim_base}{endpoint}{id_}"
+
+    def headers(self, endpoint: str, id_: str, version: int) -> tuple[tuple[str, str], ...]:
+        return (
+            ("Content-Type", SCIM_TYPE),
+            ("Location", self.location(endpoint, id_)),
+            ("ETag", answers.etag(version)),
+        )
+
+    def if_match(self) -> int | None:
+        """Return the version that the client wants to change (RFC 7644 §3.14), None for any."""
+        text = self.request.headers.get("if-match", "*").strip()
+        if text == "*":
+            return None
+        tags = _ENTITY_TAG.findall(text)
+        if len(tags) > 1:
+            raise invalid_value("`If-Match` holds several entity tags; a change has one version to go by")
+        if not tags or not tags[0].isascii() or not tags[0].isdigit() or len(tags[0]) > 18:
+            raise precondition_failed("`If-Match` holds no entity tag of this service")
+        return int(tags[0])
+
+    def is_known(self, version: int) -> bool:
+        """Return whether the client says that it has this version already."""
+        text = self.request.headers.get("if-none-match", "").strip()
+        return text == "*" or str(version) in _ENTITY_TAG.findall(text)

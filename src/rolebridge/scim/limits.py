@@ -1,0 +1,14 @@
+"""What one request may ask for, in one place because it is announced and enforced in different ones."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DEFAULT_PAGE: Final = 100
+"""Resources of a page when the client does not say."""
+
+MAX_PAGE: Final = 200
+"""Resources of a page at most; announced as `filter.maxResults` and `pagination.maxPageSize`."""
+
+MAX_USER_BODY: Final = 256 * 1024
+"""Bytes of a user's body. It bounds the time of a PATCH: its filters, times the values that they look at."""
