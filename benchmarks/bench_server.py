@@ -195,7 +195,7 @@ def compare(floor: Contender, ours: Contender, request: bytes, under_way: int) -
         low, high = (statistics.median(each) for each in figures)
         print(
             f"{name:<4} {under_way:>3} under way  {what:<4}  granian WSGI {low:6.1f} us   ours {high:6.1f} us   "
-            f"+{high - low:5.1f} us   ratio {high / low:.2f}"
+            f"{high - low:+6.1f} us   ratio {high / low:.2f}"
         )
 
 
