@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ import click
 from rolebridge.cli.demo_files import LoopbackAddress, settings_file
 from rolebridge.cli.demo_server import DemoServer
 from rolebridge.cli.exits import Exit
+from rolebridge.cli.failures import Refused
 from rolebridge.cli.options import json_option
 from rolebridge.cli.session import Session, as_json, pass_session
 from rolebridge.cli.terminal import say
@@ -45,6 +48,7 @@ def demo(session: Session, serve: bool, address: Bind | None, database_url: str 
     with _ended_by_signals(), settings_file(kept=serve, database_url=database_url, address=address) as config:
         inner = Session(environ={CONFIG_VARIABLE: str(config)}, clock=session.clock)
         inner.json = session.json
+        _check_free(inner.settings.bind)
         _prepare(inner.settings.database_url)
         with DemoServer(str(config), session.environ) as server:
             if not server.accepts():
@@ -58,6 +62,19 @@ def _mapping_files(folder: Path | None) -> Mapping[str, str]:
     from rolebridge.demo import shipped_mappings
 
     return shipped_mappings() if folder is None else named_from_folder(read_paths([folder]))
+
+
+def _check_free(bind: Bind) -> None:
+    """Refuse an address that somebody uses, before anything is made."""
+    family, _, _, _, place = socket.getaddrinfo(bind.host, bind.port, type=socket.SOCK_STREAM)[0]
+    try:
+        socket.create_server(place[:2], family=family).close()
+    except OSError as error:
+        from rolebridge.core.errors import Unavailable
+
+        why = os.strerror(error.errno).lower() if error.errno else str(error)
+        help_ = f"another demo may be running; `--address {bind.host}:{bind.port + 1}` listens elsewhere"
+        raise Refused(Unavailable(f"cannot listen on {bind}: {why}"), help_) from error
 
 
 def _prepare(database_url: str) -> None:

@@ -17,12 +17,13 @@ from rolebridge.cli.views import diagnostics, explanation
 from rolebridge.cli.views.access import HEAD
 from rolebridge.cli.views.roles import because_words, grant_document, held_words, lock_words, role_name, scope_words
 from rolebridge.core.assignment import Source
+from rolebridge.core.grants import GrantState
 from rolebridge.core.plan import Change, ChangeKind
-from rolebridge.demo import ASKED_ABOUT, Played
+from rolebridge.demo import ASKED_ABOUT, Played, shipped_traffic
 from rolebridge.settings import CONFIG_VARIABLE
 from rolebridge.store.records import HeldGrant
 
-_COLUMNS = (7, 11, 39)
+_COLUMNS = (6, 10, 39)
 _SIGNS = {ChangeKind.GAIN: good("+"), ChangeKind.CHANGE: doubtful("~"), ChangeKind.LOSE: bad("-")}
 
 
@@ -38,27 +39,27 @@ class Telling:
         self._say(_step("replay", played.connection, what, _known(played)))
 
     def applied(self, applied: Applied, files: Mapping[str, str]) -> None:
-        """Tell which revision is in force, and what is doubtful about its files."""
-        warnings = [one for one in applied.diagnostics if one.code]
-        if warnings:
-            self._say(diagnostics.text(warnings, files).rstrip())
-        folders = sorted({f"{name.rpartition('/')[0]}/" for name in files})
-        what = f"revision {applied.revision} {'is in force' if applied.new else 'is in force already'}"
-        count = f"{counted(len(files), 'file')}, {diagnostics.counted_text(applied.diagnostics)}"
-        self._say(_step("apply", " ".join(folders), what, count))
+        """Tell what is doubtful about the files, which revision is in force, and what it gave."""
+        if applied.diagnostics:
+            self._say(diagnostics.text(applied.diagnostics, files).rstrip())
+        folders = " ".join(sorted({f"{name.rpartition('/')[0]}/" for name in files}))
+        gained = applied.plan.of_kind(ChangeKind.GAIN)
+        people = counted(len({change.user_id for change in gained}), "person", "people")
+        outcome = f"{counted(len(gained), 'grant')} to {people}" if applied.new else "nothing to do: it was in force"
+        what = f"revision {applied.revision}, {counted(len(files), 'file')}"
+        self._say(_step("apply", folders, what, outcome))
 
 
-def _step(verb: str, subject: str, what: str, count: str) -> str:
-    return f"{good('✓')} {aligned((verb, subject, what, count), _COLUMNS)}"
+def _step(verb: str, subject: str, what: str, outcome: str) -> str:
+    return f"{good('✓')} {aligned((verb, subject, what, outcome), _COLUMNS)}"
 
 
 def _known(played: Played) -> str:
-    counts = []
-    for kind in played.made.keys() | played.found.keys():
-        made, found = played.made.get(kind, 0), played.found.get(kind, 0)
-        there = "" if not found else " already there" if not made else f" ({found} already there)"
-        counts.append(f"{made + found:3} {kind}{there}")
-    return "  ".join(sorted(counts, key=lambda text: text.split()[1], reverse=True))
+    kinds = sorted(played.made.keys() | played.found.keys(), reverse=True)
+    counts = [f"{played.made.get(kind, 0) + played.found.get(kind, 0):2} {kind}" for kind in kinds]
+    found = sum(played.found.values())
+    there = [] if not found else ["there already"] if not any(played.made.values()) else [f"{found} there already"]
+    return "   ".join([*counts, *there])
 
 
 def text(story: Story, config: Path | None) -> str:
@@ -79,15 +80,22 @@ def text(story: Story, config: Path | None) -> str:
 def _later(story: Story) -> Iterator[str]:
     for played in story.later:
         if played.requests:
-            news = "; ".join(played.news)
-            yield _step("replay", played.connection, f"{counted(played.requests, 'request')}, an hour later", news)
+            what = f"{counted(played.requests, 'request')}, all answered as recorded"
+            yield _step("later", played.connection, what, ", ".join(played.news))
     if any(played.requests for played in story.later) and not story.changes:
         yield faint("    nothing changes: all of it was known")
     names = {row.grant.user_id: row.user_name for row in story.rows}
     names |= {one.explanation.user.id: one.explanation.user.user_name for one in story.empty_handed}
-    lines = [_change(story, change, names) for change in story.changes]
+    # What only a default gave goes with the rest, and says nothing by itself.
+    told = [change for change in story.changes if _source(change) is not Source.DEFAULT]
+    lines = [_change(story, change, names) for change in told]
     columns = [max(width(line[at]) for line in lines) for at in range(5)] if lines else []
     yield from (f"    {aligned(line, columns)}" for line in lines)
+
+
+def _source(change: Change) -> Source | None:
+    grant = change.after or change.before
+    return grant.source if grant else None
 
 
 def _change(story: Story, change: Change, names: Mapping[str, str]) -> tuple[str, ...]:
@@ -125,20 +133,33 @@ def _held(story: Story) -> Iterator[str]:
     if shown:
         yield table(HEAD, [_cells(story, row) for row in shown])
     counts = f"{counted(totals.people, 'person', 'people')}, {counted(totals.grants, 'grant')}"
-    states = f"{totals.blocked:,} blocked, {counted(totals.conflicts, 'conflict')}"
     more = "… " if len(shown) < len(story.rows) else ""
-    yield f"{more}{counts}, {states}{faint('      all of them: ')}{_command()} access"
+    yield f"{more}{counts}, {totals.blocked:,} blocked, {counted(totals.conflicts, 'conflict')}"
 
 
 def _instructive(story: Story) -> list[HeldGrant]:
-    """Return one row of each kind: by rule, by what locks it, by whether it is in force and a role of its own."""
+    """Return one row of each kind, in the order of the traffic's people, so that one person's rows stand together.
+
+    Kinds differ by the rule, by what locks the role, and by whether it is a role of its own; what is not in force is
+    one kind in each workspace.
+    """
+    names = [name for traffic in shipped_traffic() for name in traffic.users]
+    place = {name: at for at, name in enumerate(names)}
     kinds: dict[tuple[object, ...], HeldGrant] = {}
-    for row in sorted(story.rows, key=lambda row: (row.user_name, row.grant.workspace, row.grant.project)):
+    rows = sorted(story.rows, key=lambda row: (place.get(row.user_name, len(names)), row.user_name, _scope(row)))
+    for row in rows:
         grant = row.grant
-        if grant.source is not Source.DEFAULT:
-            kind = (grant.workspace, grant.rule, lock_words(grant), grant.state, bool(grant.acts_as_role))
-            kinds.setdefault(kind, row)
-    return sorted(kinds.values(), key=lambda row: (row.grant.workspace, row.grant.project != "", row.user_name))
+        if grant.source is Source.DEFAULT:
+            continue
+        kind: tuple[object, ...] = (grant.workspace, grant.state)
+        if grant.state is GrantState.EFFECTIVE:
+            kind = (*kind, grant.rule, lock_words(grant), bool(grant.acts_as_role))
+        kinds.setdefault(kind, row)
+    return list(kinds.values())
+
+
+def _scope(row: HeldGrant) -> tuple[str, str]:
+    return (row.grant.workspace, row.grant.project)
 
 
 def _cells(story: Story, row: HeldGrant) -> tuple[str, ...]:
@@ -178,7 +199,7 @@ def _asked(story: Story) -> Iterator[str]:
 
 def _next(story: Story, config: Path | None) -> Iterator[str]:
     if config is None:
-        yield f"SCIM was at {story.scim_base_url}; it and its data are gone. To look around: {_command()} demo --serve"
+        yield f"SCIM was at {story.scim_base_url}, and is gone with all its data. Next: {_command()} demo --serve"
         return
     yield f"SCIM {strong(story.scim_base_url)}   {faint('(Ctrl-C stops)')}"
     yield "Next, in another terminal:"
