@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.store.worlds import World
 
 from rolebridge.store.engine import Store
-from tests.store.worlds import World
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -7,12 +7,12 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from tests.store.worlds import NOW, World, new_id
 
 from rolebridge.core.errors import Invalid, NotFound, Taken
 from rolebridge.store.engine import Store
 from rolebridge.store.records import Credential, Key, Token
 from rolebridge.store.unit import Unit
-from tests.store.worlds import NOW, World, new_id
 
 LATER = NOW + timedelta(hours=1)
 
@@ -31,7 +31,7 @@ def test_an_organization_is_found_by_id_and_name(world: World) -> None:
         assert made in unit.accounts.organizations()
         for nothing in ("", "a\0b", "\ud800", "nobody"):
             assert unit.accounts.organization(nothing) is unit.accounts.organization_named(nothing) is None
-    with pytest.raises(Taken, match="belongs to another organization$"):
+    with pytest.raises(Taken, match=r"belongs to another organization$"):
         world.store.transact(lambda unit: unit.accounts.add_organization(new_id(), name.upper(), NOW))
 
 
@@ -51,7 +51,7 @@ def test_connections_belong_to_their_organization(world: World) -> None:
         okta = accounts.connection_named(world.organization, "OKTA")
         assert okta == accounts.connection(world.organization, world.okta)
         assert accounts.connection_named(new_id(), "okta") is accounts.connection(new_id(), world.okta) is None
-    with pytest.raises(Taken, match="name `Okta` belongs to another connection$"):
+    with pytest.raises(Taken, match=r"name `Okta` belongs to another connection$"):
         world.store.transact(lambda unit: unit.accounts.add_connection(world.organization, new_id(), "Okta", "", NOW))
     with pytest.raises(NotFound, match="there is no organization `gone`"):
         world.store.transact(lambda unit: unit.accounts.add_connection("gone", new_id(), "okta", "", NOW))
@@ -130,7 +130,9 @@ def test_keys_of_an_organization_and_of_the_installation(world: World) -> None:
     world.store.transact(work)
     with world.store.read() as unit:
         accounts = unit.accounts
-        assert accounts.keys(world.organization) == [replace(mine, credential=replace(mine.credential, revoked_at=LATER))]
+        assert accounts.keys(world.organization) == [
+            replace(mine, credential=replace(mine.credential, revoked_at=LATER))
+        ]
         assert owner.credential.id in [key.credential.id for key in accounts.keys(None)]
         found = accounts.key_by_hash(owner.credential.hash)
         assert found is not None

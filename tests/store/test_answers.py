@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.store.worlds import BASE, NOW, World, group_draft, new_id, user_draft
 
 from rolebridge.core.directory import MembershipSource
 from rolebridge.core.filters import check, matches, parse_filter
@@ -17,7 +18,6 @@ from rolebridge.store.filters import UnsupportedFilter, narrow
 from rolebridge.store.records import GroupAnswer, Page, UserAnswer
 from rolebridge.store.tables import users
 from rolebridge.store.unit import Unit
-from tests.store.worlds import BASE, NOW, World, group_draft, new_id, user_draft
 
 
 def find(world: World, text: str | None, *, offset: int = 0, limit: int = 100, **more: Any) -> Page[UserAnswer]:
@@ -149,11 +149,15 @@ def people(world: World) -> World:
     work = {"value": "Ana.Work@Acme.example", "type": "work"}
     home = {"value": "ana@home.example", "type": "home"}
     ana = world.add_user(user_draft("Ana", "Ext-1", displayName="Äna %_ B", emails=[work, home], title="Lead"))
-    straße = world.add_user(user_draft("Straße", "ext-1", active=False, emails=[{"value": work["value"], "type": "home"}]))
-    world.add_user(user_draft("bo", title="lead", roles=[{"value": "R1"}], **{ENTERPRISE_USER: {"employeeNumber": "E7"}}))
+    strasse = world.add_user(
+        user_draft("Straße", "ext-1", active=False, emails=[{"value": work["value"], "type": "home"}])
+    )
+    world.add_user(
+        user_draft("bo", title="lead", roles=[{"value": "R1"}], more={ENTERPRISE_USER: {"employeeNumber": "E7"}})
+    )
     world.add_user(user_draft("dan", nickName="İo"))
     world.add_user(user_draft("ana2", "Ext-1", displayName="Äna %_ B", title="Lead"), world.entra)
-    world.add_group(group_draft("Team %", "G1"), [ana.id, straße.id])
+    world.add_group(group_draft("Team %", "G1"), [ana.id, strasse.id])
     world.add_group("other", [ana.id])
     return world
 
@@ -276,7 +280,7 @@ def crowd(store: Store) -> World:
                 displayName=text,
                 emails=[{"value": text, "type": other}, {"value": other, "type": text}],
                 roles=[{"value": other}],
-                **({"title": text} if number % 2 else {}),
+                more={"title": text} if number % 2 else None,
             )
             directory.insert_user(world.okta, draft, new_id(), NOW)
 
@@ -311,9 +315,7 @@ def test_unknown_members_are_not_answered(world: World) -> None:
 
     def work(unit: Unit) -> None:
         directory = unit.directory(world.organization)
-        directory.add_members(
-            group.id, ["ghost"], source=MembershipSource.SCIM, connection_id=world.okta, now=NOW
-        )
+        directory.add_members(group.id, ["ghost"], source=MembershipSource.SCIM, connection_id=world.okta, now=NOW)
         gone = directory.user(world.okta, ids[0])
         assert gone is not None
         directory.delete_user(gone, NOW)

@@ -6,12 +6,12 @@ import json
 from datetime import timedelta
 
 import pytest
+from tests.store.worlds import NOW, World, group_draft, new_id, user_draft
 
 from rolebridge.core.directory import MembershipSource
 from rolebridge.core.errors import Invalid, NotFound, Taken, Unavailable
 from rolebridge.store.records import StoredUser
 from rolebridge.store.unit import Unit
-from tests.store.worlds import NOW, World, group_draft, new_id, user_draft
 
 LATER = NOW + timedelta(hours=1)
 # Names that mean something to LIKE, SQL, JSON, formats, case rules, collations or the length of an index entry.
@@ -72,7 +72,7 @@ def test_a_number_that_json_cannot_hold_is_refused(world: World) -> None:
 def test_a_body_is_the_canonical_answer_with_meta_last(world: World) -> None:
     """The stored body is complete but for groups and location, and ends in meta."""
     enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
-    made = world.add_user(user_draft("ana", "7", **{enterprise: {"department": "Vision"}}))
+    made = world.add_user(user_draft("ana", "7", more={enterprise: {"department": "Vision"}}))
     assert json.loads(made.body) == {
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", enterprise],
         "id": made.id,
@@ -114,7 +114,7 @@ def test_an_update_keeps_active_when_it_is_not_said(world: World) -> None:
 def test_user_names_are_unique_in_the_organization_without_regard_to_case(world: World) -> None:
     """A second userName that differs in case only is refused; another connection's owner is named."""
     world.add_user("STRASSE@acme.example")
-    with pytest.raises(Taken, match="userName `straße@acme.example` belongs to another user$") as own:
+    with pytest.raises(Taken, match=r"userName `straße@acme.example` belongs to another user$") as own:
         world.add_user("straße@acme.example")
     assert (own.value.attribute, own.value.owner) == ("userName", None)
     with pytest.raises(Taken, match="of connection `okta`; `rolebridge connection adopt`") as other:
@@ -127,7 +127,7 @@ def test_external_ids_are_unique_in_a_connection_with_regard_to_case(world: Worl
     world.add_user(user_draft("a", "X"))
     world.add_user(user_draft("b", "x"))
     world.add_user(user_draft("c", "X"), world.entra)
-    with pytest.raises(Taken, match="externalId `X` belongs to another user$"):
+    with pytest.raises(Taken, match=r"externalId `X` belongs to another user$"):
         world.add_user(user_draft("d", "X"))
     world.add_user(user_draft("e"))
     world.add_user(user_draft("f"))
@@ -145,9 +145,7 @@ def test_organizations_do_not_meet(world: World) -> None:
 
 
 @pytest.mark.parametrize(("name", "external", "attribute"), [("BO", "1", "userName"), ("ana", "2", "externalId")])
-def test_a_refused_update_leaves_the_transaction_usable(
-    world: World, name: str, external: str, attribute: str
-) -> None:
+def test_a_refused_update_leaves_the_transaction_usable(world: World, name: str, external: str, attribute: str) -> None:
     """An update to a taken name says which, and what the transaction does before and after still counts."""
     ana, _ = world.add_user(user_draft("ana", "1")), world.add_user(user_draft("bo", "2"))
 
@@ -225,9 +223,9 @@ def test_a_groups_text_comes_back_as_it_was_sent(world: World, name: str) -> Non
 def test_group_names_are_unique_in_a_connection(world: World) -> None:
     """displayName clashes in any case, externalId exactly, both in one connection only."""
     world.add_group(group_draft("Team", "1"))
-    with pytest.raises(Taken, match="displayName `TEAM` belongs to another group$"):
+    with pytest.raises(Taken, match=r"displayName `TEAM` belongs to another group$"):
         world.add_group("TEAM")
-    with pytest.raises(Taken, match="externalId `1` belongs to another group$"):
+    with pytest.raises(Taken, match=r"externalId `1` belongs to another group$"):
         world.add_group(group_draft("other", "1"))
     world.store.transact(
         lambda unit: unit.directory(world.organization).insert_group(
@@ -265,7 +263,7 @@ def test_deleting_a_group_tells_who_was_in_it(world: World) -> None:
     assert left == tuple(sorted(ids))
     with world.store.read() as unit:
         directory = unit.directory(world.organization)
-        assert directory.memberships(ids) == {id_: () for id_ in sorted(ids)}
+        assert directory.memberships(ids) == dict.fromkeys(sorted(ids), ())
         departed = directory.departed(group.id)
         assert departed is not None
         assert departed.kind == "group"
@@ -386,5 +384,6 @@ def test_a_failing_transaction_leaves_nothing(world: World) -> None:
         world.store.transact(work)
     with world.store.read() as unit:
         directory = unit.directory(world.organization)
-        assert list(directory.all_core_users()) == directory.core_groups() == []
+        assert list(directory.all_core_users()) == []
+        assert directory.core_groups() == []
         assert directory.find_users(world.okta, None, offset=0, limit=0, prefix="").total == 0

@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from tests.store.worlds import NOW, World, new_id
 
 from rolebridge.core.assignment import ManualAssignment, Source
 from rolebridge.core.errors import Invalid
 from rolebridge.core.grants import Grant, GrantState
 from rolebridge.store.records import GrantCounts, Revision
 from rolebridge.store.unit import Unit
-from tests.store.worlds import NOW, World, new_id
 
 LATER = NOW + timedelta(hours=1)
 
@@ -54,7 +54,15 @@ def test_grants_come_back_as_they_were_written(world: World) -> None:
     (ana, bo) = world.add_users(2)
     rows = [
         grant(ana, "reviewer", valid_from=date(2026, 12, 1), valid_until=date(2027, 1, 31), held_since=LATER),
-        grant(ana, "admin", slot="workspace_role", project="", state=GrantState.CONFLICT, acts_as_slot="a", acts_as_role="b"),
+        grant(
+            ana,
+            "admin",
+            slot="workspace_role",
+            project="",
+            state=GrantState.CONFLICT,
+            acts_as_slot="a",
+            acts_as_role="b",
+        ),
         grant(ana, "labeler", workspace="other", source=Source.MANUAL, rule="", lock=""),
     ]
     write(world, ana, [], rows)
@@ -97,14 +105,19 @@ def test_listings_page_by_key_and_name_people(world: World) -> None:
     """A listing goes on after the last row of the page before, under each condition, with the holders' names."""
     ids = sorted(world.add_users(5))
     for id_ in ids:
-        write(world, id_, [], [grant(id_), grant(id_, "admin", slot="workspace_role", project=""), grant(id_, workspace="b")])
+        write(
+            world,
+            id_,
+            [],
+            [grant(id_), grant(id_, "admin", slot="workspace_role", project=""), grant(id_, workspace="b")],
+        )
     with world.store.read() as unit:
         grants = unit.grants(world.organization)
         for conditions in ({}, {"workspace": "acme"}, {"project": ""}, {"user_id": ids[2]}, {"project": "x\0"}):
             whole = grants.listing(**conditions)  # type: ignore[arg-type]
             pages: list[object] = []
             after = None
-            while page := grants.listing(**conditions, after=after, limit=2):  # type: ignore[arg-type]
+            while page := grants.listing(**conditions, after=after, limit=2):
                 pages += page
                 after = page[-1].grant
             assert pages == whole
@@ -136,7 +149,16 @@ def test_assignments_by_hand_end_and_stay_on_record(world: World) -> None:
     """An ended assignment no longer counts, ends once, and belongs to its organization."""
     (ana,) = world.add_users(1)
     one = ManualAssignment(
-        new_id(), ana, "acme", "project_role", None, "lead", by="key:ops", at=NOW, reason="o'k %", until=date(2027, 1, 1)
+        new_id(),
+        ana,
+        "acme",
+        "project_role",
+        None,
+        "lead",
+        by="key:ops",
+        at=NOW,
+        reason="o'k %",
+        until=date(2027, 1, 1),
     )
     two = replace(one, id=new_id(), project="p", until=None)
 

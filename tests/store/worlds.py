@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +14,7 @@ from rolebridge.store.engine import Store
 from rolebridge.store.records import StoredGroup, StoredUser
 from rolebridge.store.unit import Unit
 
+CROWD = 20
 NOW = datetime(2026, 11, 30, 9, 0, 0, 123_000, tzinfo=UTC)
 BASE = "https://bridge.test/scim/v2"
 
@@ -20,8 +23,16 @@ def new_id() -> str:
     return str(uuid4())
 
 
-def user_draft(user_name: str, external_id: str | None = None, *, active: bool | None = None, **more: Any) -> UserDraft:
-    return UserDraft(user_name, external_id, active, {"userName": user_name, **more})
+def user_draft(
+    user_name: str,
+    external_id: str | None = None,
+    *,
+    active: bool | None = None,
+    more: Mapping[str, Any] | None = None,
+    **attributes: Any,
+) -> UserDraft:
+    """Return a draft; `more` holds attributes whose names are no Python names."""
+    return UserDraft(user_name, external_id, active, {"userName": user_name, **attributes, **(more or {})})
 
 
 def group_draft(display: str, external_id: str | None = None, **more: Any) -> GroupDraft:
@@ -78,3 +89,23 @@ class World:
     def members(self, group_id: str) -> list[str]:
         with self.store.read() as unit:
             return list(unit.directory(self.organization).member_ids(group_id))
+
+
+def together(task: Callable[[int], object], count: int = CROWD) -> list[BaseException | None]:
+    """Run a task in threads that start as one; return what each raised, None for nothing."""
+    barrier = threading.Barrier(count)
+    raised: list[BaseException | None] = [None] * count
+
+    def run(number: int) -> None:
+        barrier.wait()
+        try:
+            task(number)
+        except Exception as error:  # noqa: BLE001 - handed to the test
+            raised[number] = error
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return raised

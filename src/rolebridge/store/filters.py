@@ -43,9 +43,11 @@ _ELEMENTS: Final = {(name,): name for name in INDEXED}
 _VALUE: Final = "value"
 _MEMBER: Final = "member"
 
-# An index that begins with the connection cannot help where one of these names the row; without the detour SQLite
-# would walk the whole connection in the order of creation instead.
-_NAMING: Final = frozenset({"id", "user_key", _VALUE, _MEMBER})
+# An index on these has no connection in it. SQLite, which keeps no statistics here, would rather walk the connection in
+# the order of creation; told the connection in a way that no index understands, it takes the index of the term.
+_WITHOUT_CONNECTION: Final = frozenset({"id", "user_key", _VALUE, _MEMBER})
+# These name at most a few rows, which are then sorted, whatever the index.
+_NAMING: Final = _WITHOUT_CONNECTION | {"external_key", "display_key"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ def _evaluable(table: Table, term: ResolvedFilter) -> ResolvedFilter:
 def conditions(table: Table, shape: tuple[str, ...]) -> list[ColumnElement[bool]]:
     """Return the WHERE of a shape: the organization, the connection, and a condition for each of its kinds."""
     connection: ColumnElement[Any] = table.c.connection_id
-    if _NAMING.intersection(shape):
+    if _WITHOUT_CONNECTION.intersection(shape):
         connection = connection.concat(literal_column("''"))
     found = [table.c.organization_id == given("organization_id"), connection == given("connection_id")]
     for place, kind in enumerate(shape):

@@ -60,7 +60,8 @@ THROUGH_RULE: Final = Statement(
 )
 HOLDERS: Final = Statement(
     lambda _: (
-        select(grants.c.user_id).distinct()
+        select(grants.c.user_id)
+        .distinct()
         .where(grants.c.organization_id == given("organization_id"), grants.c.workspace == given("workspace"))
         .order_by(grants.c.user_id)
     )
@@ -74,7 +75,8 @@ COUNTS: Final = Statement(
 )
 WORKSPACES: Final = Statement(
     lambda _: (
-        select(grants.c.workspace).distinct()
+        select(grants.c.workspace)
+        .distinct()
         .where(grants.c.organization_id == given("organization_id"))
         .order_by(grants.c.workspace)
     )
@@ -126,7 +128,8 @@ RECHECKS_OF: Final = Statement(
 )
 DUE: Final = Statement(
     lambda _: (
-        select(rechecks.c.user_id).distinct()
+        select(rechecks.c.user_id)
+        .distinct()
         .where(rechecks.c.organization_id == given("organization_id"), rechecks.c.due <= given("day"))
         .limit(given("limit", grants.c.revision))
     )

@@ -249,12 +249,13 @@ def prepare_file(path: Path, *, create: bool) -> None:
 
 
 def _use_wal(path: Path) -> None:
-    link = SqliteLink(path, writes=True)
     try:
-        found = link.execute("PRAGMA journal_mode=WAL", ()).fetchone()
+        link = SqliteLink(path, writes=True)
+        try:
+            found = link.execute("PRAGMA journal_mode=WAL", ()).fetchone()
+        finally:
+            link.close()
     except sqlite3.DatabaseError as error:
         raise StoreProblem(f"`{path}` is not a database: {error}") from None
-    finally:
-        link.close()
     if found is None or found[0] != "wal":
         raise StoreProblem(f"`{path}` lies where SQLite cannot share memory between processes (no WAL)")

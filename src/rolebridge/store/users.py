@@ -175,14 +175,19 @@ class Users(Scope):
         keys = (stored.id, stored.connection_id, draft.user_name, draft.external_id)
         return stored_user(self._organization_id, (*keys, active, version, created, modified, body))
 
+    def user_to_delete(self, connection_id: str | None, id: str) -> StoredUser | None:
+        """Return a user, on PostgreSQL locked after their groups: the order in which those who add members lock."""
+        lock_groups(self._link, self._organization_id, self._groups_of(id))
+        return self.user(connection_id, id, lock=True)
+
     def delete_user(self, stored: StoredUser, now: datetime) -> tuple[str, ...]:
         """Delete a user and what made them a member; return the ids of the groups that lost them.
 
-        Those groups get a new version. The id is never free again, the userName is.
+        Those groups get a new version. The id is never free again, the userName is. Whoever deletes while others
+        change groups reads `stored` by `user_to_delete`.
         """
         scope = {"organization_id": self._organization_id}
-        known = [group_id for (group_id,) in self._link.all(GROUPS_OF, **scope, user_id=stored.id)]
-        lock_groups(self._link, self._organization_id, known)
+        lock_groups(self._link, self._organization_id, self._groups_of(stored.id))
         # From here on nobody adds the user to another group.
         self._link.all(LOCK_FOR_DELETE, **scope, id=stored.id)
         left = sorted(group_id for (group_id,) in self._link.all(LEAVE_GROUPS, **scope, user_id=stored.id))
@@ -201,6 +206,12 @@ class Users(Scope):
         )
         self._count(stored.connection_id, USER, -1)
         return tuple(left)
+
+    def _groups_of(self, id: str) -> list[str]:
+        if self._link.database is not Database.POSTGRES or not storable(id):
+            return []
+        rows = self._link.all(GROUPS_OF, organization_id=self._organization_id, user_id=id)
+        return [group_id for (group_id,) in rows]
 
     # --- values that users are found by
 
