@@ -156,7 +156,9 @@ def teams() -> Catalogue:
         ),
         _slot("tool_role", Level.PROJECT, Cardinality.OPTIONAL, _roles("tool_role", "pen", "brush")),
     ]
-    return Catalogue("teams", "Teams", {slot.id: slot for slot in slots})
+    either = (Need("team_role", frozenset({"guest"})), Need("team_role", frozenset({"owner"})))
+    needs = (Prerequisite("seat", either), Prerequisite("tool_role", (Need("seat"),)))
+    return Catalogue("teams", "Teams", {slot.id: slot for slot in slots}, needs)
 
 
 # --- words for rules ---------------------------------------------------------------------------------------------

@@ -21,8 +21,8 @@ from rolebridge.core.program import Program
 from rolebridge.core.resolver import lock_at, resolve
 
 # The comparison with the oracle is the strongest test that there is, and the cheapest example.
-many = settings(max_examples=settings().max_examples * 20)
-several = settings(max_examples=settings().max_examples * 4)
+many = settings(max_examples=settings().max_examples * 12)
+several = settings(max_examples=settings().max_examples * 3)
 
 
 def as_claim(one: Assignment) -> Claim:

@@ -35,11 +35,12 @@ from tests.core.models import (
 )
 
 from rolebridge.core.assignment import FindingKind, ManualAssignment, Resolution, Source
-from rolebridge.core.catalogue import Catalogue, Merge
+from rolebridge.core.catalogue import Catalogue, Merge, Need, Prerequisite
 from rolebridge.core.directory import Membership
 from rolebridge.core.mapping import (
     AccountRule,
     DenyTerm,
+    GroupRef,
     MergeRule,
     OutsideRole,
     Project,
@@ -110,6 +111,9 @@ class Row:
 
 
 LBX, LSE, ITAG, TEAMS = labelbox(), label_studio(), itag(), teams()
+LSE_NEEDING_WORK = replace(
+    LSE, prerequisites=(Prerequisite("project_role", (Need("org_role", frozenset({"annotator"})),)),)
+)
 
 HAND = by_hand("project_role", "p1", "labeler")
 LATER_HAND = by_hand("project_role", "p1", "reviewer", 2)
@@ -293,6 +297,27 @@ WHAT_COUNTS = [
         lost={"itag-admin": "blocked"},
     ),
     Row(
+        "of several things that would do, one is enough",
+        TEAMS,
+        (grant("owners", "Owners", team_role="owner"), grant("seats", "Seats", seat="free")),
+        ("Owners", "Seats"),
+        slot="seat",
+        project=None,
+        role="free",
+        lock="group",
+        by=("seats",),
+    ),
+    Row(
+        "a role held outside needs nothing from us",
+        ITAG,
+        slot="itag_role",
+        project=None,
+        role="administrator",
+        lock="outside",
+        by=("outside",),
+        more={"outside": outside("itag_role", "administrator")},
+    ),
+    Row(
         "a blocked grant outranks nobody",
         ITAG,
         (ITAG_ADMIN, replace(ITAG_LEADER, grant=give(itag_role="worker"))),
@@ -335,10 +360,22 @@ FROM_ABOVE = [
     ),
     Row(
         "overruling is looked at before prerequisites",
-        LSE,
-        (ORG_ADMIN, LS_REVIEWER),
-        ("Org Admins", "Reviewers"),
+        TEAMS,
+        (grant("owners", "Owners", team_role="owner"), grant("pens", "Pens", tool_role="pen")),
+        ("Owners", "Pens"),
+        slot="tool_role",
         lock="workspace-wide",
+        lost={"pens": "overruled"},
+    ),
+    Row(
+        "so a role that would be blocked still makes a project one's own",
+        LSE_NEEDING_WORK,
+        (ORG_MANAGER, LS_REVIEWER),
+        ("Managers", "Reviewers"),
+        role="inherit",
+        lock="workspace-wide",
+        by=("ls-reviewers",),
+        acts_as="manager",
         lost={"ls-reviewers": "overruled"},
     ),
     Row(
@@ -752,14 +789,24 @@ DEFAULTS = [
     ),
     Row(
         "a default may build on a default of someone who holds something",
-        ITAG,
-        (grant("worker-nodes", "Nobody", pai_role="pai_member"),),
-        manual=(by_hand("pai_role", None, "labeling_administrator"),),
-        slot="itag_role",
+        TEAMS,
+        (grant("work", "Work", task_role="worker"),),
+        ("Work",),
+        slot="seat",
         project=None,
-        role="leader",
+        role="paid",
         by=("default",),
-        more={"defaults": (("itag_role", "leader"),)},
+        more={"defaults": (("team_role", "guest"), ("seat", "paid"))},
+    ),
+    Row(
+        "a default that lacks its prerequisite does not fill",
+        TEAMS,
+        (grant("work", "Work", task_role="worker"),),
+        ("Work",),
+        slot="seat",
+        project=None,
+        lost={"default": "blocked"},
+        more={"defaults": (("seat", "paid"),)},
     ),
     Row(
         "a denied default does not fill",
@@ -1027,6 +1074,31 @@ def test_a_project_deny_of_someone_who_is_in_every_project_is_reported(catalogue
     assert found == [(FindingKind.DENY_NOT_CARRIED_OUT, slot, "p1")]
 
 
+def test_of_two_rules_that_deny_the_first_by_name_is_the_reason() -> None:
+    """A loser names one rule, and the same one in whatever order they are written."""
+    rules = (replace(deny("Suspended"), id="a"), replace(deny("Suspended"), id="b"))
+    for written in (rules, rules[::-1]):
+        (lost,) = Case(LBX, mapping(REVIEWERS, *written), ana(), member("Reviewers", "Suspended")).resolve().lost
+        assert lost.detail.startswith("rule a ")
+
+
+def test_findings_stand_once_and_in_an_order_of_their_own() -> None:
+    """Two groups that carry one deny, and two rules that deny alike, in whatever order they are written."""
+    one = replace(deny("One", "project_role", projects=at("p2", "p1")), id="one", groups=named("One", "Other"))
+    two = replace(deny("Two", "project_role", projects=at("p1")), id="two")
+    found = [
+        Case(LBX, mapping(ADMINS, *rules), ana(), groups).resolve().findings
+        for rules in ((one, two), (two, one))
+        for groups in (member("Admins", "One", "Other", "Two"), member("Two", "Other", "One", "Admins"))
+    ]
+    assert [(finding.project, finding.detail.split()[1]) for finding in found[0]] == [
+        ("p1", "one"),
+        ("p1", "two"),
+        ("p2", "one"),
+    ]
+    assert found == [found[0]] * 4
+
+
 def test_a_deny_that_can_be_carried_out_is_not_reported() -> None:
     """Findings are for what a person must do themselves."""
     rules = (REVIEWERS, deny("Trainees", "project_role"))
@@ -1085,6 +1157,14 @@ def test_a_group_of_a_connection_that_the_file_does_not_trust_is_not_heard(rule:
         assert any(program.concerns(membership.group) for membership in groups) == bool(expected)
 
 
+def test_a_reference_with_a_connection_means_that_connections_group() -> None:
+    """Two connections may each send a group of one name; a rule can speak of one of them."""
+    rule = replace(REVIEWERS, groups=(GroupRef(name="Reviewers", connection="okta"),))
+    for connection, expected in (("okta", ["reviewer"]), ("entra", [])):
+        resolution = Case(LBX, mapping(rule), ana(), member("Reviewers", connection=connection)).resolve()
+        assert [role.role for role in resolution.roles] == expected
+
+
 def test_a_pattern_that_is_ambiguous_does_not_silence_another_of_the_same_rule() -> None:
     """Whichever of the two is written first, the one that fits in one way speaks."""
     values = {"a": "reviewer", "ab": "labeler"}
@@ -1135,6 +1215,35 @@ def outline(resolution: Resolution) -> str:
             [[found.kind, found.project, found.detail] for found in resolution.findings],
         ]
     )
+
+
+def test_roles_stand_in_the_order_of_slot_project_and_role() -> None:
+    """Not in the order in which they were decided, nor in that of the file."""
+    rules = (grant("rounds", "Everyone", round_role="first"), grant("team", "Everyone", team_role="guest"))
+    late = replace(grant("work", "Everyone", task_role="worker"), projects=at("p2", "p1"))
+    roles = Case(TEAMS, mapping(*rules, late), ana(), member("Everyone")).resolve().roles
+    assert [role.key for role in roles] == [
+        ("round_role", "p1", "first"),
+        ("task_role", "p1", "worker"),
+        ("task_role", "p2", "worker"),
+        ("team_role", "", "guest"),
+    ]
+
+
+def test_losers_stand_in_the_order_of_slot_project_role_and_rule() -> None:
+    """Not in the order in which they lost: by hand first, then by condition, then by merging."""
+    rules = (LEADS, LABELERS, replace(MORE_LABELERS, when=IS_CONTRACTOR))
+    written = mapping(*rules, conflicts={"project_role": RANK})
+    late = by_hand("project_role", "gone", "labeler", 2)
+    lost = Case(LBX, written, ana(), member("Leads", "Labelers", "More"), (late, HAND)).resolve().lost
+    assert [name_of(one.assignment) for one in lost] == ["m2", "m1", "labelers", "more-labelers"]
+
+
+def test_the_first_of_two_days_is_the_next_change() -> None:
+    """What ends later changes later."""
+    rules = (replace(REVIEWERS, ends=date(2026, 12, 20)), replace(LEADS, starts=date(2026, 12, 5)))
+    resolution = Case(LBX, mapping(*rules), ana(), member("Reviewers", "Leads")).resolve()
+    assert resolution.next_change == date(2026, 12, 5)
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])
