@@ -1,11 +1,16 @@
-"""Readings that the tests of the SCIM face share."""
+"""Readings and a bridge that the tests of the SCIM face share."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from tests.bridge.worlds import World
+from tests.scim.talking import Client
 
 from rolebridge.scim.profile import profile
 from rolebridge.scim.tolerances import Reading
+from rolebridge.store.engine import Store
 
 
 @pytest.fixture
@@ -16,3 +21,22 @@ def strict() -> Reading:
 @pytest.fixture
 def generic() -> Reading:
     return profile("generic").reading()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store with the present schema, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('scim') / 'rolebridge.db'}"
+    else:
+        url = request.getfixturevalue("postgres_module_database")
+    opened = Store.open(url, create=True)
+    opened.upgrade()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def client(store: Store) -> Client:
+    """The connection `okta` of a fresh organization, with the profile `generic`."""
+    return Client(World(store))
