@@ -52,6 +52,10 @@ class Client:
     def get(self, path: str, headers: dict[str, str] | None = None, **query: str) -> Said:
         return self.send("GET", path, None, headers, **query)
 
+    def ask(self, path: str, query: dict[str, str]) -> Said:
+        parameters: Any = query
+        return self.send("GET", path, **parameters)
+
     def patch(self, path: str, *operations: dict[str, Any], **how: Any) -> Said:
         return self.send("PATCH", path, {"schemas": [PATCH], "Operations": list(operations)}, **how)
 
@@ -72,7 +76,7 @@ class Client:
         return {member["value"] for member in self.get(f"/Groups/{group_id}").body.get("members", [])}
 
     def found(self, endpoint: str, filter: str, **query: str) -> list[str]:
-        said = self.get(endpoint, filter=filter, **query)
+        said = self.ask(endpoint, {"filter": filter, **query})
         assert said.status == 200, said
         assert said.body["totalResults"] == len(said.body["Resources"])
         return [resource["id"] for resource in said.body["Resources"]]

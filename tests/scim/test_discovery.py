@@ -75,6 +75,7 @@ def test_the_published_schemas_are_scim2_models_with_our_four_differences() -> N
         "displayName.uniqueness",
         "members.type.canonicalValues",
         "members.$ref.referenceTypes",
+        "members.display.mutability",
     }
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from rolebridge.scim.profile import (
@@ -68,3 +72,21 @@ def test_an_unknown_profile_is_refused_with_those_there_are() -> None:
     """The message helps to choose."""
     with pytest.raises(ProfileError, match="there is no profile `oktaa`; there are authentik, entra, "):
         profile("oktaa")
+
+
+def test_every_profile_and_tolerance_is_documented_as_it_is() -> None:
+    """The reference page has one row for each, and says which profiles forgive what."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "scim-profiles.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    assert rows.keys() == {*profiles(), *Tolerance}
+    for name, one in profiles().items():
+        assert one.summary in rows[name]
+    for tolerance in Tolerance:
+        having = [name for name, one in profiles().items() if tolerance in one.tolerances and name != DEFAULT_PROFILE]
+        assert rows[tolerance].endswith(f"| {tolerance.meaning} | {', '.join(having) or '–'} |"), tolerance
+
+
+def test_profiles_are_read_without_scim2_models() -> None:
+    """Commands that choose a profile do not wait for Pydantic to build models."""
+    program = "import sys, rolebridge.scim.profile as p; p.profiles(); sys.exit('scim2_models' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -127,6 +127,8 @@ def read_extension(extension: Extension, value: Any, reading: Reading) -> dict[s
     found: dict[str, Any] = {}
     for key, item in value.items():
         attribute = extension.attributes.get(key) or extension.attributes.get(key.lower())
+        if key.lower() == "schemas":
+            continue  # some clients write every object with its schemas; they say nothing new here
         if attribute is None:
             detail = f"`{extension.urn}` has no attribute {shown(key)}"
             reading.forgive(Tolerance.UNKNOWN_ATTRIBUTE, invalid_syntax, detail)
@@ -174,14 +176,11 @@ def member_ids(value: Any, reading: Reading) -> tuple[str, ...]:
 
 
 def _member_id(attribute: Attribute, item: Any, reading: Reading) -> str | None:
-    """Return the id of a member in one of the rarer spellings."""
-    read = clean_element(attribute, item, reading)
-    if read is None:
-        return None
-    if "value" not in read:
+    """Return the id of a member in one of the rarer spellings, None where there is explicitly none."""
+    if type(item) is dict and item and not any(key.lower() == "value" for key in item):
         raise invalid_value("a member has no `value`, the id of the user")
-    id_: str = read["value"]
-    return id_
+    read = clean_element(attribute, item, reading)
+    return read["value"] if read else None
 
 
 # --- values --------------------------------------------------------------------------------------------------

@@ -170,6 +170,8 @@ class _Patching:
             attributes = self.schema.extensions[schema.lower()].attributes
             for key, item in value.items():
                 attribute = attributes.get(key) or attributes.get(key.lower())
+                if key.lower() == "schemas":
+                    continue
                 if attribute is None:
                     detail = f"`{schema}` has no attribute {shown(key)}"
                     self.reading.forgive(Tolerance.UNKNOWN_ATTRIBUTE, invalid_path, detail)

@@ -1,8 +1,8 @@
 """The attribute tables that drive reading and projecting, built once from scim2-models' schemas.
 
-Four places differ from what scim2-models publishes, on purpose and announced to clients in `/Schemas` alike:
-a manager needs no `$ref` and no `value` (RFC 7643 §8.7.1 requires neither, and nobody sends a `$ref`), a group's
-`displayName` is unique, members are users only, and so are the types and references of members.
+Four things differ from what scim2-models publishes, on purpose, and `/Schemas` announces them: a manager needs no
+`$ref` and no `value` (RFC 7643 §8.7.1 requires neither, and nobody sends a `$ref`); a group's `displayName` is unique;
+members are users, by type and reference; and what a member is called is not the client's to say.
 
 `schemas`, `id`, `externalId` and `meta` belong to every resource and stand in no schema (RFC 7643 §3.1).
 """
@@ -92,6 +92,7 @@ def published() -> tuple[Schema, ...]:
     members = group["members"]
     members["type"].canonical_values = ["User"]
     members["$ref"].reference_types = ["User"]
+    members["display"].mutability = Mutability.read_only
     return user, enterprise, group
 
 

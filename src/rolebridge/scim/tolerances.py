@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from rolebridge.scim.errors import Refusal
+if TYPE_CHECKING:
+    # Commands that only list profiles do not pay for scim2-models, which the errors import.
+    from rolebridge.scim.errors import Refusal
 
 
 class Tolerance(StrEnum):
