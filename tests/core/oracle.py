@@ -142,9 +142,13 @@ def ways_through(rule: Rule, membership: Membership) -> set[Way]:
 
 def ambiguous(rule: Rule, membership: Membership) -> bool:
     """Return whether a pattern of the rule fits the group in two ways, and nothing else of the rule fits it."""
+    return fits_in_two_ways(rule, membership) and not ways_through(rule, membership)
+
+
+def fits_in_two_ways(rule: Rule, membership: Membership) -> bool:
+    """Return whether a pattern of the rule fits the group in two ways."""
     patterns = [reference for reference in rule.groups if isinstance(reference, Pattern)]
-    several = any(len(captures(pattern, membership.group.display)) > 1 for pattern in patterns)
-    return several and not ways_through(rule, membership)
+    return any(len(captures(pattern, membership.group.display)) > 1 for pattern in patterns)
 
 
 def resource(user: User, memberships: Sequence[Membership]) -> dict[str, Any]:
@@ -241,6 +245,10 @@ def denied(
     for rule in mapping.rules:
         if obstacle(rule, read, day) is not None:
             continue
+        if any(fits_in_two_ways(rule, membership) for membership in trusted(mapping, memberships)) and (
+            rule.deny_all or any(term.slot == claim.slot for term in rule.deny)
+        ):
+            return True  # what it means cannot be known: a denial must not fail open
         for way in ways(rule, mapping, user, memberships):
             if rule.deny_all:
                 return True

@@ -34,7 +34,7 @@ from tests.core.models import (
     teams,
 )
 
-from rolebridge.core.assignment import FindingKind, ManualAssignment, Resolution, Source
+from rolebridge.core.assignment import FindingKind, ManualAssignment, Reason, Resolution, Source
 from rolebridge.core.catalogue import Catalogue, Merge, Need, Prerequisite
 from rolebridge.core.directory import Membership
 from rolebridge.core.mapping import (
@@ -1173,6 +1173,21 @@ def test_a_pattern_that_is_ambiguous_does_not_silence_another_of_the_same_rule()
         rule = Rule("teams", PLACE, groups=groups, grant=(RoleTerm("project_role", capture="team"),), projects=at("p1"))
         resolution = Case(LBX, mapping(rule), ana(), member("t-ab")).resolve()
         assert ([role.role for role in resolution.roles], resolution.lost) == (["labeler"], ())
+
+
+def test_a_denial_whose_pattern_is_ambiguous_does_not_fail_open() -> None:
+    """Which role or project it means cannot be told, so it denies all of the slot, in every project; in any order."""
+    twice, once = pattern("t-{team}*", team={"a": "reviewer", "ab": "labeler"}), pattern("t-{team}", team={"ab": "x"})
+    grant = Rule(
+        "give", PLACE, groups=(GroupRef(name="G"),), grant=(RoleTerm("project_role", "reviewer"),), projects=at("p2")
+    )
+    for groups in ((twice,), (twice, once), (once, twice)):
+        deny = Rule(
+            "deny", PLACE, groups=groups, deny=(DenyTerm("project_role", frozenset({"labeler"})),), projects=at("p1")
+        )
+        resolution = Case(LBX, mapping(grant, deny), ana(), member("G", "t-ab")).resolve()
+        assert resolution.roles == ()
+        assert [(lost.assignment.rule, lost.reason) for lost in resolution.lost] == [("give", Reason.DENIED)]
 
 
 # --- provenance and determinism --------------------------------------------------------------------------------------

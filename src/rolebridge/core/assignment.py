@@ -142,8 +142,9 @@ class ActsAs:
 class EffectiveRole:
     """What holds after precedence, with its provenance.
 
-    `winners` all say the same role and are in a fixed order. `acts_as` is set for mere access (`inherit`): the role
-    that it becomes, or None when the slots it could come from are empty.
+    `winners` are in a fixed order and all say this role. Only where a workspace role replaces the project role of
+    someone who belongs to the project, they are the claims through which the person belongs there. `acts_as` is set
+    for mere access (`inherit`): the role that it becomes, or None when the slots it could come from are empty.
     """
 
     slot: str

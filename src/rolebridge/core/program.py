@@ -170,12 +170,10 @@ class Program:
         speeches = {rule.id: self._speech(rule, {}) for rule in self._index.references(group)}
         for pattern, rule in self._index.patterns:
             captured = pattern.match(group.display)
-            if captured is NoMatch.AMBIGUOUS:
-                speeches.setdefault(rule.id, Speech(rule, ambiguous=True))
-            elif not isinstance(captured, NoMatch):
-                speech = self._speech(rule, dict(captured))
-                known = speeches.get(rule.id)
-                speeches[rule.id] = speech if known is None or known.ambiguous else _joined(known, speech)
+            if captured is NoMatch.DIFFERENT:
+                continue
+            speech = self._ambiguous(rule) if isinstance(captured, NoMatch) else self._speech(rule, dict(captured))
+            speeches[rule.id] = _joined(speeches.get(rule.id), speech)
         return tuple(speeches.values())
 
     def _speech(self, rule: Rule, captured: Mapping[str, str]) -> Speech:
@@ -194,15 +192,30 @@ class Program:
         )
         return Speech(rule, grants, denials)
 
+    def _ambiguous(self, rule: Rule) -> Speech:
+        """Return what a rule says when its pattern cannot tell which project or role is meant.
+
+        It grants nothing. A denial must not fail open: it then holds in every project, and of every role.
+        """
+        if not rule.denies:
+            return Speech(rule, ambiguous=True)
+        slots = (None,) if rule.deny_all else tuple(term.slot for term in rule.deny)
+        return Speech(rule, denials=tuple(Denial(slot, None, frozenset()) for slot in slots))
+
     def _scopes(self, slot: str, projects: tuple[str, ...]) -> tuple[str | None, ...]:
         return projects if self.catalogue.slots[slot].level is Level.PROJECT else (None,)
 
 
-def _joined(one: Speech, other: Speech) -> Speech:
+def _joined(known: Speech | None, speech: Speech) -> Speech:
+    """Return what a rule says through two of its matchers: one that is ambiguous does not silence the other."""
+    if known is None or known.ambiguous:
+        return speech
+    if speech.ambiguous:
+        return known
     return Speech(
-        one.rule,
-        tuple(dict.fromkeys(one.grants + other.grants)),
-        tuple(dict.fromkeys(one.denials + other.denials)),
+        known.rule,
+        tuple(dict.fromkeys(known.grants + speech.grants)),
+        tuple(dict.fromkeys(known.denials + speech.denials)),
     )
 
 

@@ -12,17 +12,16 @@ provenance. In four sentences:
 4. **By hand, then default.** Otherwise an assignment by hand holds; a default fills an empty slot only of someone who
    already holds something there.
 
-The stages below are those sentences, in that order; each takes the assignments still standing and sets the losers
-aside with their reason.
+The stages below are those sentences, in that order; each takes the claims still standing (`claims` gathers them) and
+sets the losers aside with their reason.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
 from rolebridge.core.assignment import (
     ActsAs,
@@ -39,10 +38,11 @@ from rolebridge.core.assignment import (
     Resolution,
     Source,
 )
-from rolebridge.core.catalogue import Assignable, Level, Merge, Need, Reach, Role, Slot
+from rolebridge.core.catalogue import Merge, Need, Reach, Role, Slot
+from rolebridge.core.claims import Claims, Subject, gather
 from rolebridge.core.directory import Membership, User
-from rolebridge.core.mapping import Boundary, DateFrom, Rule
-from rolebridge.core.program import Denial, Program, Speech
+from rolebridge.core.mapping import Rule
+from rolebridge.core.program import Program
 
 
 def resolve(
@@ -57,8 +57,8 @@ def resolve(
     `manual` may hold assignments of other workspaces; they are not looked at. The order of memberships, rules and
     assignments does not matter.
     """
-    work = _Work(program, user, memberships, manual, at.astimezone(UTC).date())
-    work.gather()
+    subject = Subject(program, user, memberships)
+    work = _Work(subject, program, gather(subject, manual, at.astimezone(UTC).date()))
     if not user.active:
         work.drop_everything()
     else:
@@ -72,144 +72,32 @@ def resolve(
 
 @dataclass(slots=True)
 class _Work:
-    """The state of one resolution: the assignments still standing, and what has been decided so far."""
+    """The state of one resolution: the claims still standing, and what has been decided so far."""
 
+    subject: Subject
     program: Program
-    user: User
-    memberships: Sequence[Membership]
-    manual: Sequence[ManualAssignment]
-    day: date
-    standing: list[Assignment] = field(default_factory=list)
-    denials: list[tuple[Denial, Rule]] = field(default_factory=list)
+    claims: Claims
     roles: list[EffectiveRole] = field(default_factory=list)
-    lost: list[Lost] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    boundaries: set[date] = field(default_factory=set)
     overruled: set[str] = field(default_factory=set)
-    _resource: Mapping[str, Any] | None = None
-
-    # --- gathering: every claim on this user ---------------------------------------------------------------
-
-    def gather(self) -> None:
-        """Collect what rules say through groups, by name and to everyone, what is given by hand or held outside."""
-        for membership in self.memberships:
-            for speech in self.program.for_group(membership.group):
-                self._hear(speech, membership)
-        for speech in self.program.for_user(self.user.user_key):
-            self._hear(speech, None)
-        for speech in self.program.for_everyone:
-            self._hear(speech, None)
-        for record in self.manual:
-            if record.workspace == self.program.workspace:
-                self._gather_manual(record)
-        for outside in self.program.outside.get(self.user.user_key, ()):
-            self.standing.append(Assignment(outside.slot, None, outside.role, Source.OUTSIDE, place=outside.place))
-
-    def _hear(self, speech: Speech, membership: Membership | None) -> None:
-        rule = speech.rule
-        claims = list(self._claims(speech, membership))
-        if speech.ambiguous:
-            detail = f"`{membership.group.display}` fits the pattern in two ways" if membership else ""
-            self._lose(claims, Reason.AMBIGUOUS_CAPTURE, detail)
-            return
-        if rule.when is not None and not rule.when.holds(self.resource):
-            self._lose(claims, Reason.CONDITION_FALSE, rule.when.why_false(self.resource) or rule.when.text)
-            return
-        starts, ends, missing = self._period(rule)
-        if missing:
-            self._lose(claims, Reason.NO_DATE, f"{missing} is absent")
-            return
-        if not self._in_force(starts, ends, claims):
-            return
-        self.denials.extend((denial, rule) for denial in speech.denials)
-        self.standing.extend(claims)
-
-    def _claims(self, speech: Speech, membership: Membership | None) -> Iterator[Assignment]:
-        rule = speech.rule
-        starts, ends, _ = self._period(rule)
-        grants = [(grant.slot, grant.project, grant.role) for grant in speech.grants]
-        if speech.ambiguous:
-            grants = [(term.slot, None, term.role or f"{{{term.capture}}}") for term in rule.grant]
-        for slot, project, role in grants:
-            yield Assignment(
-                slot,
-                project,
-                role,
-                Source.RULE,
-                rule=rule.id,
-                place=rule.place,
-                note=rule.note,
-                membership=membership,
-                starts=starts,
-                ends=ends,
-            )
-
-    def _gather_manual(self, record: ManualAssignment) -> None:
-        claim = Assignment(record.slot, record.project, record.role, Source.MANUAL, manual=record, ends=record.until)
-        refused = self._not_by_hand(claim)
-        if refused is not None:
-            self.lost.append(Lost(claim, *refused))
-        elif self._in_force(None, record.until, [claim]):
-            self.standing.append(claim)
-
-    def _not_by_hand(self, claim: Assignment) -> tuple[Reason, str] | None:
-        slot = self.program.catalogue.slots.get(claim.slot)
-        role = slot.roles.get(claim.role) if slot else None
-        if slot is None or role is None or role.id == slot.neutral:
-            return Reason.NOT_ASSIGNABLE, f"`{claim.slot}` has no role `{claim.role}`"
-        if (slot.level is Level.PROJECT) != (claim.project is not None):
-            return Reason.UNKNOWN_SCOPE, f"`{claim.slot}` is held per {slot.level}"
-        if claim.project is not None and claim.project not in self.program.projects:
-            return Reason.UNKNOWN_SCOPE, f"project `{claim.project}` is not declared"
-        if claim.slot in self.program.mapping.manual_forbidden:
-            return Reason.MANUAL_FORBIDDEN, f"the mapping forbids assignments by hand in `{claim.slot}`"
-        if role.assignable is not Assignable.YES:
-            return Reason.NOT_ASSIGNABLE, f"{role.name}: {role.assignable}"
-        return None
-
-    def _period(self, rule: Rule) -> tuple[date | None, date | None, str]:
-        starts, missing_start = self._day_of(rule.starts)
-        ends, missing_end = self._day_of(rule.ends)
-        return starts, ends, missing_start or missing_end
-
-    def _day_of(self, boundary: Boundary) -> tuple[date | None, str]:
-        if not isinstance(boundary, DateFrom):
-            return boundary, ""
-        try:
-            return date.fromisoformat((boundary.read(self.resource) or "")[:10]), ""
-        except ValueError:
-            return None, boundary.attribute
-
-    def _in_force(self, starts: date | None, ends: date | None, claims: Sequence[Assignment]) -> bool:
-        """Set the claims aside unless today lies in the period; remember when that will change."""
-        if starts is not None and self.day < starts:
-            self.boundaries.add(starts)
-            self._lose(claims, Reason.NOT_YET, f"begins on {starts}")
-            return False
-        if ends is not None and ends < self.day:
-            self._lose(claims, Reason.EXPIRED, f"ended with {ends}")
-            return False
-        if ends is not None and ends < date.max:  # 9999-12-31 means "for ever", and has no day after
-            self.boundaries.add(ends + timedelta(days=1))
-        return True
 
     # --- what counts -----------------------------------------------------------------------------------------
 
     def drop_everything(self) -> None:
         """Leave an inactive user nothing; what the platform gave by itself is reported, since we cannot take it."""
-        for claim in self.standing:
-            self.lost.append(Lost(claim, Reason.INACTIVE, "the user is inactive"))
+        for claim in self.claims.standing:
+            self.claims.lost.append(Lost(claim, Reason.INACTIVE, "the user is inactive"))
             if claim.source is Source.OUTSIDE:
                 self._find(FindingKind.OUTSIDE_REMAINS, claim, "held on the platform; revoke it there")
-        self.standing = []
+        self.claims.standing = []
 
     def apply_denials(self) -> None:
         """Take away what a rule denies, whoever gave it."""
-        if not self.denials:
+        if not self.claims.denials:
             return
         kept: list[Assignment] = []
-        for claim in self.standing:
+        for claim in self.claims.standing:
             rule = self._denied_by(claim.slot, claim.project, claim.role)
             if rule is None:
                 kept.append(claim)
@@ -218,17 +106,17 @@ class _Work:
                 detail = f"rule {rule.id} denies it, but it is held on the platform"
                 self._find(FindingKind.DENY_NOT_CARRIED_OUT, claim, detail)
             else:
-                self.lost.append(Lost(claim, Reason.DENIED, f"rule {rule.id} ({rule.place})"))
-        self.standing = kept
+                self.claims.lost.append(Lost(claim, Reason.DENIED, f"rule {rule.id} ({rule.place})"))
+        self.claims.standing = kept
 
     def _denied_by(self, slot: str, project: str | None, role: str) -> Rule | None:
-        found = [rule for denial, rule in self.denials if denial.covers(slot, project, role)]
+        found = [rule for denial, rule in self.claims.denials if denial.covers(slot, project, role)]
         return min(found, key=lambda rule: rule.id) if found else None
 
     def _account_kind(self) -> str:
         """Return the kind of the user's account: the first that the mapping recognises, else the platform's first."""
         for account in self.program.mapping.accounts:
-            if account.when.holds(self.resource):
+            if account.when.holds(self.subject.resource):
                 return account.kind
         kinds = self.program.catalogue.account_kinds
         return kinds[0].id if kinds else ""
@@ -238,7 +126,7 @@ class _Work:
         for claim in claims:
             missing = "" if claim.source is Source.OUTSIDE else self._missing(claim)
             if missing:
-                self.lost.append(Lost(claim, Reason.BLOCKED, missing))
+                self.claims.lost.append(Lost(claim, Reason.BLOCKED, missing))
             else:
                 kept.append(claim)
         return kept
@@ -279,7 +167,7 @@ class _Work:
 
     def fill_workspace_slots(self) -> None:
         """Decide the slots that a person has once in the workspace, in the order of what needs what."""
-        holds_something = bool(self.standing)
+        holds_something = bool(self.claims.standing)
         for slot in self.program.workspace_slots:
             self._fill(slot, None, self._set_blocked_aside(self._take(slot.id)))
             if holds_something:
@@ -320,7 +208,7 @@ class _Work:
                 self.roles.append(EffectiveRole(slot_id, project, access.id, winners, lock, acts_as))
 
     def _report_unreachable_denials(self, governed: Sequence[str], role: Role) -> None:
-        for denial, rule in self.denials:
+        for denial, rule in self.claims.denials:
             if denial.slot in governed:
                 detail = f"rule {rule.id} cannot keep a holder of {role.name} out of a project"
                 self.findings.append(
@@ -433,7 +321,7 @@ class _Work:
         claim = Assignment(slot.id, project, role, Source.DEFAULT)
         rule = self._denied_by(slot.id, project, role)
         if rule is not None:
-            self.lost.append(Lost(claim, Reason.DENIED, f"rule {rule.id} ({rule.place})"))
+            self.claims.lost.append(Lost(claim, Reason.DENIED, f"rule {rule.id} ({rule.place})"))
             return
         self._win(slot, project, self._set_blocked_aside([claim]))
 
@@ -444,27 +332,13 @@ class _Work:
 
     # --- small tools -----------------------------------------------------------------------------------------
 
-    @property
-    def resource(self) -> Mapping[str, Any]:
-        """Return what conditions read: the user's attributes, with their groups when a condition asks for groups.
-
-        Only groups that the mapping trusts, in an order of their own.
-        """
-        if self._resource is None:
-            self._resource = self.user.attributes
-            if self.program.reads_groups:
-                found = {m.group.id: m.group.display for m in self.memberships if self.program.trusts(m.group)}
-                groups = [{"value": id_, "display": display} for id_, display in sorted(found.items())]
-                self._resource = {**self.user.attributes, "groups": groups}
-        return self._resource
-
     def _take(self, *slots: str) -> list[Assignment]:
-        taken = [claim for claim in self.standing if claim.slot in slots]
-        self.standing = [claim for claim in self.standing if claim.slot not in slots]
+        taken = [claim for claim in self.claims.standing if claim.slot in slots]
+        self.claims.standing = [claim for claim in self.claims.standing if claim.slot not in slots]
         return taken
 
     def _lose(self, claims: Iterable[Assignment], reason: Reason, detail: str) -> None:
-        self.lost.extend(Lost(claim, reason, detail) for claim in claims)
+        self.claims.lost.extend(Lost(claim, reason, detail) for claim in claims)
 
     def _find(self, kind: FindingKind, claim: Assignment, detail: str) -> None:
         self.findings.append(Finding(kind, claim.slot, claim.project, detail))
@@ -472,13 +346,13 @@ class _Work:
     def resolution(self) -> Resolution:
         """Return the outcome in an order that does not depend on the order of the input."""
         return Resolution(
-            user_id=self.user.id,
+            user_id=self.subject.user.id,
             workspace=self.program.workspace,
             roles=tuple(sorted(self.roles, key=lambda role: role.key)),
-            lost=tuple(sorted(self.lost, key=lambda lost: (*lost.assignment.order(), lost.reason, lost.detail))),
+            lost=tuple(sorted(self.claims.lost, key=lambda lost: (*lost.assignment.order(), lost.reason, lost.detail))),
             conflicts=tuple(sorted(self.conflicts, key=lambda found: (found.slot, found.project or ""))),
             findings=tuple(sorted(set(self.findings), key=lambda f: (f.kind, f.slot, f.project or "", f.detail))),
-            next_change=min(self.boundaries, default=None),
+            next_change=min(self.claims.boundaries, default=None),
         )
 
 

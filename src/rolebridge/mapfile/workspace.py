@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from rolebridge.core.catalogue import Catalogue, Merge, Role, Slot
+from rolebridge.core.catalogue import Catalogue, Merge, Reach, Role, Slot
 from rolebridge.core.diagnostics import Place
 from rolebridge.core.filters import AttributeTable
 from rolebridge.core.mapping import (
@@ -243,8 +243,9 @@ class WorkspaceReader:
         for slot, value in names.slots(node, "`defaults`") if node is not None else ():
             for text in names.role_texts(slot, value):
                 role = names.assignable(slot, text)
-                if role is not None and role.is_access:
-                    detail = f"`{role.id}` is access, and a default never gives access"
+                if role is not None and (role.is_access or role.reach is Reach.ALL):
+                    access = "is access" if role.is_access else "reaches every project"
+                    detail = f"`{role.id}` {access}, and a default never gives access"
                     self._sink.add("role-not-assignable", text, detail)
                 elif role is not None:
                     yield slot.id, role.id
@@ -258,7 +259,7 @@ class WorkspaceReader:
     def _order(self, slot: Slot, node: Items, names: Names) -> MergeRule | None:
         if slot.holds_many:
             detail = f"`{slot.id}` holds many roles at once, so there is no first among them"
-            self._sink.add("merge-not-possible", node, detail, help_="write `union` or `error`")
+            self._sink.add("merge-not-possible", node, detail, help_="write `union`")
             return None
         rank: list[str] = []
         for text in reading.read_texts(node, f"the order of `{slot.id}`", self._sink):
@@ -281,10 +282,8 @@ class WorkspaceReader:
         merge = Merge(chosen)
         if merge is Merge.UNION and not slot.holds_many:
             self._sink.add("merge-not-possible", node, f"`{slot.id}` holds one role, so nothing can be added up")
-        elif merge is Merge.HIGHEST and slot.holds_many:
-            self._sink.add(
-                "merge-not-possible", node, f"`{slot.id}` holds many roles at once", help_="write `union` or `error`"
-            )
+        elif merge is not Merge.UNION and slot.holds_many:
+            self._sink.add("merge-not-possible", node, f"`{slot.id}` holds many roles at once", help_="write `union`")
         elif merge is Merge.HIGHEST and not slot.rank:
             detail = f"the platform states no order of the roles of `{slot.id}`"
             self._sink.add("not-ranked", node, detail, help_="write the order yourself: a list, the highest role first")
