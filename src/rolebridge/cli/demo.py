@@ -50,18 +50,26 @@ def demo(session: Session, serve: bool, address: Bind | None, database_url: str 
         inner.json = session.json
         _check_free(inner.settings.bind)
         _prepare(inner.settings.database_url)
-        with DemoServer(str(config), session.environ) as server:
+        with DemoServer(config, config.with_suffix(".log"), session.environ) as server:
             if not server.accepts():
+                say(server.words(), err=True)
                 return Exit(server.wait())
             _show(inner, files, config if serve else None)
             return _keep_serving(server) if serve else Exit.DONE
 
 
 def _mapping_files(folder: Path | None) -> Mapping[str, str]:
-    from rolebridge.cli.mappings import named_from_folder, read_paths
+    """Return the mapping files to apply, checked as far as it goes without a database."""
+    from rolebridge.bridge.rulebooks import read_mappings
+    from rolebridge.cli.apply import read
+    from rolebridge.cli.demo_story import mapping_refused
     from rolebridge.demo import shipped_mappings
 
-    return shipped_mappings() if folder is None else named_from_folder(read_paths([folder]))
+    files = shipped_mappings() if folder is None else read(folder)
+    mappings, diagnostics = read_mappings(files, None)
+    if mappings is None:
+        raise mapping_refused(diagnostics, files)
+    return files
 
 
 def _check_free(bind: Bind) -> None:

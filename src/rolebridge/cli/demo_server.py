@@ -8,42 +8,46 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rolebridge.settings import CONFIG_VARIABLE, PREFIX
 
 _STOP_SECONDS = 20.0
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class DemoServer:
-    """A running server with the settings of one file. Use it in a `with`; `exit_code` is None while it runs."""
+    """A server with the settings of one file, and a log. Use it in a `with`."""
 
-    def __init__(self, config: str, environ: Mapping[str, str]) -> None:
-        """Start the server. Its messages go to the standard error."""
+    def __init__(self, config: Path, log: Path, environ: Mapping[str, str]) -> None:
+        """Start the server; what it logs is written to `log`, anew. Raises OSError."""
+        self._log = log
         inherited = {name: value for name, value in environ.items() if not name.startswith(PREFIX)}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "rolebridge.cli.demo_server"],
-            # The child reads this pipe for nothing but its end, which comes however this process ends.
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**inherited, CONFIG_VARIABLE: config},
-            # Ctrl-C is for this process alone, which then stops the server in its own time.
-            start_new_session=True,
-        )
-
-    @property
-    def exit_code(self) -> int | None:
-        """Return None while the server runs, then its exit code."""
-        return self._process.poll()
+        with open(os.open(log, _WRITE, 0o600), "wb") as stream:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "rolebridge.cli.demo_server"],
+                # The child reads this pipe for nothing but its end, which comes however this process ends.
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                env={**inherited, CONFIG_VARIABLE: str(config)},
+                # Ctrl-C is for this process alone, which then stops the server in its own time.
+                start_new_session=True,
+            )
 
     def accepts(self) -> bool:
-        """Wait until requests are accepted; return False when the server ended instead, having said why."""
+        """Wait until requests are accepted; return False when the server ended instead: `words` say why."""
         assert self._process.stdout is not None
         if self._process.stdout.readline():
             return True
         self._process.wait()
         return False
+
+    def words(self) -> str:
+        """Return what the server has logged."""
+        return self._log.read_text(encoding="utf-8", errors="replace").rstrip()
 
     def wait(self) -> int:
         """Wait until the server ends by itself, and return its exit code."""

@@ -15,6 +15,7 @@ from rolebridge.bridge.planning import Applied, MappingRefused
 from rolebridge.cli.failures import Refused
 from rolebridge.cli.views import diagnostics
 from rolebridge.core.catalogue import Catalogue
+from rolebridge.core.diagnostics import Diagnostic
 from rolebridge.core.errors import NotFound
 from rolebridge.core.plan import Change, ChangeKind, diff
 from rolebridge.demo import ASKED_ABOUT, Played, Player, Traffic, shipped_traffic
@@ -129,8 +130,12 @@ def _apply(
     try:
         return installation.planning.apply(operator, organization.id, files)
     except MappingRefused as error:
-        more = diagnostics.document(error.diagnostics)
-        raise Refused(error, before=diagnostics.text(error.diagnostics, files), more=more) from error
+        raise mapping_refused(error.diagnostics, files) from error
+
+
+def mapping_refused(found: Sequence[Diagnostic], files: Mapping[str, str]) -> Refused:
+    """Return the refusal of mapping files that have errors, with all of them."""
+    return Refused(MappingRefused(found), before=diagnostics.text(found, files), more=diagnostics.document(found))
 
 
 def _rows(installation: Installation, organization: Organization) -> tuple[HeldGrant, ...]:

@@ -201,7 +201,8 @@ def _next(story: Story, config: Path | None) -> Iterator[str]:
     if config is None:
         yield f"SCIM was at {story.scim_base_url}, and is gone with all its data. Next: {_command()} demo --serve"
         return
-    yield f"SCIM {strong(story.scim_base_url)}   {faint('(Ctrl-C stops)')}"
+    log = config.with_suffix(".log")
+    yield f"SCIM {strong(story.scim_base_url)}   {faint(f'every request: {log}   (Ctrl-C stops)')}"
     yield "Next, in another terminal:"
     yield f"  export {CONFIG_VARIABLE}={config}"
     yield f"  {_command()} explain cara.lind"
