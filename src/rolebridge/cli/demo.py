@@ -18,7 +18,7 @@ from rolebridge.cli.failures import Refused
 from rolebridge.cli.options import json_option
 from rolebridge.cli.session import Session, as_json, pass_session
 from rolebridge.cli.terminal import say
-from rolebridge.settings import CONFIG_VARIABLE, Bind
+from rolebridge.settings import CONFIG_VARIABLE, Bind, Settings, redacted_url
 
 
 @click.command()
@@ -49,6 +49,8 @@ def demo(session: Session, serve: bool, address: Bind | None, database_url: str 
         inner = Session(environ={CONFIG_VARIABLE: str(config)}, clock=session.clock)
         inner.json = session.json
         _check_free(inner.settings.bind)
+        if not session.json:
+            say(_beginning(inner.settings, kept=serve or database_url is not None))
         _prepare(inner.settings.database_url)
         with DemoServer(config, config.with_suffix(".log"), session.environ) as server:
             if not server.accepts():
@@ -83,6 +85,12 @@ def _check_free(bind: Bind) -> None:
         why = os.strerror(error.errno).lower() if error.errno else str(error)
         help_ = f"another demo may be running; `--address {bind.host}:{bind.port + 1}` listens elsewhere"
         raise Refused(Unavailable(f"cannot listen on {bind}: {why}"), help_) from error
+
+
+def _beginning(settings: Settings, *, kept: bool) -> str:
+    """Return the line that is there while the server starts, which takes the longest."""
+    data = redacted_url(settings.database_url).removeprefix("sqlite:///") if kept else "a temporary folder"
+    return f"starting a server at {settings.base_url}, with its data in {data}"
 
 
 def _prepare(database_url: str) -> None:
