@@ -15,7 +15,10 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from rolebridge.app.installation import SCIM_PATH, Installation, open_installation
+from rolebridge.core.errors import Unavailable
 from rolebridge.scim.errors import ScimError
+from rolebridge.scim.handlers import SCIM_TYPE, ScimFace, log_exchange
+from rolebridge.scim.routes import scim_blueprint
 from rolebridge.settings import ServingSettings
 from rolebridge.web.asgi import Headers, problem
 
@@ -24,19 +27,23 @@ logger = logging.getLogger("rolebridge.app")
 REQUEST_ID: Final = "X-Request-Id"
 """The answer's header that names the request, as log and audit do."""
 
-_SCIM_TYPE: Final = "application/scim+json"
-
 
 def create_app(installation: Installation) -> Flask:
     """Return the WSGI application of an installation. The caller closes the installation when done."""
     app = Flask("rolebridge", static_folder=None)
     # The adapter in front refuses sooner; this holds where something else serves the application.
     app.config["MAX_CONTENT_LENGTH"] = installation.settings.max_body_bytes
+    # Paths mean what they say: no redirect, whose body would be HTML, leads from one spelling to another.
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
     app.before_request(_begin)
     app.after_request(_finish)
     app.register_error_handler(HTTPException, _refused)
+    app.register_error_handler(Unavailable, _unavailable)
     app.register_error_handler(Exception, _failed)
     app.add_url_rule("/healthz", "healthz", _healthz)
+    scim = ScimFace(installation.provisioning, log_exchange)
+    app.register_blueprint(scim_blueprint(scim, installation.authenticator, _request_id), url_prefix=SCIM_PATH)
     return app
 
 
@@ -49,7 +56,7 @@ def serving_application(settings: ServingSettings) -> Flask:
 def error_body(status: int, detail: str, path: str) -> tuple[Headers, bytes]:
     """Return the headers and body with which a request to `path` is refused, in the form of the face there."""
     if path == SCIM_PATH or path.startswith(SCIM_PATH + "/"):
-        return [("Content-Type", _SCIM_TYPE)], ScimError(status, None, detail).body()
+        return [("Content-Type", SCIM_TYPE)], ScimError(status, None, detail).body()
     return problem(status, detail, path)
 
 
@@ -60,6 +67,11 @@ def _healthz() -> Response:
 
 def _begin() -> None:
     g.request_id = uuid4().hex
+
+
+def _request_id() -> str:
+    id_: str = g.request_id
+    return id_
 
 
 def _finish(response: Response) -> Response:
@@ -73,6 +85,13 @@ def _refused(error: HTTPException) -> Response:
     for name, value in error.get_headers():
         if name.lower() != "content-type":
             response.headers[name] = value
+    return response
+
+
+def _unavailable(error: Unavailable) -> Response:
+    """Answer what a face did not expect to meet: a database that cannot take the work now."""
+    response = _error(503, str(error))
+    response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 

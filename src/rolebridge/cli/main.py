@@ -18,6 +18,7 @@ from rolebridge.cli import (
     check,
     connections,
     database,
+    demo,
     explain,
     init,
     keys,
@@ -111,5 +112,6 @@ for _command in (
     explain.explain,
     access.access,
     keys.key,
+    demo.demo,
 ):
     cli.add_command(_command)
