@@ -89,7 +89,7 @@ def test_nobody_is_a_member_after_deletion(world: World) -> None:
                 directory.delete_user(user, LATER)
             else:
                 directory.add_members(
-                    groups[number % 3].id, ids, source=MembershipSource.SCIM, connection_id=world.okta, now=LATER
+                    groups[number % 3].id, [id_], source=MembershipSource.SCIM, connection_id=world.okta, now=LATER
                 )
 
         world.store.transact(work)

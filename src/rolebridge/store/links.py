@@ -35,6 +35,8 @@ class Link(ABC):
     """One driver connection. A statement outside `begin` … `commit` stands alone."""
 
     database: ClassVar[Database]
+    folded: bool = False
+    """Whether the transaction has summed up counters; see `scope`."""
 
     @abstractmethod
     def execute(self, sql: str, parameters: Parameters) -> Cursor:

@@ -115,6 +115,7 @@ class PostgresLink(Link):
 
     def begin(self, *, snapshot: bool = False) -> None:
         """Begin: a snapshot for readers; READ COMMITTED with row locks for writers."""
+        self.folded = False
         self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if snapshot else "BEGIN", ())
 
     def commit(self) -> None:

@@ -35,25 +35,9 @@ def _count(database: Database) -> ClauseElement:
 
 def _fold(_: Database) -> ClauseElement:
     """Return the statement that takes the counter rows away that nobody else is taking (PostgreSQL)."""
-    mine = (
-        select(counts.c.sequence)
-        .where(
-            counts.c.organization_id == given("organization_id"),
-            counts.c.connection_id == given("connection_id"),
-            counts.c.kind == given("kind"),
-        )
-        .with_for_update(skip_locked=True)
-    )
-    return (
-        delete(counts)
-        .where(
-            counts.c.organization_id == given("organization_id"),
-            counts.c.connection_id == given("connection_id"),
-            counts.c.kind == given("kind"),
-            counts.c.sequence.in_(mine),
-        )
-        .returning(counts.c.delta)
-    )
+    scope = [counts.c[name] == given(name) for name in ("organization_id", "connection_id", "kind")]
+    mine = select(counts.c.sequence).where(*scope).with_for_update(skip_locked=True).cte("mine")
+    return delete(counts).where(*scope, counts.c.sequence == mine.c.sequence).returning(counts.c.delta)
 
 
 COUNT: Final = Statement(_count)
@@ -110,7 +94,17 @@ class Scope:
     def _count(self, connection_id: str, kind: str, delta: int) -> None:
         scope = {"organization_id": self._organization_id, "connection_id": connection_id, "kind": kind}
         row = self._link.one(COUNT, **scope, delta=delta)
-        if row and row[0] % FOLD_EVERY == FOLD_EVERY - 1:
+        if row:
+            self._fold(connection_id, kind, row[0])
+
+    def _fold(self, connection_id: str, kind: str, sequence: int) -> None:
+        """Sum up the counter rows, if the one just written is the one in so many that does.
+
+        Once in a transaction at most: what it has taken away stays in its way until it ends.
+        """
+        if sequence % FOLD_EVERY == FOLD_EVERY - 1 and not self._link.folded:
+            self._link.folded = True
+            scope = {"organization_id": self._organization_id, "connection_id": connection_id, "kind": kind}
             folded = sum(taken for (taken,) in self._link.all(FOLD, **scope))
             self._link.run(COUNT, **scope, delta=folded)
 

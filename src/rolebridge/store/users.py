@@ -8,7 +8,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import JSON, Integer, Select, cast, delete, func, insert, literal_column, select, true, update
+from sqlalchemy.sql import ClauseElement
 
 from rolebridge.core.directory import UserDraft
 from rolebridge.core.errors import Taken, Unavailable
@@ -17,8 +18,8 @@ from rolebridge.store.groups import bump_groups, lock_groups
 from rolebridge.store.links import Row
 from rolebridge.store.records import StoredUser
 from rolebridge.store.scope import USER, Scope, update_unless_taken
-from rolebridge.store.statements import Database, Statement, given, insert_into, storable
-from rolebridge.store.tables import connections, departed, memberships, user_values, users
+from rolebridge.store.statements import Database, Statement, given, insert_for, insert_into, storable
+from rolebridge.store.tables import connections, counts, departed, memberships, user_values, users
 
 USER_COLUMNS: Final = (
     users.c.id,
@@ -51,6 +52,38 @@ BY_ID: Final = {
     for lock in (False, True)
 }
 INSERT: Final = Statement(lambda db: insert_into(db, users, unless_taken=True))
+
+
+def _insert_at_once(database: Database) -> ClauseElement:
+    """Return the insert of a user, their values and the count as one statement: one round trip instead of three.
+
+    It returns the number of the counter row, and nothing when a unique index refused the user. (PostgreSQL.)
+    """
+    made = insert_for(database, users).values({c.name: given(c.name, c) for c in users.columns if c.name != "sequence"})
+    made_id = made.on_conflict_do_nothing().returning(users.c.id).cte("made")
+    pair = func.json_array_elements(cast(given("values"), JSON)).table_valued("value")
+    held = (
+        insert(user_values)
+        .from_select(
+            ["organization_id", "user_id", "attribute", "value"],
+            select(
+                given("organization_id"), made_id.c.id, pair.c.value.op("->>")(FIRST), pair.c.value.op("->>")(SECOND)
+            ).select_from(made_id.join(pair, true())),
+        )
+        .cte("held")
+    )
+    counted = insert(counts).from_select(
+        ["organization_id", "connection_id", "kind", "delta"],
+        select(given("organization_id"), given("connection_id"), literal_column(f"'{USER}'"), FIRST + 1).select_from(
+            made_id
+        ),
+    )
+    return counted.returning(counts.c.sequence).add_cte(held)
+
+
+FIRST: Final = literal_column("0", Integer)
+SECOND: Final = literal_column("1", Integer)
+INSERT_AT_ONCE: Final = Statement(_insert_at_once)
 INSERT_VALUE: Final = Statement(lambda db: insert_into(db, user_values))
 DELETE_VALUE: Final = Statement(
     lambda _: delete(user_values).where(*(column == given(column.name) for column in user_values.columns))
@@ -125,19 +158,10 @@ class Users(Scope):
         active = draft.active is not False
         body = user_body(id, draft, active, 1, created, created)
         row = _row(draft, active, created, body)
-        inserted = self._link.run(
-            INSERT,
-            organization_id=self._organization_id,
-            id=id,
-            connection_id=connection_id,
-            version=1,
-            created=created,
-            **row,
-        )
-        if not inserted:
+        row |= {"organization_id": self._organization_id, "id": id, "connection_id": connection_id}
+        row |= {"version": 1, "created": created}
+        if not self._inserted(row, indexed_values(draft.attributes)):
             raise self._taken(connection_id, draft, id)
-        self._add_values(id, indexed_values(draft.attributes))
-        self._count(connection_id, USER, 1)
         values = (id, connection_id, draft.user_name, draft.external_id, active, 1, created, created, body)
         return stored_user(self._organization_id, values)
 
@@ -212,6 +236,19 @@ class Users(Scope):
             return []
         rows = self._link.all(GROUPS_OF, organization_id=self._organization_id, user_id=id)
         return [group_id for (group_id,) in rows]
+
+    def _inserted(self, row: dict[str, Any], values: Iterable[tuple[str, str]]) -> bool:
+        """Insert a user's rows; return False, with nothing inserted, when a unique index refuses them."""
+        if self._link.database is Database.POSTGRES:
+            counted = self._link.one(INSERT_AT_ONCE, **row, values=json.dumps(sorted(values)))
+            if counted is not None:
+                self._fold(row["connection_id"], USER, counted[0])
+            return counted is not None
+        if not self._link.run(INSERT, **row):
+            return False
+        self._add_values(row["id"], values)
+        self._count(row["connection_id"], USER, 1)
+        return True
 
     # --- values that users are found by
 
