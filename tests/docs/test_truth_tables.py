@@ -50,7 +50,7 @@ def rows() -> Iterator[Row]:
         for line in table[2:]:
             groups, project, user, by_hand, role, lock, lost = (cell.strip() for cell in line.strip("|").split("|"))
             held, _, works_as = role.partition(", works as ")
-            facts = dict((*word.split("=", 1), "")[:2] for word in words(user))
+            facts = {word.partition("=")[0]: word.partition("=")[2] for word in words(user)}
             reasons = frozenset(re.findall(r"`([^`]+)` ([a-z -]+)", lost))
             yield Row(
                 workspace,
