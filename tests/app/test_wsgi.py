@@ -106,7 +106,7 @@ def test_wrong_method_is_a_problem(app: Flask) -> None:
 
 
 def test_defect_is_a_problem(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
-    """An unexpected error is answered 500; its words are in the log, under the answer's request id, and nowhere else."""
+    """An unexpected error is answered 500; its words are in the log alone, under the answer's request id."""
 
     def breaks() -> str:
         raise ValueError("the inner workings")

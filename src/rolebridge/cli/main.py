@@ -31,8 +31,21 @@ from rolebridge.cli.failures import defect, failure_of, tell
 from rolebridge.cli.session import Session
 
 
+class _PipeClosed(Exception):
+    """That whoever read the output stopped reading. Not an OSError: click would exit with 1 for that."""
+
+
 class Program(click.Group):
     """The outermost group: the one place where an error becomes an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was chosen."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise _PipeClosed from error
+        return result
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order in which one needs them."""
@@ -58,11 +71,10 @@ class Program(click.Group):
         extra["obj"] = session
         try:
             code = super().main(list(arguments), name, complete_var, standalone_mode=False, **extra)
-            sys.stdout.flush()
             return int(code or Exit.DONE)
         except click.Abort:
             return Exit.INTERRUPTED
-        except BrokenPipeError:
+        except _PipeClosed:
             # What is still buffered has no reader either; flushing it at exit would complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return Exit.PIPE_CLOSED

@@ -66,7 +66,7 @@ def _workspace(workspace: str, changes: Sequence[Change], names: Names, most: in
     rules = Counter(change.rule or "(no rule)" for change in changes)
     for rule in sorted(rules):
         yield f"  rule {rule}: {_counts([change for change in changes if (change.rule or '(no rule)') == rule])}"
-    shown = changes[:most]
+    shown = sorted(changes, key=lambda one: (names.user(one.user_id).casefold(), one.project, one.slot))[:most]
     rows = [
         (_SIGNS[one.kind], names.user(one.user_id), one.project or "(workspace)", _step(one, names)) for one in shown
     ]
