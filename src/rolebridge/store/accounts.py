@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -16,11 +16,15 @@ from rolebridge.store.statements import Statement, given, insert_into, storable
 from rolebridge.store.tables import connections, keys, organizations, tokens
 
 _ORGANIZATION = (organizations.c.id, organizations.c.name, organizations.c.created)
-_CONNECTION = (connections.c.organization_id, connections.c.id, connections.c.name, connections.c.profile,
-               connections.c.created)  # fmt: skip
-_CREDENTIAL = ("id", "name", "hash", "key_id", "hint", "created", "expires_at", "revoked_at", "last_used_at")
-_TOKEN = (tokens.c.organization_id, tokens.c.connection_id, *(tokens.c[name] for name in _CREDENTIAL))
-_KEY = (keys.c.organization_id, keys.c.role, keys.c.workspace, *(keys.c[name] for name in _CREDENTIAL))
+CONNECTION_COLUMNS: Final = (
+    connections.c.organization_id, connections.c.id, connections.c.name, connections.c.profile, connections.c.created,
+    connections.c.rate_limit, connections.c.allowed,
+)  # fmt: skip
+CREDENTIAL_COLUMNS: Final = (
+    "id", "name", "hash", "key_id", "hint", "created", "expires_at", "revoked_at", "last_used_at",
+)  # fmt: skip
+_TOKEN = (tokens.c.organization_id, tokens.c.connection_id, *(tokens.c[name] for name in CREDENTIAL_COLUMNS))
+_KEY = (keys.c.organization_id, keys.c.role, keys.c.workspace, *(keys.c[name] for name in CREDENTIAL_COLUMNS))
 
 INSERT_ORGANIZATION: Final = Statement(lambda db: insert_into(db, organizations, unless_taken=True))
 INSERT_CONNECTION: Final = Statement(lambda db: insert_into(db, connections, unless_taken=True))
@@ -34,18 +38,18 @@ ORGANIZATION_NAMED: Final = Statement(
 )
 CONNECTIONS: Final = Statement(
     lambda _: (
-        select(*_CONNECTION)
+        select(*CONNECTION_COLUMNS)
         .where(connections.c.organization_id == given("organization_id"))
         .order_by(connections.c.name_key)
     )
 )
 CONNECTION: Final = Statement(
-    lambda _: select(*_CONNECTION).where(
+    lambda _: select(*CONNECTION_COLUMNS).where(
         connections.c.organization_id == given("organization_id"), connections.c.id == given("id")
     )
 )
 CONNECTION_NAMED: Final = Statement(
-    lambda _: select(*_CONNECTION).where(
+    lambda _: select(*CONNECTION_COLUMNS).where(
         connections.c.organization_id == given("organization_id"), connections.c.name_key == given("name_key")
     )
 )
@@ -54,6 +58,13 @@ SET_PROFILE: Final = Statement(
         update(connections)
         .where(connections.c.organization_id == given("organization_id"), connections.c.id == given("of"))
         .values(profile=given("profile"))
+    )
+)
+SET_ADMISSION: Final = Statement(
+    lambda _: (
+        update(connections)
+        .where(connections.c.organization_id == given("organization_id"), connections.c.id == given("of"))
+        .values(rate_limit=given("rate_limit"), allowed=given("allowed"))
     )
 )
 TOKENS: Final = Statement(
@@ -66,7 +77,7 @@ TOKENS: Final = Statement(
 # The one question of every SCIM request: three unique indexes, one row.
 TOKEN_BY_HASH: Final = Statement(
     lambda _: (
-        select(*_TOKEN, *_CONNECTION, *_ORGANIZATION)
+        select(*_TOKEN, *CONNECTION_COLUMNS, *_ORGANIZATION)
         .join(
             connections,
             (connections.c.organization_id == tokens.c.organization_id) & (connections.c.id == tokens.c.connection_id),
@@ -124,7 +135,7 @@ class Accounts:
 
     def add_organization(self, id: str, name: str, now: datetime) -> Organization:
         """Add an organization. Raises `Taken` or `Invalid`."""
-        _check_name("organization", name)
+        check_name("organization", name)
         created = stamp(now)
         if not self._link.run(INSERT_ORGANIZATION, id=id, name=name, name_key=folded_key(name), created=created):
             raise Taken("organization", "name", name)
@@ -148,7 +159,7 @@ class Accounts:
 
     def add_connection(self, organization_id: str, id: str, name: str, profile: str, now: datetime) -> Connection:
         """Add a connection. Raises `Taken`, `Invalid`, or `NotFound` for the organization."""
-        _check_name("connection", name)
+        check_name("connection", name)
         if self.organization(organization_id) is None:
             raise NotFound("organization", organization_id)
         created = stamp(now)
@@ -160,29 +171,38 @@ class Accounts:
             name_key=folded_key(name),
             profile=profile,
             created=created,
+            rate_limit=None,
+            allowed="",
         ):
             raise Taken("connection", "name", name)
         return Connection(organization_id, id, name, profile, moment(created))
 
     def connections(self, organization_id: str) -> list[Connection]:
         """Return the connections of an organization by name."""
-        return [_connection(row) for row in self._link.all(CONNECTIONS, organization_id=organization_id)]
+        return [stored_connection(row) for row in self._link.all(CONNECTIONS, organization_id=organization_id)]
 
     def connection(self, organization_id: str, id: str) -> Connection | None:
         """Return the connection with this id."""
         row = self._link.one(CONNECTION, organization_id=organization_id, id=id) if storable(id) else None
-        return _connection(row) if row else None
+        return stored_connection(row) if row else None
 
     def connection_named(self, organization_id: str, name: str) -> Connection | None:
         """Return the connection with this name."""
         if not storable(name):
             return None
         row = self._link.one(CONNECTION_NAMED, organization_id=organization_id, name_key=folded_key(name))
-        return _connection(row) if row else None
+        return stored_connection(row) if row else None
 
     def set_profile(self, organization_id: str, id: str, profile: str) -> None:
         """Give a connection another tolerance profile. Raises `NotFound`."""
         if not self._link.run(SET_PROFILE, organization_id=organization_id, of=id, profile=profile):
+            raise NotFound("connection", id)
+
+    def set_admission(self, organization_id: str, id: str, *, rate_limit: str | None, allowed: Iterable[str]) -> None:
+        """Set how many requests a connection may send, and from where. Raises `NotFound`."""
+        networks = " ".join(allowed)
+        values = {"of": id, "rate_limit": rate_limit, "allowed": networks}
+        if not self._link.run(SET_ADMISSION, organization_id=organization_id, **values):
             raise NotFound("connection", id)
 
     # --- tokens
@@ -195,7 +215,7 @@ class Accounts:
             INSERT_TOKEN,
             organization_id=token.organization_id,
             connection_id=token.connection_id,
-            **_credential_values(token.credential),
+            **credential_values(token.credential),
         )
 
     def tokens(self, organization_id: str) -> list[Token]:
@@ -207,7 +227,8 @@ class Accounts:
         row = self._link.one(TOKEN_BY_HASH, hash=hash)
         if row is None:
             return None
-        return TokenHolder(_token(row[:11]), _connection(row[11:16]), _organization(row[16:]))
+        token, rest = row[: len(_TOKEN)], row[len(_TOKEN) :]
+        return TokenHolder(_token(token), stored_connection(rest[: len(CONNECTION_COLUMNS)]), _organization(rest[-3:]))
 
     def revoke_token(self, organization_id: str, id: str, now: datetime) -> bool:
         """Revoke a token; return whether that changed anything."""
@@ -228,7 +249,7 @@ class Accounts:
             organization_id=key.organization_id or "",
             role=key.role,
             workspace=key.workspace,
-            **_credential_values(key.credential),
+            **credential_values(key.credential),
         )
 
     def keys(self, organization_id: str | None) -> list[Key]:
@@ -249,7 +270,8 @@ class Accounts:
         self._link.run_many(TOUCH_KEY, _touched(used))
 
 
-def _check_name(kind: str, name: str) -> None:
+def check_name(kind: str, name: str) -> None:
+    """Raise `Invalid` for a name that people cannot read in a list."""
     if not name.strip() or not storable(name) or not name.isprintable():
         raise Invalid(f"the name of {'an' if kind[0] in 'aeiou' else 'a'} {kind} must be printable text", "name")
     if len(name) > 200:
@@ -262,7 +284,8 @@ def _touched(
     return [{"organization_id": owner or "", "of": id, "at": stamp(at)} for (owner, id), at in used.items()]
 
 
-def _credential_values(credential: Credential) -> dict[str, str | bytes | None]:
+def credential_values(credential: Credential) -> dict[str, str | bytes | None]:
+    """Return the columns that a credential decides."""
     return {
         "id": credential.id,
         "name": credential.name,
@@ -280,19 +303,22 @@ def _organization(row: Row) -> Organization:
     return Organization(row[0], row[1], moment(row[2]))
 
 
-def _connection(row: Row) -> Connection:
-    return Connection(row[0], row[1], row[2], row[3], moment(row[4]))
+def stored_connection(row: Row) -> Connection:
+    """Return the record of a row of `CONNECTION_COLUMNS`."""
+    organization_id, id_, name, profile, created, rate_limit, allowed = row
+    return Connection(organization_id, id_, name, profile, moment(created), rate_limit, tuple(allowed.split()))
 
 
-def _credential(row: Row) -> Credential:
+def stored_credential(row: Row) -> Credential:
+    """Return the record of a row of `CREDENTIAL_COLUMNS`."""
     id_, name, hash_, key_id, hint, created, expires, revoked, used = row
     ends = (moment_or_none(expires), moment_or_none(revoked), moment_or_none(used))
     return Credential(id_, name, hash_, key_id, hint, moment(created), *ends)
 
 
 def _token(row: Row) -> Token:
-    return Token(row[0], row[1], _credential(row[2:]))
+    return Token(row[0], row[1], stored_credential(row[2:]))
 
 
 def _key(row: Row) -> Key:
-    return Key(row[0] or None, _credential(row[3:]), row[1], row[2])
+    return Key(row[0] or None, stored_credential(row[3:]), row[1], row[2])

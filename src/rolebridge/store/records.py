@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from rolebridge.core.directory import GroupDraft, UserDraft
 from rolebridge.core.grants import Grant
@@ -23,13 +23,19 @@ class Organization:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A configured identity provider of an organization; `profile` names its tolerance profile."""
+    """A configured identity provider of an organization; `profile` names its tolerance profile.
+
+    `rate_limit` is its own (`core.limits.RateLimit` as text), None for the installation's. `allowed` are the networks
+    from which its clients may come, in CIDR notation; none means every address.
+    """
 
     organization_id: str
     id: str
     name: str
     profile: str
     created: datetime
+    rate_limit: str | None = None
+    allowed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,57 @@ class TokenHolder:
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """An OAuth 2.0 client of a connection; its access tokens live for `token_minutes`."""
+
+    organization_id: str
+    connection_id: str
+    id: str
+    name: str
+    token_minutes: int
+    created: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredential:
+    """What a client proves itself with: a secret, or with a `jwk` (JSON text) the public key of a key pair.
+
+    A key's `credential.hash` is its thumbprint (RFC 7638), and `credential.key_id` the `kid` it came with, or "".
+    """
+
+    organization_id: str
+    client_id: str
+    credential: Credential
+    jwk: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A token that a client was given for a proof by the credential `credential_id`; `hash` is an HMAC of it."""
+
+    organization_id: str
+    client_id: str
+    credential_id: str
+    hash: bytes
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccessTokenHolder:
+    """Whom an access token speaks for, and what it hangs on: its own end, its client and the proof behind it."""
+
+    token: AccessToken
+    client_revoked_at: datetime | None
+    credential_revoked_at: datetime | None
+    connection: Connection
+
+    def usable(self, now: datetime) -> bool:
+        """Return whether it may be used at `now`."""
+        return self.client_revoked_at is None and self.credential_revoked_at is None and now < self.token.expires_at
+
+
+@dataclass(frozen=True, slots=True)
 class StoredUser:
     """A user's row. `body` is the canonical answer without `groups` and `meta.location` (see `documents`)."""
 
@@ -96,7 +153,9 @@ class StoredUser:
 
     def draft(self) -> UserDraft:
         """Return what the user is, as a draft to make another one from."""
-        return UserDraft(self.user_name, self.external_id, self.active, documents.attributes(self.body))
+        attributes = documents.attributes(self.body)
+        attributes.setdefault("active", None)
+        return UserDraft(self.user_name, self.external_id, self.active, attributes)
 
     def resource(self) -> dict[str, Any]:
         """Return the canonical resource, as rules read it."""
@@ -123,11 +182,11 @@ class StoredGroup:
         return GroupDraft(self.display, self.external_id, documents.attributes(self.body))
 
 
-@dataclass(frozen=True, slots=True)
-class UserAnswer:
+class UserAnswer(NamedTuple):
     """A user as answered: the body, made when it was written, and the elements of `groups`.
 
-    `groups` is JSON text without its brackets, "" for none, None when it was not asked for.
+    `groups` is JSON text without its brackets, "" for none, None when it was not asked for. (A tuple: a page makes a
+    hundred of them, at a quarter of a dataclass's cost.)
     """
 
     id: str
@@ -136,8 +195,7 @@ class UserAnswer:
     groups: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GroupAnswer:
+class GroupAnswer(NamedTuple):
     """A group as answered: the body, made when it was written, and the elements of `members`.
 
     `members` is JSON text without its brackets, in blocks to be joined by commas: none for no member, None when they
@@ -207,10 +265,15 @@ class GrantCounts:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A set of mapping files that was or is in force; the highest number is."""
+    """A set of mapping files that was or is in force; the highest number is.
+
+    `connections` are the names of the organization's connections when it was put in force: a file that names none
+    means the only one that there was then, not whichever came later.
+    """
 
     number: int
     digest: str
+    connections: tuple[str, ...]
     created: datetime
     actor: str
     reason: str

@@ -75,6 +75,8 @@ connections: Final = Table(
     _text("name_key"),
     _text("profile"),
     _text("created"),
+    _text("rate_limit", null=True),
+    _text("allowed"),
     PrimaryKeyConstraint("organization_id", "id"),
     UniqueConstraint("organization_id", "name_key"),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
@@ -117,6 +119,62 @@ keys: Final = Table(
     _text("workspace", null=True),
     PrimaryKeyConstraint("organization_id", "id"),
     UniqueConstraint("hash"),
+)
+
+# OAuth 2.0 clients of a connection; the id is public, and finds the organization.
+clients: Final = Table(
+    "clients",
+    metadata,
+    _organization(),
+    _text("connection_id"),
+    _text("id"),
+    _text("name"),
+    Column("token_minutes", Integer, nullable=False),
+    _text("created"),
+    _text("revoked_at", null=True),
+    PrimaryKeyConstraint("organization_id", "id"),
+    UniqueConstraint("id"),
+    ForeignKeyConstraint(["organization_id", "connection_id"], ["connections.organization_id", "connections.id"]),
+)
+
+# What a client proves itself with: a secret (`jwk` is null, `hash` an HMAC) or a public key (`hash` its thumbprint).
+client_credentials: Final = Table(
+    "client_credentials",
+    metadata,
+    _organization(),
+    _text("client_id"),
+    *_credential(),
+    _text("jwk", null=True),
+    PrimaryKeyConstraint("organization_id", "id"),
+    UniqueConstraint("organization_id", "client_id", "hash"),
+    ForeignKeyConstraint(["organization_id", "client_id"], ["clients.organization_id", "clients.id"]),
+)
+
+# Tokens that clients were given. No foreign keys: rows come and go, clients and credentials are only ever revoked.
+access_tokens: Final = Table(
+    "access_tokens",
+    metadata,
+    _organization(),
+    _text("client_id"),
+    _text("expires_at"),
+    Column("hash", LargeBinary, nullable=False),
+    _text("credential_id"),
+    PrimaryKeyConstraint("organization_id", "client_id", "expires_at", "hash"),
+    UniqueConstraint("hash"),
+    sqlite_with_rowid=False,
+)
+
+# Assertions (RFC 7523) that clients have used, by a digest of their `jti`, for as long as they would be accepted.
+used_assertions: Final = Table(
+    "used_assertions",
+    metadata,
+    _organization(),
+    _text("client_id"),
+    Column("jti", LargeBinary, nullable=False),
+    _text("expires_at"),
+    PrimaryKeyConstraint("organization_id", "client_id", "jti"),
+    Index(None, "organization_id", "client_id", "expires_at"),
+    sqlite_with_rowid=False,
 )
 
 # --- directory -------------------------------------------------------------------------------------------------
@@ -298,6 +356,7 @@ revisions: Final = Table(
     _organization(),
     Column("number", BigInteger, nullable=False, autoincrement=False),
     _text("digest"),
+    _text("connections"),
     _text("created"),
     _text("actor"),
     _text("reason"),
@@ -344,4 +403,34 @@ outbox: Final = Table(
     _text("kind"),
     _text("payload"),
     PrimaryKeyConstraint("organization_id", "sequence"),
+)
+
+# What clients asked, redacted; "" stands for no organization, connection, credential or resource that is known.
+request_log: Final = Table(
+    "request_log",
+    metadata,
+    _organization(),
+    _text("connection_id"),
+    _text("at"),
+    _text("request_id"),
+    _text("credential_id"),
+    _text("resource_id"),
+    _text("method"),
+    _text("path"),
+    _text("query"),
+    Column("status", Integer, nullable=False),
+    _text("scim_type", null=True),
+    _text("detail"),
+    Column("duration_us", BigInteger, nullable=False),
+    _text("peer"),
+    _text("user_agent"),
+    _text("tolerances"),
+    Column("unknown_members", Integer, nullable=False),
+    Column("request_bytes", BigInteger, nullable=False),
+    Column("answer_bytes", BigInteger, nullable=True),
+    _text("shape", null=True),
+    Column("lost", BigInteger, nullable=False),
+    PrimaryKeyConstraint("organization_id", "connection_id", "at", "request_id"),
+    Index(None, "organization_id", "at", "request_id"),
+    Index(None, "organization_id", "request_id"),
 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from rolebridge.store.accounts import Accounts
+from rolebridge.store.clients import Clients
 from rolebridge.store.directory import Directory
 from rolebridge.store.grants import Grants
 from rolebridge.store.links import Link
 from rolebridge.store.record import Record
+from rolebridge.store.request_log import RequestLogRows
 from rolebridge.store.revisions import Revisions
 
 
@@ -23,6 +25,11 @@ class Unit:
         """Return organizations, connections, tokens and keys: what finds the organization."""
         return Accounts(self.link)
 
+    @property
+    def clients(self) -> Clients:
+        """Return OAuth 2.0 clients and their tokens, which find the organization too."""
+        return Clients(self.link)
+
     def directory(self, organization_id: str) -> Directory:
         """Return the users, groups and memberships of an organization."""
         return Directory(self.link, organization_id)
@@ -38,3 +45,7 @@ class Unit:
     def record(self, organization_id: str) -> Record:
         """Return the audit and the outbox of an organization."""
         return Record(self.link, organization_id)
+
+    def request_log(self, organization_id: str) -> RequestLogRows:
+        """Return the request log of an organization, or with "" of those who showed no credential that we know."""
+        return RequestLogRows(self.link, organization_id)

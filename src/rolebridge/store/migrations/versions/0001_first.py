@@ -38,6 +38,32 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "access_tokens",
+        _text("organization_id"),
+        _text("client_id"),
+        _text("expires_at"),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        _text("credential_id"),
+        sa.PrimaryKeyConstraint("organization_id", "client_id", "expires_at", "hash", name=op.f("pk_access_tokens")),
+        sa.UniqueConstraint("hash", name=op.f("uq_access_tokens_hash")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "used_assertions",
+        _text("organization_id"),
+        _text("client_id"),
+        sa.Column("jti", sa.LargeBinary(), nullable=False),
+        _text("expires_at"),
+        sa.PrimaryKeyConstraint("organization_id", "client_id", "jti", name=op.f("pk_used_assertions")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        op.f("ix_used_assertions_organization_id_client_id_expires_at"),
+        "used_assertions",
+        ["organization_id", "client_id", "expires_at"],
+        unique=False,
+    )
+    op.create_table(
         "counts",
         _text("organization_id"),
         _text("connection_id"),
@@ -187,10 +213,48 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "request_log",
+        _text("organization_id"),
+        _text("connection_id"),
+        _text("at"),
+        _text("request_id"),
+        _text("credential_id"),
+        _text("resource_id"),
+        _text("method"),
+        _text("path"),
+        _text("query"),
+        sa.Column("status", sa.Integer(), nullable=False),
+        _text("scim_type", null=True),
+        _text("detail"),
+        sa.Column("duration_us", sa.BigInteger(), nullable=False),
+        _text("peer"),
+        _text("user_agent"),
+        _text("tolerances"),
+        sa.Column("unknown_members", sa.Integer(), nullable=False),
+        sa.Column("request_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("answer_bytes", sa.BigInteger(), nullable=True),
+        _text("shape", null=True),
+        sa.Column("lost", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", "connection_id", "at", "request_id", name=op.f("pk_request_log")),
+    )
+    op.create_index(
+        op.f("ix_request_log_organization_id_at_request_id"),
+        "request_log",
+        ["organization_id", "at", "request_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_request_log_organization_id_request_id"),
+        "request_log",
+        ["organization_id", "request_id"],
+        unique=False,
+    )
+    op.create_table(
         "revisions",
         _text("organization_id"),
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
         _text("digest"),
+        _text("connections"),
         _text("created"),
         _text("actor"),
         _text("reason"),
@@ -204,9 +268,52 @@ def upgrade() -> None:
         _text("name_key"),
         _text("profile"),
         _text("created"),
+        _text("rate_limit", null=True),
+        _text("allowed"),
         sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], name=op.f("fk_connections_organizations")),
         sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_connections")),
         sa.UniqueConstraint("organization_id", "name_key", name=op.f("uq_connections_organization_id_name_key")),
+    )
+    op.create_table(
+        "clients",
+        _text("organization_id"),
+        _text("connection_id"),
+        _text("id"),
+        _text("name"),
+        sa.Column("token_minutes", sa.Integer(), nullable=False),
+        _text("created"),
+        _text("revoked_at", null=True),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "connection_id"],
+            ["connections.organization_id", "connections.id"],
+            name=op.f("fk_clients_connections"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_clients")),
+        sa.UniqueConstraint("id", name=op.f("uq_clients_id")),
+    )
+    op.create_table(
+        "client_credentials",
+        _text("organization_id"),
+        _text("client_id"),
+        _text("id"),
+        _text("name"),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        _text("key_id"),
+        _text("hint"),
+        _text("created"),
+        _text("expires_at", null=True),
+        _text("revoked_at", null=True),
+        _text("last_used_at", null=True),
+        _text("jwk", null=True),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "client_id"],
+            ["clients.organization_id", "clients.id"],
+            name=op.f("fk_client_credentials_clients"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_client_credentials")),
+        sa.UniqueConstraint(
+            "organization_id", "client_id", "hash", name=op.f("uq_client_credentials_organization_id_client_id_hash")
+        ),
     )
     op.create_table(
         "revision_files",
