@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -154,3 +157,14 @@ class Machine:
 def person(user_name: str, name: str, kind: str = "Employee") -> dict[str, Any]:
     """Return the attributes of a user."""
     return {"userName": user_name, "displayName": name, "userType": kind}
+
+
+def process(machine: Machine, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
+    """Start the real command as a process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "rolebridge", *arguments],
+        cwd=machine.home,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", ""), **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )

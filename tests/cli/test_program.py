@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from tests.cli.machine import Machine
+from tests.cli.machine import Machine, process
 
 from rolebridge import settings
 from rolebridge.cli.exits import Exit
@@ -111,32 +110,21 @@ def test_interrupt(ready: Machine) -> None:
     assert (result.exit_code, result.output.strip()) == (130, "")
 
 
-def run(machine: Machine, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
-    """Start the real command as a process."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "rolebridge", *arguments],
-        cwd=machine.home,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", ""), **environ},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
 def test_reader_that_stops_reading(acme: Machine) -> None:
     """Output into a pipe that nobody reads ends quietly with 141."""
-    process = run(acme, "access")
-    assert process.stdout is not None
-    process.stdout.close()
-    process.stdout = None
-    _, err = process.communicate()
-    assert (process.returncode, err) == (141, b"")
+    running = process(acme, "access")
+    assert running.stdout is not None
+    running.stdout.close()
+    running.stdout = None
+    _, err = running.communicate()
+    assert (running.returncode, err) == (141, b"")
 
 
 def test_terminal_without_our_letters(acme: Machine) -> None:
     """Where the output's encoding lacks a letter it is written out, and the command works."""
-    process = run(acme, "explain", "ana.ruiz", "--project", "cityscapes", PYTHONIOENCODING="latin-1")
-    out, err = process.communicate()
-    assert (process.returncode, err) == (0, b"")
+    running = process(acme, "explain", "ana.ruiz", "--project", "cityscapes", PYTHONIOENCODING="latin-1")
+    out, err = running.communicate()
+    assert (running.returncode, err) == (0, b"")
     assert b"\\u2192 Project-based labeler" in out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 
 import click
@@ -44,7 +45,8 @@ def serve(session: Session) -> None:
             announce=partial(_announce, session, settings),
         )
     except OSError as error:
-        raise Refused(_unavailable(settings, error)) from error
+        help_ = "ROLEBRIDGE_BIND (`bind` in the file) chooses another address"
+        raise Refused(_unavailable(settings, error), help_) from error
 
 
 def _announce(session: Session, settings: ServingSettings, url: str) -> None:
@@ -60,4 +62,6 @@ def _announce(session: Session, settings: ServingSettings, url: str) -> None:
 def _unavailable(settings: ServingSettings, error: OSError) -> Exception:
     from rolebridge.core.errors import Unavailable
 
-    return Unavailable(f"cannot listen on {settings.bind}: {(error.strerror or str(error)).lower()}")
+    # The error's own text repeats the address; a host name that is unknown has a negative number and only that text.
+    why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+    return Unavailable(f"cannot listen on {settings.bind}: {why.lower()}")
