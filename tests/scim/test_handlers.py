@@ -53,6 +53,17 @@ def test_a_put_replaces_and_keeps_active_when_it_says_nothing(client: Client) ->
     assert (said.body["nickName"], said.body["active"]) == ("N", False)
 
 
+def test_removing_active_neither_deactivates_nor_reactivates(client: Client) -> None:
+    """What was removed is unassigned until a client says it again; the user stays as they were."""
+    for active in (True, False):
+        id_ = client.new_user(f"ana-{active}", active=active)
+        assert "active" not in client.patch(f"/Users/{id_}", op("remove", "active")).body
+        assert "active" not in client.patch(f"/Users/{id_}", op("replace", "title", "T")).body
+        assert client.found("/Users", f'userName eq "ana-{active}" and active eq {str(active).lower()}') == [id_]
+        told = client.send("PUT", f"/Users/{id_}", {"schemas": [USER], "userName": f"ana-{active}"})
+        assert told.body["active"] is active
+
+
 def test_patch_answers_as_the_profile_says(store: Store) -> None:
     """The resource or nothing; asking for attributes always gets the resource (RFC 7644 §3.5.2)."""
     world = World(store)

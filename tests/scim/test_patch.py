@@ -219,16 +219,17 @@ def test_clearing_twice_is_no_error(nothing: Any, generic: Reading) -> None:
 
 
 def test_active_of_the_draft_follows_and_is_kept_when_unsaid(strict: Reading) -> None:
-    """The change sees `active` as an attribute; what removes it leaves the decision to the directory: None."""
+    """The change sees `active` as an attribute; what removes it leaves the user as they are, and untold."""
     inactive = UserDraft("ana", None, False, {"userName": "ana"})
     for operation, active in [
         (op("replace", "title", "x"), False),
         (op("replace", "active", True), True),
         (op("replace", value={"active": True}), True),
-        (op("remove", "active"), None),
+        (op("remove", "active"), False),
     ]:
         change = read_user_change({"schemas": [PATCH], "Operations": [operation]}, strict)
         assert change(inactive).active is active
+        assert change(inactive).attributes["active"] is (None if operation["op"] == "remove" else active)
 
 
 def test_the_size_of_a_patch_is_bounded(generic: Reading) -> None:

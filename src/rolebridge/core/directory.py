@@ -61,6 +61,7 @@ class UserDraft:
 
     `attributes` holds everything else too (userName included) and never `id`, `meta`, `schemas`, `groups` or
     `password`. `active` None means that the client did not say: a new user is then active, an old one stays as it is.
+    Where `attributes` holds `active` as None the client removed it: the user stays as it is, and answers do not say.
     """
 
     user_name: str

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from rolebridge.core.directory import UserDraft
@@ -53,8 +54,13 @@ def read_user_change(body: Any, reading: Reading) -> Callable[[UserDraft], UserD
         raise invalid_value(f"the PATCH of a user has {len(operations)} operations, the limit is {MAX_USER_OPERATIONS}")
 
     def change(draft: UserDraft) -> UserDraft:
-        present = {**draft.attributes, "active": draft.active}
-        return user_draft(apply(schemas.user(), operations, present, reading))
+        known = {"active": draft.active, **draft.attributes}
+        present = {name: value for name, value in known.items() if value is not None}
+        after = apply(schemas.user(), operations, present, reading)
+        if "active" in after:
+            return user_draft(after)
+        # Whoever unassigns `active` neither deactivates nor reactivates the user: only a value does.
+        return replace(user_draft({**after, "active": None}), active=draft.active)
 
     return change
 

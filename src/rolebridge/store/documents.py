@@ -81,7 +81,8 @@ def text_json(text: str) -> str:
 
 def user_body(id: str, draft: UserDraft, active: bool, version: int, created: str, modified: str) -> str:
     """Return the body of a user. Raises `Invalid` for text that no database can hold."""
-    own = {"userName": draft.user_name, "externalId": draft.external_id, "active": active}
+    told = None if draft.attributes.get("active", active) is None else active
+    own = {"userName": draft.user_name, "externalId": draft.external_id, "active": told}
     return _body(CORE_USER, id, {**draft.attributes, **own}, _meta("User", version, created, modified))
 
 
