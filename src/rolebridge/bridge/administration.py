@@ -119,7 +119,7 @@ class Administration:
 
     def revoke_token(self, operator: Operator, connection: Connection, token_id: str) -> Credential:
         """Make a token worthless at once. `token_id` may be the beginning of one id. Raises NotFound, Invalid."""
-        credential = _by_id("token", token_id, [token.credential for token in self.tokens(connection)])
+        credential = by_id("token", token_id, [token.credential for token in self.tokens(connection)])
 
         def work(unit: Unit) -> None:
             if unit.accounts.revoke_token(connection.organization_id, credential.id, self._clock()):
@@ -159,7 +159,7 @@ class Administration:
 
     def revoke_key(self, operator: Operator, organization: Organization, key_id: str) -> Credential:
         """Make an API key worthless at once. `key_id` may be the beginning of one id. Raises NotFound, Invalid."""
-        credential = _by_id("key", key_id, [key.credential for key in self.keys(organization)])
+        credential = by_id("key", key_id, [key.credential for key in self.keys(organization)])
 
         def work(unit: Unit) -> None:
             if unit.accounts.revoke_key(organization.id, credential.id, self._clock()):
@@ -171,30 +171,49 @@ class Administration:
     # --- shared ----------------------------------------------------------------------------------------------
 
     def _new_credential(self, prefix: str, name: str, expires_at: datetime | None) -> tuple[Credential, NewSecret]:
-        now = self._clock()
-        if expires_at is not None and expires_at <= now:
-            raise Invalid("what expires must do so in the future", "expires_at")
-        secret = self._hasher.new(prefix)
-        credential = Credential(str(uuid4()), name, secret.hash, self._hasher.key_id, secret.hint, now, expires_at)
-        return credential, secret
+        return new_credential(self._hasher, prefix, name, expires_at, self._clock())
 
     def _audit(
         self, unit: Unit, operator: Operator, organization_id: str, kind: str, subject_id: str, reason: str
     ) -> None:
-        unit.record(organization_id).audit(
-            kind=kind,
-            actor=operator.actor,
-            request_id=operator.request_id,
-            subject_kind=kind.partition(".")[0],
-            subject_id=subject_id,
-            before=None,
-            after=None,
-            reason=reason,
-            now=self._clock(),
-        )
+        record_act(unit, operator, organization_id, kind, subject_id, reason=reason, now=self._clock())
 
 
-def _by_id(kind: str, id_: str, credentials: Sequence[Credential]) -> Credential:
+def new_credential(
+    hasher: Hasher, prefix: str, name: str, expires_at: datetime | None, now: datetime
+) -> tuple[Credential, NewSecret]:
+    """Make a secret that begins with `prefix`, and what is stored of it. Raises Invalid for an end in the past."""
+    if expires_at is not None and expires_at <= now:
+        raise Invalid("what expires must do so in the future", "expires_at")
+    secret = hasher.new(prefix)
+    return Credential(str(uuid4()), name, secret.hash, hasher.key_id, secret.hint, now, expires_at), secret
+
+
+def record_act(
+    unit: Unit,
+    operator: Operator,
+    organization_id: str,
+    kind: str,
+    subject_id: str,
+    *,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Record what an operator did to something that has no body to show."""
+    unit.record(organization_id).audit(
+        kind=kind,
+        actor=operator.actor,
+        request_id=operator.request_id,
+        subject_kind=kind.partition(".")[0],
+        subject_id=subject_id,
+        before=None,
+        after=None,
+        reason=reason,
+        now=now,
+    )
+
+
+def by_id(kind: str, id_: str, credentials: Sequence[Credential]) -> Credential:
     """Return the one live credential whose id begins with `id_`."""
     found = [one for one in credentials if one.id.startswith(id_) and one.revoked_at is None] if id_ else []
     if not found:

@@ -16,6 +16,12 @@ TOKEN_PREFIX = "rbt_"  # noqa: S105 - what every token begins with, not a token
 """Begins every SCIM bearer token, so that secret scanners and people recognise one."""
 KEY_PREFIX = "rbk_"
 """Begins every API key."""
+CLIENT_PREFIX = "rbc_"
+"""Begins the id of every OAuth client, which is no secret."""
+SECRET_PREFIX = "rbs_"  # noqa: S105 - what every client secret begins with, not a secret
+"""Begins every secret of an OAuth client."""
+ACCESS_PREFIX = "rba_"
+"""Begins every access token that an OAuth client is given."""
 
 _SECRET_BYTES = 32
 _HINT_LENGTH = 4
