@@ -9,7 +9,8 @@ from typing import Any
 from tests.bridge.worlds import World
 
 from rolebridge.bridge.callers import Caller
-from rolebridge.scim.handlers import Exchange, ScimFace
+from rolebridge.scim.handlers import ScimFace
+from rolebridge.store.request_log import LoggedRequest
 from rolebridge.web.requests import Request, Response
 
 BASE = "https://bridge.example/scim/v2"
@@ -35,7 +36,7 @@ class Client:
     def __init__(self, world: World, caller: Caller | None = None, profile: str = "generic") -> None:
         self.world = world
         self.caller = replace(caller or world.okta, profile=profile)
-        self.exchanges: list[Exchange] = []
+        self.exchanges: list[LoggedRequest] = []
         self.face = ScimFace(world.provisioning, self.exchanges.append)
 
     def send(

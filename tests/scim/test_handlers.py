@@ -10,7 +10,6 @@ from tests.scim.talking import BASE, ENTERPRISE, ERROR, GROUP, USER, Client
 
 from rolebridge.scim.handlers import UNKNOWN_MEMBERS
 from rolebridge.scim.limits import DEFAULT_PAGE, MAX_PAGE, MAX_USER_BODY
-from rolebridge.scim.tolerances import Tolerance
 from rolebridge.store.engine import Store
 
 SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
@@ -392,13 +391,16 @@ def test_a_user_has_a_size(client: Client) -> None:
 
 
 def test_the_observer_is_told_what_was_forgiven_and_refused(client: Client) -> None:
-    """One exchange a request: status, the refusal's words, the tolerances; never a body or a query."""
+    """One row a request: status, the refusal's words, the tolerances, a refused body's shape; never a value."""
     id_ = client.new_user("ana", password="s3cret")
     client.patch(f"/Users/{id_}", op("Replace", "active", "False"))
     client.patch(f"/Users/{id_}", op("replace", "active", "maybe"))
     made, forgiven, refused = client.exchanges
-    assert (made.status, made.detail, made.forgiven) == (201, "", frozenset())
-    assert forgiven.forgiven == {Tolerance.CAPITAL_OP, Tolerance.STRING_BOOLEAN}
-    assert (refused.status, refused.path) == (400, f"/Users/{id_}")
-    assert "`active` is a string `maybe`" in refused.detail
+    assert (made.status, made.detail, made.tolerances, made.shape) == (201, "", "", None)
+    assert (made.resource_id, forgiven.resource_id) == (id_, id_)
+    assert forgiven.tolerances == "capital-op string-boolean"
+    assert (refused.status, refused.path, refused.scim_type) == (400, f"/Users/{id_}", "invalidValue")
+    assert "`active` is a string `…`" in refused.detail
+    assert refused.shape is not None
+    assert '"op":"replace","path":"active","value":"string"' in refused.shape
     assert "s3cret" not in repr(client.exchanges)

@@ -6,11 +6,20 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class CredentialOwner:
+    """Whose a credential is that was shown, whether or not it works any more: for the request log."""
+
+    organization_id: str
+    connection_id: str
+    credential_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """A connection that a credential proved, and the request it made.
 
-    `profile` is the name of the connection's tolerance profile. Everything the caller may see or touch is of this
-    organization and, in the directory, of this connection.
+    `profile` is the name of the connection's tolerance profile, `credential_id` the token that was shown. Everything
+    the caller may see or touch is of this organization and, in the directory, of this connection.
     """
 
     organization_id: str
@@ -18,11 +27,17 @@ class Caller:
     connection_name: str
     profile: str
     request_id: str
+    credential_id: str = ""
 
     @property
     def actor(self) -> str:
         """Return how audit rows name the caller."""
         return f"connection:{self.connection_name}"
+
+    @property
+    def owner(self) -> CredentialOwner:
+        """Return whose the credential is."""
+        return CredentialOwner(self.organization_id, self.connection_id, self.credential_id)
 
 
 @dataclass(frozen=True, slots=True)

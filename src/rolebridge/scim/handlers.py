@@ -6,15 +6,15 @@ refusal is a SCIM Error, and everything that was answered or forgiven is told to
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
-from rolebridge.bridge.callers import Caller
+from rolebridge.bridge.callers import Caller, CredentialOwner
 from rolebridge.bridge.provisioning import Provisioning
 from rolebridge.core.directory import GroupChange, UserDraft
+from rolebridge.core.errors import Taken
 from rolebridge.core.schemas import GROUP_TABLE, USER_TABLE
 from rolebridge.scim import answers, schemas
 from rolebridge.scim.answers import Projection
@@ -31,16 +31,15 @@ from rolebridge.scim.errors import (
     too_large,
     translated,
 )
+from rolebridge.scim.exchanges import Exchange, Observer, log_refusal, now
 from rolebridge.scim.limits import MAX_USER_BODY
 from rolebridge.scim.membership import read_group_change, read_group_replacement
 from rolebridge.scim.patch import read_user_change
 from rolebridge.scim.profile import PatchAnswer, Profile, UnknownMembers, profile
 from rolebridge.scim.queries import Query, projection_of, read_query, search_parameters
-from rolebridge.scim.tolerances import Reading, Tolerance
+from rolebridge.scim.tolerances import Reading
 from rolebridge.store.records import GroupAnswer, UserAnswer
 from rolebridge.web.requests import Request, Response
-
-logger = logging.getLogger("rolebridge.scim")
 
 SCIM_TYPE: Final = "application/scim+json"
 UNKNOWN_MEMBERS: Final = "X-Rolebridge-Unknown-Members"
@@ -52,58 +51,47 @@ _NOT_OFFERED: Final = frozenset({"Me", "Bulk", ".search"})
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A request and what became of it, for the log: no body, no query, no header.
-
-    `detail` is the refusal's, "" where there was none; `forgiven` are the tolerances that were used.
-    """
-
-    caller: Caller
-    method: str
-    path: str
-    status: int
-    detail: str
-    forgiven: frozenset[Tolerance]
-    unknown_members: int
-
-
-def log_exchange(exchange: Exchange) -> None:
-    """Write one line to the log."""
-    logger.info(
-        "request %s: connection `%s` %s %s -> %d%s%s%s",
-        exchange.caller.request_id,
-        exchange.caller.connection_name,
-        exchange.method,
-        exchange.path[:200],
-        exchange.status,
-        f" {exchange.detail}" if exchange.detail else "",
-        f" (forgiven: {', '.join(sorted(exchange.forgiven))})" if exchange.forgiven else "",
-        f" ({exchange.unknown_members} unknown members)" if exchange.unknown_members else "",
-    )
-
-
 class ScimFace:
     """The SCIM service of an installation."""
 
-    def __init__(self, provisioning: Provisioning, observe: Callable[[Exchange], None] = log_exchange) -> None:
-        """Answer from `provisioning`, whose `scim_base` begins every location."""
+    def __init__(
+        self, provisioning: Provisioning, observe: Observer = log_refusal, clock: Callable[[], datetime] = now
+    ) -> None:
+        """Answer from `provisioning`, whose `scim_base` begins every location, and tell `observe` of every request."""
         self._provisioning = provisioning
         self._observe = observe
+        self._clock = clock
 
     def handle(self, request: Request, caller: Caller) -> Response:
         """Return the answer to a request of a proved caller. What it raises is a defect."""
+        exchange = Exchange.begin(request, caller.owner, self._clock)
         spoken = profile(caller.profile)
         work = _Work(self._provisioning, request, caller, spoken, spoken.reading())
-        detail = ""
+        refusal: ScimError | None = None
+        words: tuple[str, ...] = ()
         try:
             response = work.answer()
         except ScimError as error:
-            response, detail = refused(error), error.detail
+            refusal, response = error, refused(error)
         except TRANSLATED as error:
-            response, detail = refused(translated(error)), str(error)
-        forgiven = frozenset(work.reading.used)
-        self._observe(Exchange(caller, request.method, request.path, response.status, detail, forgiven, work.unknown))
+            words = (error.owner,) if isinstance(error, Taken) and error.owner else ()
+            refusal = translated(error)
+            response = refused(refusal)
+        except Exception:  # whatever it is, it is answered elsewhere: here it is only told to the request log
+            refusal = ScimError(500, None, "an unexpected error; the server's log tells it under this request id")
+            self._observe(exchange.end(refused(refusal), refusal, forgiven=work.reading.used))
+            raise
+        told = exchange.end(response, refusal, forgiven=work.reading.used, unknown_members=work.unknown, words=words)
+        self._observe(told)
+        return response
+
+    def turn_away(self, request: Request, refusal: ScimError, owner: CredentialOwner | None) -> Response:
+        """Return the answer to a request that is refused before `handle`: no credential that works, a limit.
+
+        `owner` is whose the credential is, if it is one of ours.
+        """
+        response = refused(refusal)
+        self._observe(Exchange.begin(request, owner, self._clock).end(response, refusal))
         return response
 
 

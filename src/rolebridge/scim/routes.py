@@ -11,7 +11,7 @@ from typing import Final
 from flask import Blueprint, Response, request
 
 from rolebridge.scim.errors import ScimError
-from rolebridge.scim.handlers import ScimFace, refused
+from rolebridge.scim.handlers import ScimFace
 from rolebridge.web.authentication import Authenticator, Unauthenticated
 from rolebridge.web.requests import Request
 from rolebridge.web.requests import Response as Answer
@@ -29,7 +29,8 @@ def scim_blueprint(face: ScimFace, authenticator: Authenticator, request_id: Cal
             caller = authenticator.caller(request.headers.get("Authorization"), id_)
         except Unauthenticated as error:
             challenge = (("WWW-Authenticate", 'Bearer realm="scim"'),)
-            return _response(refused(ScimError(401, None, str(error), challenge)))
+            refusal = ScimError(401, None, str(error), challenge)
+            return _response(face.turn_away(_request(path, id_, body=b""), refusal, error.owner))
         return _response(face.handle(_request(path, id_), caller))
 
     blueprint.add_url_rule("/", "root", answer, methods=_METHODS, provide_automatic_options=False)
@@ -37,14 +38,16 @@ def scim_blueprint(face: ScimFace, authenticator: Authenticator, request_id: Cal
     return blueprint
 
 
-def _request(path: str, id_: str) -> Request:
+def _request(path: str, id_: str, body: bytes | None = None) -> Request:
+    """Return the present request as a value; `body` stands for its own where nobody may make us read that."""
     return Request(
         method="GET" if request.method == "HEAD" else request.method,
         path=f"/{path}",
         query=tuple(request.args.items(multi=True)),
         headers={name.lower(): value for name, value in request.headers.items()},
-        body=request.get_data(cache=False),
+        body=request.get_data(cache=False) if body is None else body,
         request_id=id_,
+        peer=request.remote_addr or "",
     )
 
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
-from rolebridge.bridge.callers import Caller
+from rolebridge.bridge.callers import Caller, CredentialOwner
 from rolebridge.bridge.credentials import TOKEN_PREFIX, Hasher
 from rolebridge.core.errors import Unavailable
 from rolebridge.store.engine import Store
@@ -19,7 +19,14 @@ _FLUSH_SECONDS = 5.0
 
 
 class Unauthenticated(Exception):
-    """That a request carries no credential we accept. `str()` says why, without telling which secrets exist."""
+    """That a request carries no credential we accept. `str()` says why, without telling which secrets exist.
+
+    `owner` is whose the credential is, if it is one of ours that does not work any more.
+    """
+
+    def __init__(self, message: str, owner: CredentialOwner | None = None) -> None:
+        super().__init__(message)
+        self.owner = owner
 
 
 class Authenticator:
@@ -44,10 +51,13 @@ class Authenticator:
             raise Unauthenticated("the token is not known")
         credential = found.token.credential
         if not credential.usable(now):
-            raise Unauthenticated("the token was revoked" if credential.revoked_at else "the token has expired")
+            owner = CredentialOwner(found.organization.id, found.connection.id, credential.id)
+            raise Unauthenticated("the token was revoked" if credential.revoked_at else "the token has expired", owner)
         self.uses.note((found.organization.id, credential.id), now)
         connection = found.connection
-        return Caller(connection.organization_id, connection.id, connection.name, connection.profile, request_id)
+        return Caller(
+            connection.organization_id, connection.id, connection.name, connection.profile, request_id, credential.id
+        )
 
 
 def _bearer(authorization: str | None) -> str:

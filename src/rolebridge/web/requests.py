@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, whole. `path` is decoded and relative to the face; header names are in lower case."""
+    """One HTTP request, whole. `path` is decoded and relative to the face; header names are in lower case.
+
+    `peer` is the address that the connection comes from, "" where there is none.
+    """
 
     method: str
     path: str
@@ -16,6 +19,7 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     request_id: str
+    peer: str = ""
 
     def parameter(self, name: str) -> str | None:
         """Return the first value of a query parameter, or None."""

@@ -1,0 +1,98 @@
+"""A request and what became of it, as the request log keeps it: redacted here, before anybody else sees it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import TypeAlias
+
+from rolebridge.bridge.callers import CredentialOwner
+from rolebridge.scim.errors import ScimError
+from rolebridge.scim.redaction import BodyShape, redacted_detail, redacted_path, redacted_query, resource_id
+from rolebridge.scim.tolerances import Tolerance
+from rolebridge.store.request_log import NOBODY, LoggedRequest
+from rolebridge.web.requests import Request, Response
+
+logger = logging.getLogger("rolebridge.scim")
+
+Observer: TypeAlias = Callable[[LoggedRequest], None]
+"""Is told of every request of the SCIM door, refused ones included."""
+
+_LONGEST_AGENT = 120
+
+
+def log_refusal(row: LoggedRequest) -> None:
+    """Write a line to the process's log for a request that was refused; what was answered is not news."""
+    if row.refused:
+        logger.info("request %s: %s %s -> %d %s", row.request_id, row.method, row.path, row.status, row.detail)
+
+
+def now() -> datetime:
+    """Return the present moment."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request from its beginning: whose it is (None: nobody's that we know) and when it began."""
+
+    request: Request
+    owner: CredentialOwner | None
+    at: datetime
+    began: float
+
+    @classmethod
+    def begin(cls, request: Request, owner: CredentialOwner | None, clock: Callable[[], datetime] = now) -> Exchange:
+        """Begin to measure."""
+        return cls(request, owner, clock(), perf_counter())
+
+    def end(
+        self,
+        response: Response,
+        refusal: ScimError | None = None,
+        *,
+        forgiven: Iterable[Tolerance] = (),
+        unknown_members: int = 0,
+        words: Iterable[str] = (),
+    ) -> LoggedRequest:
+        """Return what is logged. `words` are names in the refusal's detail that may be told."""
+        request, owner = self.request, self.owner
+        shape = BodyShape(request.body) if refusal else None
+        detail = redacted_detail(refusal.detail, request, shape.names, words) if refusal and shape else ""
+        return LoggedRequest(
+            organization_id=owner.organization_id if owner else NOBODY,
+            connection_id=owner.connection_id if owner else NOBODY,
+            at=self.at,
+            request_id=request.request_id,
+            method=request.method,
+            path=redacted_path(request.path),
+            status=response.status,
+            query=redacted_query(request.query) if request.query else "",
+            scim_type=refusal.scim_type if refusal else None,
+            detail=detail,
+            duration_us=round((perf_counter() - self.began) * 1_000_000),
+            credential_id=owner.credential_id if owner else "",
+            resource_id=resource_id(request.path) or _created(response),
+            peer=request.peer[:_LONGEST_AGENT],
+            user_agent=_printable(request.headers.get("user-agent", "")),
+            tolerances=" ".join(sorted(forgiven)),
+            unknown_members=unknown_members,
+            request_bytes=len(request.body),
+            answer_bytes=len(response.body) if isinstance(response.body, bytes) else None,
+            shape=shape.text if shape else None,
+        )
+
+
+def _created(response: Response) -> str:
+    """Return the id of what a request made."""
+    location = (
+        next((value for name, value in response.headers if name == "Location"), "") if response.status == 201 else ""
+    )
+    return location.rpartition("/")[2]
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text[:_LONGEST_AGENT])
