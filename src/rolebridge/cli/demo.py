@@ -56,8 +56,13 @@ def demo(session: Session, serve: bool, address: Bind | None, database_url: str 
             if not server.accepts():
                 say(server.words(), err=True)
                 return Exit(server.wait())
-            _show(inner, files, config if serve else None)
-            return _keep_serving(server) if serve else Exit.DONE
+            try:
+                _show(inner, files, config if serve else None)
+                return Exit(server.wait()) if serve else Exit.DONE
+            except KeyboardInterrupt:
+                if serve:  # whoever asked for a server ends it in this way, at any time
+                    return Exit.DONE
+                raise
 
 
 def _mapping_files(folder: Path | None) -> Mapping[str, str]:
@@ -130,10 +135,3 @@ def _ended_by_signals() -> Iterator[None]:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
-
-
-def _keep_serving(server: DemoServer) -> Exit:
-    try:
-        return Exit(server.wait())
-    except KeyboardInterrupt:
-        return Exit.DONE

@@ -88,7 +88,7 @@ def _later(story: Story) -> Iterator[str]:
     names |= {one.explanation.user.id: one.explanation.user.user_name for one in story.empty_handed}
     # What only a default gave goes with the rest, and says nothing by itself.
     told = [change for change in story.changes if _source(change) is not Source.DEFAULT]
-    lines = [_change(story, change, names) for change in told]
+    lines = sorted((_change(story, change, names) for change in told), key=lambda line: line[1:])
     columns = [max(width(line[at]) for line in lines) for at in range(5)] if lines else []
     yield from (f"    {aligned(line, columns)}" for line in lines)
 
@@ -202,11 +202,12 @@ def _next(story: Story, config: Path | None) -> Iterator[str]:
         yield f"SCIM was at {story.scim_base_url}, and is gone with all its data. Next: {_command()} demo --serve"
         return
     log = config.with_suffix(".log")
+    workspace = story.example.explanation.workspace if story.example else "WORKSPACE"
     yield f"SCIM {strong(story.scim_base_url)}   {faint(f'every request: {log}   (Ctrl-C stops)')}"
     yield "Next, in another terminal:"
     yield f"  export {CONFIG_VARIABLE}={config}"
     yield f"  {_command()} explain cara.lind"
-    yield f"  {_command()} access --workspace {story.rows[0].grant.workspace if story.rows else 'WORKSPACE'}"
+    yield f"  {_command()} access --workspace {workspace}"
     yield f"  {_command()} connection add my-idp --profile generic"
 
 
