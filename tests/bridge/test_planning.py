@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from tests.bridge.worlds import MAPPING, OPERATOR, World
 
+from rolebridge.bridge import rulebooks
 from rolebridge.bridge.planning import GuardTripped, MappingRefused
 from rolebridge.core.plan import ChangeKind
+from rolebridge.mapfile.catalogue import shipped_catalogues
+from rolebridge.store.engine import Store
 
 REVIEWER = ("project_role", "cityscapes", "reviewer")
 LABELER = ("project_role", "cityscapes", "labeler")
@@ -138,3 +142,35 @@ def test_another_organization_s_mapping_never_reaches_in(world: World) -> None:
     world.apply()
     assert world.roles(ben) == {("workspace_role", "", "admin")}
     assert other.grants(eve) == []
+
+
+def test_a_file_that_names_no_connection_trusts_only_the_one_there_was(store: Store) -> None:
+    """A connection that is added later cannot give itself roles through a mapping that does not name it."""
+    world = World(store, connections=("okta",))
+    ben = world.user("ben")
+    world.group("Admins", [ben])
+    world.apply(MAPPING.replace("connections: [okta]\n", ""))
+    later = world.connect("entra")
+    fresh = World.of(world)  # another process, which reads the revision back
+    eve = fresh.user("eve", later)
+    fresh.group("Admins", [eve], later)
+    assert fresh.roles(eve) == set()
+    assert fresh.roles(ben) == {("workspace_role", "", "admin")}
+    with pytest.raises(MappingRefused) as refused:
+        world.apply(MAPPING.replace("connections: [okta]\n", "") + "# again\n")
+    assert [found.code for found in refused.value.diagnostics] == ["connections-missing"]
+
+
+def test_a_rule_that_names_a_user_means_no_other_connection_s(world: World) -> None:
+    """A connection that the file does not trust cannot create the break-glass user and become an administrator."""
+    named = MAPPING + "  - id: break-glass\n    users: [bg@acme.example]\n    grant: {workspace_role: admin}\n"
+    world.apply(named)
+    assert world.roles(world.user("bg", world.entra)) == set()
+
+
+def test_another_catalogue_makes_the_same_files_another_revision(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an update of the package the same files are applied again, since they may mean something else."""
+    world.apply()
+    newer = {name: replace(one, digest=f"newer {name}") for name, one in shipped_catalogues().items()}
+    monkeypatch.setattr(rulebooks, "shipped_catalogues", lambda: newer)
+    assert world.apply().revision == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -277,3 +278,41 @@ def test_a_group_created_with_members_grants_at_once(world: World) -> None:
     assert unknown == ("ghost",)
     assert answer.version >= 1
     assert world.roles(ben) == {ADMIN}
+
+
+def test_a_rename_that_rules_read_alike_still_tells_the_new_name(world: World) -> None:
+    """What a grant says of its group is what the group is called now."""
+    world.apply(MAPPING.replace("[Admins]", "[admins]"))
+    ben = world.user("ben")
+    group = world.group("Admins", [ben])
+    world.change(group, rename("ADMINS"))
+    assert json.loads(world.grants(ben)[-1].because)["winners"][0]["group"]["display"] == "ADMINS"
+    assert world.differing() == []
+
+
+def test_deletion_ends_assignments_by_hand(world: World) -> None:
+    """They end with the user, and say why."""
+    world.apply()
+    ana = world.user("ana")
+    world.assign_by_hand(ana, "labeler", "retail")
+    world.provisioning.delete_user(world.okta, ana)
+    with world.store.read() as unit:
+        assert unit.grants(world.id).manual_of_users([ana])[ana] == []
+
+
+def test_deleting_people_while_their_group_changes_makes_nobody_wait(world: World) -> None:
+    """Both take the group's row first: no deadlock for the database to find, each pair done in its turn."""
+    world.apply()
+    people = world.users(12)
+    group = world.group("lbx-cityscapes-reviewers", people)
+    started = monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        for person in people:
+            pair = [
+                pool.submit(world.change, group, remove(person)),
+                pool.submit(world.provisioning.delete_user, world.okta, person),
+            ]
+            for task in pair:
+                task.result()
+    assert monotonic() - started < 8  # PostgreSQL looks for a deadlock after a second: twelve would take twelve
+    assert world.differing() == []

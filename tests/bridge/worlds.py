@@ -70,7 +70,23 @@ def rename(display: str) -> GroupChange:
 class World:
     """One organization, its connections `okta` and `entra`, and everything that can be done to it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, connections: Sequence[str] = ("okta", "entra")) -> None:
+        self.start(store)
+        self.organization = self.administration.add_organization(OPERATOR, f"acme-{uuid4().hex[:8]}")
+        self.id = self.organization.id
+        callers = {name: self.connect(name) for name in connections}
+        self.okta, self.entra = callers["okta"], callers.get("entra", callers["okta"])
+
+    @classmethod
+    def of(cls, other: World) -> World:
+        """Return the same organization as another process sees it."""
+        world = cls.__new__(cls)
+        world.start(other.store)
+        world.organization, world.id, world.okta, world.entra = other.organization, other.id, other.okta, other.entra
+        return world
+
+    def start(self, store: Store) -> None:
+        """Make the use cases, as a process does when it starts."""
         self.store = store
         self.now = datetime(2026, 11, 21, 9, tzinfo=UTC)
         self.rulebooks = Rulebooks()
@@ -78,10 +94,6 @@ class World:
         self.planning = Planning(store, self.rulebooks, self.clock)
         self.explaining = Explaining(store, self.rulebooks, self.clock)
         self.provisioning = Provisioning(store, self.rulebooks, self.clock, "https://bridge.example/scim/v2")
-        self.organization = self.administration.add_organization(OPERATOR, f"acme-{uuid4().hex[:8]}")
-        self.id = self.organization.id
-        self.okta = self.connect("okta")
-        self.entra = self.connect("entra")
 
     def clock(self) -> datetime:
         """Return a moment later than any before, so that times tell the order."""

@@ -105,6 +105,11 @@ def trusted(mapping: WorkspaceMapping, memberships: Sequence[Membership]) -> lis
     return [m for m in memberships if mapping.connections is None or m.group.connection in mapping.connections]
 
 
+def believed(mapping: WorkspaceMapping, user: User) -> bool:
+    """Return whether a rule may mean the user without a group: another connection can create users of any name."""
+    return mapping.connections is None or user.connection in mapping.connections
+
+
 def named(reference: GroupRef, membership: Membership) -> bool:
     group = membership.group
     return (
@@ -118,9 +123,8 @@ def named(reference: GroupRef, membership: Membership) -> bool:
 def ways(rule: Rule, mapping: WorkspaceMapping, user: User, memberships: Sequence[Membership]) -> set[Way]:
     """Return the ways in which a rule speaks of the user; an ambiguous pattern is no way."""
     found: set[Way] = set()
-    if not rule.groups and not rule.users:
-        found.add(Way(None))
-    if user.user_name.casefold() in rule.users:
+    named_or_everyone = user.user_name.casefold() in rule.users or not (rule.groups or rule.users)
+    if named_or_everyone and (believed(mapping, user) or rule.deny or rule.deny_all):
         found.add(Way(None))
     for membership in trusted(mapping, memberships):
         found |= ways_through(rule, membership)
@@ -175,7 +179,10 @@ def obstacle(rule: Rule, read: Mapping[str, Any], day: date) -> str | None:
     starts = boundary(rule.starts, read) if rule.starts is not None else date.min
     ends = boundary(rule.ends, read) if rule.ends is not None else date.max
     if starts is None or ends is None:
-        return "no date"
+        if not (rule.deny or rule.deny_all):
+            return "no date"
+        # A denial must not fail open: a day that is absent does not limit it.
+        starts, ends = starts or date.min, ends or date.max
     if day < starts:
         return "not yet"
     if day > ends:
@@ -284,7 +291,7 @@ def instant(manual: Sequence[ManualAssignment], claim: Claim) -> tuple[datetime,
 def outside_claims(mapping: WorkspaceMapping, user: User) -> set[Claim]:
     return {
         Claim(held.slot, None, held.role, "outside")
-        for held in mapping.outside
+        for held in (mapping.outside if believed(mapping, user) else ())
         if user.user_name.casefold() in held.users
     }
 

@@ -253,7 +253,8 @@ def users(draw: st.DrawFn) -> User:
         "contractEnd": draw(contract_ends),
     }
     present = {name: value for name, value in attributes.items() if value is not None}
-    return User("u1", draw(st.sampled_from(("ana", "Ana"))), draw(st.integers(0, 14)) > 0, "okta", present)
+    connection = draw(st.sampled_from(("okta", "okta", "okta", "entra")))
+    return User("u1", draw(st.sampled_from(("ana", "Ana"))), draw(st.integers(0, 14)) > 0, connection, present)
 
 
 # Around midnight elsewhere, so that a day taken in the wrong zone is a wrong day.

@@ -111,3 +111,24 @@ def test_without_a_project_the_whole_workspace_is_explained(program: Program) ->
         (None, "labeler"),
     }
     assert {locked.lock.project for locked in explanation.locks} == {"cityscapes", "retail"}
+
+
+OUTSIDE = """\
+workspace: text
+platform: label_studio
+projects: {p: {name: P}}
+outside: {org_role: {owner: [ana@acme.example]}}
+rules:
+  - {id: reviewers, groups: [R], projects: p, grant: {project_role: reviewer}}
+"""
+
+
+def test_what_is_held_on_the_platform_is_released_there() -> None:
+    """A lock that an outside role holds has the platform as its way out, and says what the person then is."""
+    mappings, problems = load_mapping_set(
+        {"text.yaml": OUTSIDE}, shipped_catalogues(), table=USER_TABLE, connections=["okta"]
+    )
+    assert mappings is not None, problems
+    program = Program(shipped_catalogues()["label_studio"], mappings.mappings[0])
+    (locked,) = explain(case(program, "R"), "p").locks
+    assert [(way.do, way.then) for way in locked.releases] == [(ReleaseKind.CHANGE_ON_PLATFORM, ())]

@@ -1190,6 +1190,37 @@ def test_a_denial_whose_pattern_is_ambiguous_does_not_fail_open() -> None:
         assert [(lost.assignment.rule, lost.reason) for lost in resolution.lost] == [("give", Reason.DENIED)]
 
 
+def test_a_denial_whose_day_is_absent_does_not_fail_open() -> None:
+    """A grant without its day is not given; a denial without its day holds."""
+    given = Rule(
+        "give", PLACE, groups=(GroupRef(name="G"),), grant=(RoleTerm("project_role", "reviewer"),), projects=at("p1")
+    )
+    denied = Rule("deny", PLACE, groups=(GroupRef(name="G"),), deny_all=True, ends=CONTRACT_END)
+    assert reasons(given, replace(denied, ends=date(2020, 1, 1))) == []
+    assert reasons(given, denied) == [("give", Reason.DENIED)]
+    assert reasons(replace(given, ends=CONTRACT_END)) == [("give", Reason.NO_DATE)]
+
+
+def reasons(*rules: Rule) -> list[tuple[str | None, Reason]]:
+    resolution = Case(LBX, mapping(*rules), ana(), member("G")).resolve()
+    return [(lost.assignment.rule, lost.reason) for lost in resolution.lost]
+
+
+def test_a_rule_without_a_group_means_only_users_of_trusted_connections() -> None:
+    """A connection that the mapping does not trust could create a user of any name; denials speak to its users too."""
+    admin = Rule("named", PLACE, users=frozenset({"ana.ruiz"}), grant=(RoleTerm("workspace_role", "admin"),))
+    everyone = Rule("all", PLACE, grant=(RoleTerm("workspace_role", "admin"),))
+    for rule in (admin, everyone):
+        for connection, roles in (("okta", ["admin"]), ("entra", [])):
+            trusting = replace(mapping(rule), connections=frozenset({"okta"}))
+            resolution = Case(LBX, trusting, replace(ana(), connection=connection), ()).resolve()
+            assert [role.role for role in resolution.roles] == roles
+    hand = ManualAssignment("m", ana().id, mapping().workspace, "project_role", "p1", "labeler", "mia", NOON)
+    deny = replace(mapping(replace(everyone, grant=(), deny_all=True)), connections=frozenset({"okta"}))
+    resolution = Case(LBX, deny, replace(ana(), connection="entra"), (), (hand,)).resolve()
+    assert [lost.reason for lost in resolution.lost] == [Reason.DENIED]
+
+
 # --- provenance and determinism --------------------------------------------------------------------------------------
 
 

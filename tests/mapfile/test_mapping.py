@@ -320,8 +320,9 @@ def test_a_warning_does_not_refuse_the_set() -> None:
 
 
 def test_the_organization_s_only_connection_needs_no_word() -> None:
-    """With one connection `connections` may be left out; None then stands for it."""
-    assert _set({"a.yaml": HEAD + "rules: []\n"}, ["okta"]).mappings[0].connections is None
+    """With one connection `connections` may be left out; it is then meant by name, not whichever comes later."""
+    assert _set({"a.yaml": HEAD + "rules: []\n"}, ["okta"]).mappings[0].connections == frozenset({"okta"})
+    assert _set({"a.yaml": HEAD + "rules: []\n"}, []).mappings[0].connections == frozenset()
 
 
 def test_no_files_are_an_empty_set() -> None:

@@ -224,11 +224,12 @@ def test_revisions_count_from_one_and_keep_their_files(world: World) -> None:
     def work(unit: Unit) -> tuple[Revision, Revision]:
         revisions = unit.revisions(world.organization)
         assert (revisions.active(), revisions.active_number(), revisions.next_number()) == (None, 0, 1)
-        first = revisions.add(files, "d1", actor="ops", reason="", now=NOW)
-        return first, revisions.add({}, "d2", actor="ops", reason="rollback", now=LATER)
+        first = revisions.add(files, "d1", connections=["okta"], actor="ops", reason="", now=NOW)
+        return first, revisions.add({}, "d2", connections=[], actor="ops", reason="rollback", now=LATER)
 
     first, second = world.store.transact(work)
-    assert (first.number, second) == (1, Revision(2, "d2", LATER, "ops", "rollback"))
+    assert (first.number, second) == (1, Revision(2, "d2", (), LATER, "ops", "rollback"))
+    assert first.connections == ("okta",)
     with world.store.read() as unit:
         revisions = unit.revisions(world.organization)
         assert revisions.active() == second
@@ -240,7 +241,9 @@ def test_revisions_count_from_one_and_keep_their_files(world: World) -> None:
         assert unit.revisions(other.organization).active_number() == 0
     with pytest.raises(Invalid, match="holds a character that cannot be stored"):
         world.store.transact(
-            lambda unit: unit.revisions(world.organization).add({"a": "\0"}, "d", actor="", reason="", now=NOW)
+            lambda unit: unit.revisions(world.organization).add(
+                {"a": "\0"}, "d", connections=[], actor="", reason="", now=NOW
+            )
         )
 
 

@@ -130,7 +130,7 @@ def test_an_apply_waits_for_changes_and_changes_wait_for_it(world: World) -> Non
     def add(number: int) -> None:
         world.store.transact(
             lambda unit: unit.revisions(world.organization).add(
-                {"a.yaml": str(number)}, str(number), actor="ops", reason="", now=NOW
+                {"a.yaml": str(number)}, str(number), connections=[], actor="ops", reason="", now=NOW
             )
         )
 

@@ -61,6 +61,7 @@ class _Candidate:
     files: Mapping[str, str]
     mappings: MappingSet
     diagnostics: tuple[Diagnostic, ...]
+    connections: Sequence[str]
 
 
 class Planning:
@@ -96,7 +97,8 @@ class Planning:
             mappings, diagnostics = read_mappings(files, connections)
             if mappings is None:
                 raise MappingRefused(diagnostics)
-            return self._apply(unit, operator, organization_id, _Candidate(files, mappings, diagnostics), force_reason)
+            candidate = _Candidate(files, mappings, diagnostics, connections)
+            return self._apply(unit, operator, organization_id, candidate, force_reason)
 
         return self._store.transact(work)
 
@@ -106,14 +108,21 @@ class Planning:
         now = self._clock()
         active = self._rulebooks.current(unit, organization_id)
         mappings, revisions = candidate.mappings, unit.revisions(organization_id)
-        if dict(active.files) == dict(candidate.files):
+        rulebook = compile_rulebook(revisions.next_number(), mappings, candidate.files)
+        if rulebook.digest == active.digest or not (candidate.files or active.files):
             plan = Plan(active.revision, mappings.digest, ())
             return Applied(active.revision, False, plan, candidate.diagnostics)
-        rulebook = compile_rulebook(revisions.next_number(), mappings, candidate.files)
         plan, trips = self._plan(unit, organization_id, active, rulebook, mappings, now)
         if trips and not force_reason:
             raise GuardTripped(trips)
-        revisions.add(candidate.files, mappings.digest, actor=operator.actor, reason=force_reason, now=now)
+        revisions.add(
+            candidate.files,
+            rulebook.digest,
+            connections=candidate.connections,
+            actor=operator.actor,
+            reason=force_reason,
+            now=now,
+        )
         applied = Applied(rulebook.revision, True, plan, candidate.diagnostics, trips)
         _audit_apply(unit, organization_id, operator, applied, force_reason, now)
         cause = Cause(operator.actor, operator.request_id, f"revision {rulebook.revision} applied")

@@ -24,6 +24,7 @@ from rolebridge.core.directory import (
     MemberAction,
     MembershipSource,
     MemberStep,
+    User,
     UserDraft,
 )
 from rolebridge.core.errors import NotFound, UnknownMembers, VersionMismatch
@@ -57,7 +58,7 @@ class Provisioning:
             change = self._begin(unit, caller)
             user = change.directory.insert_user(caller.connection_id, draft, str(uuid4()), change.now)
             change.audit("user.created", user.id, None, user.body)
-            if user.active and change.rulebook.concerns_user(user.user_name.casefold()):
+            if user.active and change.rulebook.concerns_user(_core_user(caller, user)):
                 change.recompute([user.id], f"user `{user.user_name}` created")
             return self._user_answer(unit, caller, user.id)
 
@@ -92,8 +93,10 @@ class Provisioning:
 
         def work(unit: Unit) -> None:
             change = self._begin(unit, caller)
-            old = change.user(user_id, if_match)
+            old = _found("user", user_id, change.directory.user_to_delete(caller.connection_id, user_id))
+            _check_version(old.version, if_match)
             change.directory.delete_user(old, change.now)
+            change.end_assignments(user_id, "the user was deleted")
             change.audit("user.deleted", user_id, old.body, None)
             change.recompute([user_id], f"user `{old.user_name}` deleted")
 
@@ -264,16 +267,22 @@ class _DirectoryChange:
         return moved
 
     def affected(self, old: StoredGroup, new: StoredGroup, moved: _Moved) -> Iterable[str]:
-        """Return whose grants may differ: everyone in a group that rules now read differently, else who moved."""
+        """Return whose grants may differ: who moved, or everyone in a renamed group, whose name their grants tell."""
         before, after = _core_group(self.caller, old), _core_group(self.caller, new)
-        if before != after and self.rulebook.tells_apart(before, after):
-            return [*self.directory.member_ids(new.id), *moved.removed]
-        return moved.users if self.rulebook.concerns(after) else ()
+        if not (self.rulebook.concerns(before) or self.rulebook.concerns(after)):
+            return ()
+        return moved.users if before == after else [*self.directory.member_ids(new.id), *moved.removed]
 
     def recompute(self, user_ids: Iterable[str], text: str) -> None:
         """Resolve users again because of what `text` says."""
         cause = Cause(self.caller.actor, self.caller.request_id, text)
         recompute(self.unit, self.caller.organization_id, self.rulebook, user_ids, cause, self.now)
+
+    def end_assignments(self, user_id: str, reason: str) -> None:
+        """End what was given to a user by hand."""
+        granted = self.unit.grants(self.caller.organization_id)
+        for record in granted.manual_of_users([user_id])[user_id]:
+            granted.end_manual(record.id, actor=self.caller.actor, reason=reason, now=self.now)
 
     def audit(self, kind: str, subject_id: str, before: str | None, after: str | None) -> None:
         """Record what happened to a user or group; `kind` begins with which of the two it is."""
@@ -319,6 +328,10 @@ def _found(kind: str, name: str, resource: _T | None) -> _T:
 def _check_version(current: int, if_match: int | None) -> None:
     if if_match is not None and if_match != current:
         raise VersionMismatch(current)
+
+
+def _core_user(caller: Caller, user: StoredUser) -> User:
+    return User(user.id, user.user_name, user.active, caller.connection_name, user.resource())
 
 
 def _core_group(caller: Caller, group: StoredGroup) -> Group:

@@ -6,18 +6,24 @@ never decides by a mapping that another process has replaced.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from rolebridge.core.catalogue import Catalogue
 from rolebridge.core.diagnostics import Diagnostic, has_errors
-from rolebridge.core.directory import Group
+from rolebridge.core.directory import Group, User
 from rolebridge.core.mapping import MappingSet
 from rolebridge.core.program import Program
 from rolebridge.core.schemas import USER_TABLE
 from rolebridge.mapfile.catalogue import shipped_catalogues
 from rolebridge.mapfile.mapping import load_mapping_set
-from rolebridge.store.unit import Unit
+
+if TYPE_CHECKING:  # an offline check of mapping files has no use for a database, nor the half second to load one
+    from rolebridge.store.records import Revision
+    from rolebridge.store.unit import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,8 @@ class Rulebook:
     revision: int = 0
     programs: tuple[Program, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
+    """What the revision is bound to: the files, the catalogues that they were read with, and whom they trust."""
 
     def program(self, workspace: str) -> Program | None:
         """Return the program of a workspace, or None when no mapping speaks of it."""
@@ -36,18 +44,9 @@ class Rulebook:
         """Return whether entering or leaving `group` can change anyone's grants."""
         return any(program.concerns(group) for program in self.programs)
 
-    def tells_apart(self, group: Group, renamed: Group) -> bool:
-        """Return whether any rule says something else to the members of `renamed` than to those of `group`."""
-        return any(
-            program.reads_groups or program.for_group(group) != program.for_group(renamed) for program in self.programs
-        )
-
-    def concerns_user(self, user_key: str) -> bool:
-        """Return whether a user without any membership can hold something: named, held outside, or like everyone."""
-        return any(
-            program.for_everyone or program.for_user(user_key) or user_key in program.outside
-            for program in self.programs
-        )
+    def concerns_user(self, user: User) -> bool:
+        """Return whether the user can hold something without any membership: named, held outside, or like everyone."""
+        return any(program.for_user(user) or program.holds_outside(user) for program in self.programs)
 
     @property
     def reads_attributes(self) -> bool:
@@ -70,7 +69,16 @@ def compile_rulebook(revision: int, mappings: MappingSet, files: Mapping[str, st
     """Return the compiled form of a checked mapping set."""
     catalogues: Mapping[str, Catalogue] = shipped_catalogues()
     programs = tuple(Program(catalogues[mapping.platform], mapping) for mapping in mappings.mappings)
-    return Rulebook(revision, programs, files)
+    return Rulebook(revision, programs, files, _digest(mappings, catalogues))
+
+
+def _digest(mappings: MappingSet, catalogues: Mapping[str, Catalogue]) -> str:
+    """Return SHA-256 (hexadecimal) over whatever decides what the files mean."""
+    parts = [
+        [mapping.workspace, catalogues[mapping.platform].digest, sorted(mapping.connections or ())]
+        for mapping in mappings.mappings
+    ]
+    return hashlib.sha256(json.dumps([mappings.digest, parts]).encode()).hexdigest()
 
 
 class Rulebooks:
@@ -90,13 +98,16 @@ class Rulebooks:
         kept = self._kept.get(organization_id)
         if kept is not None and kept.revision == number:
             return kept
-        book = Rulebook()
-        if number:
-            files = revisions.files(number)
-            mappings, diagnostics = read_mappings(files, None)
-            if mappings is None:
-                problems = "; ".join(f"{found.place}: {found.detail}" for found in diagnostics)
-                raise RuntimeError(f"revision {number} does not read any more: {problems}")
-            book = compile_rulebook(number, mappings, files)
+        revision = revisions.revision(number)
+        book = Rulebook() if revision is None else _read_back(revision, revisions.files(number))
         self._kept[organization_id] = book
         return book
+
+
+def _read_back(revision: Revision, files: Mapping[str, str]) -> Rulebook:
+    """Return a stored revision's rulebook, under the digest with which it was applied."""
+    mappings, diagnostics = read_mappings(files, revision.connections)
+    if mappings is None:
+        problems = "; ".join(f"{found.place}: {found.detail}" for found in diagnostics)
+        raise RuntimeError(f"revision {revision.number} does not read any more: {problems}")
+    return replace(compile_rulebook(revision.number, mappings, files), digest=revision.digest)

@@ -191,7 +191,7 @@ class Catalogue:
     project_word: str = "project"
     """What the platform calls a project, for messages."""
     digest: str = field(default="", compare=False)
-    """SHA-256 of the file, hexadecimal: part of what a plan is bound to."""
+    """SHA-256 of the file, hexadecimal: part of what a revision is bound to."""
 
     def role(self, slot: str, role: str) -> Role:
         """Return the role `role` of `slot`; KeyError when the catalogue has no such slot or role."""

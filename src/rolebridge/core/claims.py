@@ -74,12 +74,12 @@ class _Hearing:
         for membership in self.subject.memberships:
             for speech in program.for_group(membership.group):
                 self._hear(speech, membership)
-        for speech in (*program.for_user(user.user_key), *program.for_everyone):
+        for speech in program.for_user(user):
             self._hear(speech, None)
         for record in manual:
             if record.workspace == program.workspace:
                 self._gather_manual(record)
-        for outside in program.outside.get(user.user_key, ()):
+        for outside in program.holds_outside(user):
             held = Assignment(outside.slot, None, outside.role, Source.OUTSIDE, place=outside.place)
             self.claims.standing.append(held)
 
@@ -94,11 +94,12 @@ class _Hearing:
             self._lose(claims, Reason.CONDITION_FALSE, rule.when.why_false(self.subject.resource) or rule.when.text)
             return
         starts, ends, missing = self._period(rule)
-        if missing:
+        if missing and not rule.denies:
             self._lose(claims, Reason.NO_DATE, f"{missing} is absent")
             return
         if not self._in_force(starts, ends, claims):
             return
+        # A denial must not fail open: one whose day is absent holds.
         self.claims.denials.extend((denial, rule) for denial in speech.denials)
         self.claims.standing.extend(claims)
 

@@ -12,13 +12,14 @@ from rolebridge.core.assignment import (
     EffectiveRole,
     Finding,
     Lock,
-    LockKind,
     Lost,
     ManualAssignment,
     Resolution,
+    Source,
 )
 from rolebridge.core.diagnostics import Place
 from rolebridge.core.directory import Group, Membership, User
+from rolebridge.core.mapping import WorkspaceMapping
 from rolebridge.core.program import Program
 from rolebridge.core.resolver import lock_at, resolve
 
@@ -28,6 +29,8 @@ class ReleaseKind(StrEnum):
 
     LEAVE_GROUP = "leave_group"
     CHANGE_RULE = "change_rule"
+    UNASSIGN = "unassign"
+    CHANGE_DEFAULT = "change_default"
     CHANGE_ON_PLATFORM = "change_on_platform"
 
 
@@ -89,10 +92,23 @@ class Case:
 
     def without_rule(self, rule_id: str) -> Case:
         """Return the case in which the mapping lacks the rule."""
-        mapping = self.program.mapping
-        kept = tuple(rule for rule in mapping.rules if rule.id != rule_id)
-        program = Program(self.program.catalogue, replace(mapping, rules=kept), self.program.projects)
-        return replace(self, program=program)
+        rules = self.program.mapping.rules
+        return self._under(replace(self.program.mapping, rules=tuple(rule for rule in rules if rule.id != rule_id)))
+
+    def without_manual(self, ids: frozenset[str]) -> Case:
+        """Return the case in which those assignments by hand have ended."""
+        return replace(self, manual=tuple(record for record in self.manual if record.id not in ids))
+
+    def without_outside(self) -> Case:
+        """Return the case in which nothing is held on the platform itself."""
+        return self._under(replace(self.program.mapping, outside=()))
+
+    def without_defaults(self) -> Case:
+        """Return the case in which the mapping has no defaults."""
+        return self._under(replace(self.program.mapping, defaults=()))
+
+    def _under(self, mapping: WorkspaceMapping) -> Case:
+        return replace(self, program=Program(self.program.catalogue, mapping, self.program.projects))
 
 
 def explain(case: Case, project: str | None) -> Explanation:
@@ -132,9 +148,15 @@ def releases(case: Case, lock: Lock) -> tuple[Release, ...]:
 
     Each way is taken alone: someone whom two groups make reviewer stays reviewer on leaving one, and is told so.
     """
-    if lock.kind is LockKind.OUTSIDE:
-        return (Release(ReleaseKind.CHANGE_ON_PLATFORM, (lock.role,)),)
     ways: list[Release] = []
+    sources = {winner.source for winner in lock.by}
+    if Source.OUTSIDE in sources:
+        ways.append(Release(ReleaseKind.CHANGE_ON_PLATFORM, _held(case.without_outside(), lock)))
+    if Source.MANUAL in sources:
+        by_hand = frozenset(winner.manual.id for winner in lock.by if winner.manual is not None)
+        ways.append(Release(ReleaseKind.UNASSIGN, _held(case.without_manual(by_hand), lock)))
+    if Source.DEFAULT in sources:
+        ways.append(Release(ReleaseKind.CHANGE_DEFAULT, _held(case.without_defaults(), lock)))
     groups = {winner.group.id: winner.group for winner in lock.by if winner.group is not None}
     for group in groups.values():
         then = _held(case.without_group(group), lock)

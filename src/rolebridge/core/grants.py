@@ -32,7 +32,7 @@ class Grant:
     `project` is "" for the workspace. `lock`, `reach` and `override` are the values of `LockKind`, `Reach` and
     `ProjectOverride` ("" for no lock). `held_since` is set while a guard rail keeps a revocation from taking effect.
     `revision` is the mapping revision that made the grant what it is; later ones that change nothing leave it.
-    `because` is JSON: the winners (or the claims in conflict), each with rule, group, since and connection, or with who
+    `because` is JSON: the winners (or the claims in conflict, with their roles), each with rule, group, since and connection, or with who
     gave it by hand; for a blocked one also `needs`.
     """
 
@@ -106,7 +106,7 @@ def _blocked(resolution: Resolution, revision: int) -> Iterator[Grant]:
 
 def _in_conflict(resolution: Resolution, revision: int) -> Iterator[Grant]:
     for conflict in resolution.conflicts:
-        because = _json({"claims": [_provenance(claim) for claim in conflict.claims]})
+        because = _json({"claims": [{"role": claim.role, **_provenance(claim)} for claim in conflict.claims]})
         for claim in conflict.claims:
             yield _not_in_force(resolution, claim, GrantState.CONFLICT, revision, because)
 

@@ -341,7 +341,7 @@ class WorkspaceMapping:
     platform: str
     place: Place
     connections: frozenset[str] | None = None
-    """The connections whose groups the file trusts; None means the organization's only one."""
+    """The connections whose users and groups the file trusts; None when it was checked without knowing them."""
     projects: Mapping[str, Project] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     defaults: tuple[tuple[str, str], ...] = ()

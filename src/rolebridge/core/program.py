@@ -7,11 +7,11 @@ change touches only the users whose groups a rule names.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rolebridge.core.catalogue import Catalogue, Level, Slot
-from rolebridge.core.directory import Group
+from rolebridge.core.directory import Group, User
 from rolebridge.core.mapping import (
     AccountRule,
     DateFrom,
@@ -108,13 +108,13 @@ class Program:
         self.workspace_slots = _in_order_of_need(self.catalogue, Level.WORKSPACE)
         self.project_slots = _in_order_of_need(self.catalogue, Level.PROJECT)
         self.defaults = dict(mapping.defaults)
-        self.outside: dict[str, list[OutsideRole]] = defaultdict(list)
+        self._outside: dict[str, list[OutsideRole]] = defaultdict(list)
         for outside in mapping.outside:
             for user_key in outside.users:
-                self.outside[user_key].append(outside)
+                self._outside[user_key].append(outside)
         self._index = _Index()
         self._for_users: dict[str, list[Speech]] = defaultdict(list)
-        self.for_everyone: tuple[Speech, ...] = ()
+        self._for_everyone: tuple[Speech, ...] = ()
         self._compile_rules(mapping.rules)
         self.condition_attributes = _attributes_read(mapping.rules, mapping.accounts)
         self._matched: dict[Group, tuple[Speech, ...]] = {}
@@ -129,7 +129,7 @@ class Program:
                     self._for_users[user_key].append(speech)
                 if rule.names_nobody:
                     everyone.append(speech)
-        self.for_everyone = tuple(everyone)
+        self._for_everyone = tuple(everyone)
 
     @property
     def workspace(self) -> str:
@@ -141,9 +141,9 @@ class Program:
         """Return whether a condition looks at the user's groups, so that any membership may matter."""
         return "groups" in self.condition_attributes
 
-    def trusts(self, group: Group) -> bool:
-        """Return whether the mapping listens to the connection that sent `group`."""
-        return self.mapping.connections is None or group.connection in self.mapping.connections
+    def trusts(self, sent: Group | User) -> bool:
+        """Return whether the mapping listens to the connection that sent the group or user."""
+        return self.mapping.connections is None or sent.connection in self.mapping.connections
 
     def for_group(self, group: Group) -> tuple[Speech, ...]:
         """Return what rules say to the members of `group`; remembered, since a group has many members."""
@@ -154,9 +154,17 @@ class Program:
             found = self._matched[group] = self._match(group) if self.trusts(group) else ()
         return found
 
-    def for_user(self, user_key: str) -> tuple[Speech, ...]:
-        """Return what rules say to the user of that casefolded name, by name."""
-        return tuple(self._for_users.get(user_key, ()))
+    def for_user(self, user: User) -> tuple[Speech, ...]:
+        """Return what rules say to the user without a group: by name, and to everyone.
+
+        A connection that the mapping does not trust could create a user of any name: to its users only denials speak.
+        """
+        speeches = (*self._for_users.get(user.user_key, ()), *self._for_everyone)
+        return speeches if self.trusts(user) else tuple(speech for speech in speeches if speech.rule.denies)
+
+    def holds_outside(self, user: User) -> Sequence[OutsideRole]:
+        """Return the roles that the mapping says the user holds on the platform itself."""
+        return self._outside.get(user.user_key, ()) if self.trusts(user) else ()
 
     def concerns(self, group: Group) -> bool:
         """Return whether entering or leaving `group` can change anything in this workspace."""

@@ -117,7 +117,8 @@ class WorkspaceReader:
                 detail = f"the organization has {len(known)} connections: whose groups does the file trust?"
                 help_ = f"add `connections: [{listed}]` and leave out what is not meant"
                 self._sink.add("connections-missing", table, detail, help_=help_)
-            return None
+            # The only connection there is now, by name: one that is added later is not meant.
+            return known
         texts = reading.read_texts(node, "`connections`", self._sink)
         for text in texts:
             if known is not None and text.text not in known:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -16,7 +17,8 @@ from rolebridge.store.scope import Scope
 from rolebridge.store.statements import Statement, given, insert_into, storable
 from rolebridge.store.tables import revision_files, revisions
 
-_COLUMNS: Final = (revisions.c.number, revisions.c.digest, revisions.c.created, revisions.c.actor, revisions.c.reason)
+_NAMES: Final = ("number", "digest", "connections", "created", "actor", "reason")
+_COLUMNS: Final = tuple(revisions.c[name] for name in _NAMES)
 
 INSERT: Final = Statement(lambda db: insert_into(db, revisions))
 INSERT_FILE: Final = Statement(lambda db: insert_into(db, revision_files))
@@ -84,19 +86,28 @@ class Revisions(Scope):
         """Return a revision's files: name → text. Empty for a number that there is not."""
         return dict(self._link.all(FILES, organization_id=self._organization_id, number=number))
 
-    def add(self, files: Mapping[str, str], digest: str, *, actor: str, reason: str, now: datetime) -> Revision:
+    def add(
+        self,
+        files: Mapping[str, str],
+        digest: str,
+        *,
+        connections: Sequence[str],
+        actor: str,
+        reason: str,
+        now: datetime,
+    ) -> Revision:
         """Put a new revision in force. Takes the organization's exclusive lock. Raises `Invalid`."""
         if not all(map(storable, (reason, *files, *files.values()))):
             raise Invalid("a mapping file or the reason holds a character that cannot be stored", "files")
         self.lock_organization(exclusive=True)
-        row = (self.next_number(), digest, stamp(now), actor, reason)
-        named = dict(zip(("number", "digest", "created", "actor", "reason"), row, strict=True))
-        self._link.run(INSERT, organization_id=self._organization_id, **named)
+        known = json.dumps(sorted(connections), ensure_ascii=False)
+        row = (self.next_number(), digest, known, stamp(now), actor, reason)
+        self._link.run(INSERT, organization_id=self._organization_id, **dict(zip(_NAMES, row, strict=True)))
         scope = {"organization_id": self._organization_id, "number": row[0]}
         self._link.run_many(INSERT_FILE, ({**scope, "name": name, "content": text} for name, text in files.items()))
         return _revision(row)
 
 
 def _revision(row: Row) -> Revision:
-    number, digest, created, actor, reason = row
-    return Revision(number, digest, moment(created), actor, reason)
+    number, digest, connections, created, actor, reason = row
+    return Revision(number, digest, tuple(json.loads(connections)), moment(created), actor, reason)

@@ -200,8 +200,12 @@ def _way(explained: Explained, locked: LockedSlot, release: Release) -> tuple[st
                 f"edit rule {release.rule} ({release.place})",
                 f"without it {_then(catalogue, locked.lock, release)}{more}",
             )
+        case ReleaseKind.UNASSIGN:
+            return "end the assignment by hand", _then(catalogue, locked.lock, release)
+        case ReleaseKind.CHANGE_DEFAULT:
+            return "change the default in the mapping", f"without it {_then(catalogue, locked.lock, release)}"
         case _:
-            return f"change it on {catalogue.name} itself", "Rolebridge only reports it"
+            return f"change it on {catalogue.name} itself", _then(catalogue, locked.lock, release)
 
 
 def _then(catalogue: Catalogue, lock: Lock, release: Release) -> str:

@@ -343,6 +343,7 @@ def upgrade() -> None:
         _text("created"),
         _text("last_modified"),
         _text("body"),
+        _text("folded", null=True),
         sa.ForeignKeyConstraint(
             ["organization_id", "connection_id"],
             ["connections.organization_id", "connections.id"],
@@ -409,6 +410,7 @@ def upgrade() -> None:
         _text("created"),
         _text("last_modified"),
         _text("body"),
+        _text("folded", null=True),
         sa.ForeignKeyConstraint(
             ["organization_id", "connection_id"],
             ["connections.organization_id", "connections.id"],
