@@ -308,11 +308,9 @@ def test_deleting_people_while_their_group_changes_makes_nobody_wait(world: Worl
     started = monotonic()
     with ThreadPoolExecutor(2) as pool:
         for person in people:
-            pair = [
-                pool.submit(world.change, group, remove(person)),
-                pool.submit(world.provisioning.delete_user, world.okta, person),
-            ]
-            for task in pair:
-                task.result()
+            change = pool.submit(world.change, group, remove(person))
+            deletion = pool.submit(world.provisioning.delete_user, world.okta, person)
+            change.result()
+            deletion.result()
     assert monotonic() - started < 8  # PostgreSQL looks for a deadlock after a second: twelve would take twelve
     assert world.differing() == []

@@ -32,8 +32,8 @@ class Grant:
     `project` is "" for the workspace. `lock`, `reach` and `override` are the values of `LockKind`, `Reach` and
     `ProjectOverride` ("" for no lock). `held_since` is set while a guard rail keeps a revocation from taking effect.
     `revision` is the mapping revision that made the grant what it is; later ones that change nothing leave it.
-    `because` is JSON: the winners (or the claims in conflict, with their roles), each with rule, group, since and connection, or with who
-    gave it by hand; for a blocked one also `needs`.
+    `because` is JSON: the winners (or the claims in conflict, with their roles), each with rule, group, since and
+    connection, or with who gave it by hand; for a blocked one also `needs`.
     """
 
     user_id: str
