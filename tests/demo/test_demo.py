@@ -105,6 +105,16 @@ def test_one_lock_is_explained(told: str) -> None:
     assert "lbx-cityscapes-reviewers" in line(told, "1.", "remove")
 
 
+def test_it_is_the_same_on_postgresql(tmp_path: Path, postgres_database: str, told: str) -> None:
+    """Another database is used when one is named, with the same outcome, and the sample stays in it."""
+    document = json.loads(run(tmp_path, "demo", "--database-url", postgres_database, "--json").stdout)
+    totals = document["totals"]
+    assert line(told, f"{totals['people']} people, {totals['grants']} grants, {totals['blocked']} blocked")
+    assert document["example"]["user"]["user_name"] == "ana.ruiz@acme.example"
+    second = json.loads(run(tmp_path, "demo", "--database-url", postgres_database, "--json").stdout)
+    assert (second["totals"], second["new_revision"], second["changes_later"]) == (totals, False, [])
+
+
 def test_mapping_files_with_errors_are_told_with_their_places(tmp_path: Path) -> None:
     """Another folder of mapping files is applied instead, or refused as `apply` would."""
     folder = tmp_path / "mine"
