@@ -71,6 +71,8 @@ class Settings:
     workers: int
     max_body_bytes: int
     request_timeout: float
+    request_log_days: int
+    request_log_rows: int
 
     def __repr__(self) -> str:
         shown = {field.name: repr(getattr(self, field.name)) for field in fields(self)}
@@ -400,6 +402,18 @@ SETTINGS: tuple[Setting, ...] = (
         "Seconds a request may take to arrive, to wait for the database's writer, or to take the next block "
         "of its answer (1 to 600).",
         _seconds(1, 600),
+    ),
+    Setting(
+        "request_log_days",
+        "14",
+        "Days for which the request log is kept (0 to 365); 0 logs no request.",
+        _whole_number(0, 365),
+    ),
+    Setting(
+        "request_log_rows",
+        "100000",
+        "Requests of each connection that the request log keeps at most (1000 to 10000000).",
+        _whole_number(1_000, 10_000_000),
     ),
 )
 

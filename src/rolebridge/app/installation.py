@@ -13,6 +13,7 @@ from rolebridge.bridge.credentials import Hasher, NewSecret
 from rolebridge.bridge.explaining import Explaining
 from rolebridge.bridge.planning import Planning
 from rolebridge.bridge.provisioning import Provisioning
+from rolebridge.bridge.request_log import RequestLog, Retention
 from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.settings import Settings, SettingsError
 from rolebridge.store.engine import Store
@@ -40,6 +41,7 @@ class Installation:
     access: Access
     provisioning: Provisioning
     authenticator: Authenticator
+    request_log: RequestLog
 
     @property
     def scim_base_url(self) -> str:
@@ -49,6 +51,7 @@ class Installation:
     def close(self) -> None:
         """Write what is still to be written and close the database."""
         self.authenticator.uses.flush()
+        self.request_log.close()
         self.store.close()
 
 
@@ -70,6 +73,7 @@ def open_installation(settings: Settings, *, clock: Callable[[], datetime] = utc
         access=Access(store, rulebooks, clock),
         provisioning=Provisioning(store, rulebooks, clock, scim_base_url(settings)),
         authenticator=Authenticator(store, hasher, clock),
+        request_log=RequestLog(store, clock, Retention(settings.request_log_days, settings.request_log_rows)),
     )
 
 

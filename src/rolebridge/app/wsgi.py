@@ -8,22 +8,28 @@ are problem documents (RFC 9457).
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from functools import partial
 from typing import Final
-from uuid import uuid4
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from rolebridge.app.installation import SCIM_PATH, Installation, open_installation
 from rolebridge.core.errors import Unavailable
 from rolebridge.scim.errors import ScimError
-from rolebridge.scim.handlers import SCIM_TYPE, ScimFace, log_exchange
+from rolebridge.scim.exchanges import Exchange, Observer, log_refusal
+from rolebridge.scim.handlers import SCIM_TYPE, ScimFace
 from rolebridge.scim.routes import scim_blueprint
 from rolebridge.settings import ServingSettings
-from rolebridge.web.asgi import Headers, problem
+from rolebridge.store.request_log import LoggedRequest
+from rolebridge.web.asgi import Headers, Served, problem
+from rolebridge.web.requests import Request, new_request_id
+from rolebridge.web.requests import Response as Answer
 
 logger = logging.getLogger("rolebridge.app")
 
+_OBSERVER: Final = "rolebridge-observer"
 REQUEST_ID: Final = "X-Request-Id"
 """The answer's header that names the request, as log and audit do."""
 
@@ -42,22 +48,48 @@ def create_app(installation: Installation) -> Flask:
     app.register_error_handler(Unavailable, _unavailable)
     app.register_error_handler(Exception, _failed)
     app.add_url_rule("/healthz", "healthz", _healthz)
-    scim = ScimFace(installation.provisioning, log_exchange)
+    observe = _observer(installation)
+    app.extensions[_OBSERVER] = observe
+    scim = ScimFace(installation.provisioning, observe, installation.clock)
     app.register_blueprint(scim_blueprint(scim, installation.authenticator, _request_id), url_prefix=SCIM_PATH)
     return app
 
 
-def serving_application(settings: ServingSettings) -> Flask:
+def serving_application(settings: ServingSettings) -> Served:
     """Return the application of one worker process: its log goes to the standard error, its store is its own."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    return create_app(open_installation(settings))
+    installation = open_installation(settings)
+    observe = _observer(installation)
+    return Served(create_app(installation), partial(_note_refusal, observe), installation.close)
+
+
+def _observer(installation: Installation) -> Observer:
+    """Return who is told of every request of the SCIM door: the request log, and of refusals the process's too."""
+    note = installation.request_log.note
+
+    def observe(row: LoggedRequest) -> None:
+        note(row)
+        log_refusal(row)
+
+    return observe
+
+
+def _note_refusal(observe: Observer, refused: Request, status: int, detail: str) -> None:
+    """Tell of a request to the SCIM door that was refused in front of it: its body was too large, late, or broken."""
+    if _is_scim(refused.path):
+        below = replace(refused, path=refused.path[len(SCIM_PATH) :])
+        observe(Exchange.begin(below, None).end(Answer(status), ScimError(status, None, detail)))
 
 
 def error_body(status: int, detail: str, path: str) -> tuple[Headers, bytes]:
     """Return the headers and body with which a request to `path` is refused, in the form of the face there."""
-    if path == SCIM_PATH or path.startswith(SCIM_PATH + "/"):
+    if _is_scim(path):
         return [("Content-Type", SCIM_TYPE)], ScimError(status, None, detail).body()
     return problem(status, detail, path)
+
+
+def _is_scim(path: str) -> bool:
+    return path == SCIM_PATH or path.startswith(SCIM_PATH + "/")
 
 
 def _healthz() -> Response:
@@ -66,7 +98,7 @@ def _healthz() -> Response:
 
 
 def _begin() -> None:
-    g.request_id = uuid4().hex
+    g.request_id = new_request_id()
 
 
 def _request_id() -> str:
@@ -81,7 +113,9 @@ def _finish(response: Response) -> Response:
 
 def _refused(error: HTTPException) -> Response:
     """Answer what Flask itself refuses: an unknown path, a method that is not there, a body that is too large."""
-    response = _error(error.code or 500, error.description or error.name)
+    status, detail = error.code or 500, error.description or error.name
+    _tell(status, detail)
+    response = _error(status, detail)
     for name, value in error.get_headers():
         if name.lower() != "content-type":
             response.headers[name] = value
@@ -90,9 +124,18 @@ def _refused(error: HTTPException) -> Response:
 
 def _unavailable(error: Unavailable) -> Response:
     """Answer what a face did not expect to meet: a database that cannot take the work now."""
+    _tell(503, str(error))
     response = _error(503, str(error))
     response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def _tell(status: int, detail: str) -> None:
+    """Log what is refused in front of the SCIM door; behind it, the door does that itself."""
+    observe: Observer = current_app.extensions[_OBSERVER]
+    agent = {"user-agent": request.headers.get("User-Agent", "")}
+    asked = Request(request.method, request.path, (), agent, b"", g.request_id, request.remote_addr or "")
+    _note_refusal(observe, asked, status, detail)
 
 
 def _failed(error: Exception) -> Response:

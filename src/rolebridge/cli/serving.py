@@ -27,7 +27,7 @@ from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]  # the compiled class, documented nowhere else
 from granian.server.mp import MPServer
 
-from rolebridge.web.asgi import ErrorBody, Limits, WSGIAdapter, problem
+from rolebridge.web.asgi import ErrorBody, Limits, Served, WSGIAdapter, problem
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
@@ -67,7 +67,7 @@ class Processes:
 
 
 def run(
-    make_application: Callable[[], WSGIApplication],
+    make_application: Callable[[], Served | WSGIApplication],
     address: Address | None = None,
     processes: Processes | None = None,
     limits: Limits | None = None,
@@ -77,8 +77,8 @@ def run(
     """Serve until SIGTERM or SIGINT, then let running requests finish.
 
     `make_application` is called in each worker, which is a fresh interpreter: it and `error_body` must be
-    importable by name (or partials of such), and it sets up logging and opens the store. `announce` is told the
-    URL as soon as connections are accepted. A worker that dies is replaced.
+    importable by name (or partials of such), and it sets up logging and opens the store; what it made is closed when
+    the worker stops. `announce` is told the URL as soon as connections are accepted. A worker that dies is replaced.
 
     Raises OSError when the address cannot be listened on, SystemExit(1) when the application cannot be made or
     workers keep dying.
@@ -194,23 +194,35 @@ def _work(*arguments: Any) -> None:
     aborts the process.
     """
     MPServer._spawn_asgi_worker(*arguments)  # noqa: SLF001 - what `serve` would have called
+    for close in _closing:
+        try:
+            close()
+        except Exception:  # the worker ends in any case; the log is the only one left to be told
+            logger.exception("a worker could not close its application")
     logging.shutdown()
     sys.stdout.flush()
     os._exit(0)
 
 
+_closing: list[Callable[[], None]] = []
+"""What this worker closes when it stops; an ASGI lifespan would ask for the same, and granian is told of none."""
+
+
 def _load(
-    make_application: Callable[[], WSGIApplication], limits: Limits, error_body: ErrorBody, ready: Event
+    make_application: Callable[[], Served | WSGIApplication], limits: Limits, error_body: ErrorBody, ready: Event
 ) -> WSGIAdapter:
     """Make the application of this worker, which stops when the supervisor is gone, however it went."""
     supervisor = multiprocessing.parent_process()
     assert supervisor is not None
     threading.Thread(target=_stop_with, args=(supervisor.sentinel,), daemon=True).start()
     try:
-        adapter = WSGIAdapter(make_application(), limits, error_body)
+        made = make_application()
     except Exception:  # whatever it is, the log tells it and the process ends
         logger.exception("a worker cannot start")
         sys.exit(1)
+    served = made if isinstance(made, Served) else Served(made)
+    _closing.append(served.close)
+    adapter = WSGIAdapter(served.application, limits, error_body, served.refused)
     ready.set()
     # What is here now stays; without this every full collection walks through it again (47 ms measured).
     gc.collect()

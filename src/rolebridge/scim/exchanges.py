@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from rolebridge.bridge.callers import CredentialOwner
 from rolebridge.scim.errors import ScimError
-from rolebridge.scim.redaction import BodyShape, redacted_detail, redacted_path, redacted_query, resource_id
+from rolebridge.scim.redaction import HIDDEN, BodyShape, redacted_detail, redacted_path, redacted_query, resource_id
 from rolebridge.scim.tolerances import Tolerance
 from rolebridge.store.request_log import NOBODY, LoggedRequest
 from rolebridge.web.requests import Request, Response
@@ -22,6 +22,7 @@ Observer: TypeAlias = Callable[[LoggedRequest], None]
 """Is told of every request of the SCIM door, refused ones included."""
 
 _LONGEST_AGENT = 120
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def log_refusal(row: LoggedRequest) -> None:
@@ -67,7 +68,7 @@ class Exchange:
             connection_id=owner.connection_id if owner else NOBODY,
             at=self.at,
             request_id=request.request_id,
-            method=request.method,
+            method=request.method if request.method in _METHODS else HIDDEN,
             path=redacted_path(request.path),
             status=response.status,
             query=redacted_query(request.query) if request.query else "",

@@ -25,7 +25,8 @@ from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
-from uuid import uuid4
+
+from rolebridge.web.requests import Request, new_request_id
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -68,6 +69,30 @@ def problem(status: int, detail: str, path: str) -> tuple[Headers, bytes]:
     return [("Content-Type", "application/problem+json")], json.dumps(document).encode()
 
 
+Refused = Callable[[Request, int, str], None]
+"""(request without query and body, status, one line for people): is told of what never reached the application."""
+
+
+def tell_nobody(request: Request, status: int, detail: str) -> None:
+    """Keep a refusal to oneself."""
+
+
+def _nothing() -> None:
+    """Have nothing to close."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a worker serves, for applications that want to know more than their requests.
+
+    `close` is called when the worker stops in an orderly way, after its last request.
+    """
+
+    application: WSGIApplication
+    refused: Refused = tell_nobody
+    close: Callable[[], None] = _nothing
+
+
 class _Refusal(Exception):
     """That the request is answered here, with `status`, and never reaches the application."""
 
@@ -96,15 +121,20 @@ class WSGIAdapter:
     """An ASGI application that answers with a WSGI application, one call at a time.
 
     `error_body` words the refusals made here: 400, 408, 413, 431, 501 and 503, and the 500 for an exception that the
-    application let through. They carry an `X-Request-Id` of their own.
+    application let through. They carry an `X-Request-Id` of their own, and `refused` is told of them.
     """
 
     def __init__(
-        self, application: WSGIApplication, limits: Limits | None = None, error_body: ErrorBody = problem
+        self,
+        application: WSGIApplication,
+        limits: Limits | None = None,
+        error_body: ErrorBody = problem,
+        refused: Refused = tell_nobody,
     ) -> None:
         self._application = application
         self._limits = limits or Limits()
         self._error_body = error_body
+        self._refused = refused
         self._buffered = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,13 +152,13 @@ class WSGIAdapter:
         except _Refusal as refusal:
             logger.info("refused %s %r: %s", scope["method"], scope["path"], refusal.detail)
             self._release(body)
-            await self._refuse(refusal, uuid4().hex, scope, answer)
+            await self._refuse(refusal, new_request_id(), scope, answer)
             if refusal.status != HTTPStatus.REQUEST_TIMEOUT:  # who was too slow sends nothing now either
                 await _discard(receive, self._limits)
         except _Abandoned as reason:
             logger.info("abandoned the answer to %s %r: %s", scope["method"], scope["path"], reason)
         except Exception:  # the last place that can turn a defect into an answer and a log line
-            request_id = uuid4().hex
+            request_id = new_request_id()
             logger.exception("request %s: %s %r failed", request_id, scope["method"], scope["path"])
             if not answer.begun:  # what has begun is cut off instead, which the client can tell
                 detail = f"an unexpected error; the server's log tells it under request id `{request_id}`"
@@ -185,6 +215,7 @@ class WSGIAdapter:
                 close()
 
     async def _refuse(self, refusal: _Refusal, request_id: str, scope: Scope, answer: _Answer) -> None:
+        self._refused(_refused_request(scope, request_id), refusal.status, refusal.detail)
         headers, body = self._error_body(refusal.status, refusal.detail, scope["path"])
         answer.replace(refusal.status, [*headers, *refusal.headers, ("X-Request-Id", request_id)])
         await answer.send_whole(body)
@@ -291,6 +322,14 @@ async def _disconnect(receive: Receive) -> None:
     """Return when the client has gone away."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _refused_request(scope: Scope, request_id: str) -> Request:
+    """Return what is known of a request that is not read any further."""
+    agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
+    headers = {"user-agent": agent.decode("latin-1")}
+    peer = scope["client"][0].removeprefix(_MAPPED)
+    return Request(scope["method"], scope["path"], (), headers, b"", request_id, peer)
 
 
 async def _discard(receive: Receive, limits: Limits) -> None:
