@@ -22,8 +22,12 @@ from rolebridge.core.schemas import CORE_GROUP, CORE_USER, ENTERPRISE_USER
 _OWN: Final = ("schemas", "id", "meta")
 # A NUL in JSON text: an escape whose backslash is not itself escaped.
 _NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-# Beyond this a key is a digest: an index entry of PostgreSQL holds 2,704 bytes, and a value may have any length.
+# Beyond this a key ends in a digest: an index entry of PostgreSQL holds 2,704 bytes, and a value may have any length.
 LONGEST_KEY: Final = 200
+PREFIX: Final = 135
+"""Characters that every key begins with as its text does, so that a range of keys finds what begins alike."""
+# Stands before a digest. A text that holds it has a digest, too, so that no short text has the key of a long one.
+_DIGEST: Final = "\x1f"
 
 INDEXED: Final = ("emails", "phoneNumbers", "roles", "entitlements")
 """Multi-valued attributes whose values a filter finds through an index."""
@@ -39,6 +43,11 @@ def stamp(moment: datetime) -> str:
             raise ValueError("a moment without a time zone")
         moment = moment.astimezone(UTC)
     return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def exact_stamp(moment: datetime) -> str:
+    """Return a moment in UTC to the microsecond, as filters compare moments that clients wrote."""
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def stamp_or_none(moment: datetime | None) -> str | None:
@@ -60,10 +69,12 @@ def moment_or_none(text: str | None) -> datetime | None:
 
 
 def exact_key(text: str) -> str:
-    """Return what an index holds of a text that is compared as it is."""
-    if len(text) <= LONGEST_KEY:
+    """Return what an index holds of a text that is compared as it is; shorter than `LONGEST_KEY` it is the text."""
+    if len(text) < LONGEST_KEY and _DIGEST not in text:
         return text
-    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    # A text that is short and holds the sign is filled up: the length of a key tells whether it is the text.
+    return f"{text[:PREFIX]:{_DIGEST}<{PREFIX}}{_DIGEST}{digest}"
 
 
 def folded_key(text: str) -> str:
@@ -126,6 +137,26 @@ def restamped(body: str, version: int, modified: str) -> str:
     # Nothing that a client wrote comes after the last of these words.
     kept = body[: body.rindex(',"lastModified":')]
     return f"{kept}{_end(version, modified)}}}"
+
+
+def folded(body: str) -> str | None:
+    """Return a body, without `meta`, whose text values are casefolded; None where the database can do that itself.
+
+    That is for text in ASCII, whose case `lower()` takes away on both databases, and on neither for any other.
+    """
+    if body.isascii():
+        return None
+    read = json.loads(body)
+    del read["meta"]
+    return json.dumps(_folded(read), ensure_ascii=False, separators=(",", ":"))
+
+
+def _folded(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.casefold()
+    if isinstance(value, dict):
+        return {name: _folded(item) for name, item in value.items()}
+    return [_folded(item) for item in value] if isinstance(value, list) else value
 
 
 def attributes(body: str) -> dict[str, Any]:

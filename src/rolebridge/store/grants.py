@@ -15,7 +15,7 @@ from rolebridge.store.documents import moment, moment_or_none, stamp, stamp_or_n
 from rolebridge.store.links import Row, in_batches
 from rolebridge.store.records import GrantCounts, HeldGrant
 from rolebridge.store.scope import Scope
-from rolebridge.store.statements import Statement, given, insert_into, json_list, listed, storable
+from rolebridge.store.statements import Statement, among, given, insert_into, json_list, storable
 from rolebridge.store.tables import grants, manual_assignments, rechecks, users
 
 _COLUMNS: Final = tuple(column for column in grants.columns if column.name != "organization_id")
@@ -35,7 +35,7 @@ UPDATE: Final = Statement(
 OF_USERS: Final = Statement(
     lambda _: (
         select(*_COLUMNS)
-        .where(grants.c.organization_id == given("organization_id"), grants.c.user_id.in_(listed("ids")))
+        .where(grants.c.organization_id == given("organization_id"), among(grants.c.user_id, given("ids")))
         .order_by(*(grants.c[name] for name in _KEY))
     )
 )
@@ -44,7 +44,7 @@ OF_USERS_IN: Final = Statement(
         select(*_COLUMNS)
         .where(
             grants.c.organization_id == given("organization_id"),
-            grants.c.user_id.in_(listed("ids")),
+            among(grants.c.user_id, given("ids")),
             grants.c.workspace == given("workspace"),
         )
         .order_by(*(grants.c[name] for name in _KEY))
@@ -88,7 +88,7 @@ MANUAL_OF_USERS: Final = Statement(
         select(*(manual_assignments.c[name] for name in _MANUAL))
         .where(
             manual_assignments.c.organization_id == given("organization_id"),
-            manual_assignments.c.user_id.in_(listed("ids")),
+            among(manual_assignments.c.user_id, given("ids")),
             manual_assignments.c.ended_at.is_(None),
         )
         .order_by(manual_assignments.c.user_id, manual_assignments.c.id)

@@ -17,11 +17,11 @@ from sqlalchemy.sql import ClauseElement
 
 from rolebridge.core.directory import GroupDraft, MembershipSource
 from rolebridge.core.errors import NotFound, Taken, Unavailable
-from rolebridge.store.documents import exact_key, folded_key, group_body, moment, restamped, stamp, text_json
+from rolebridge.store.documents import exact_key, folded, folded_key, group_body, moment, restamped, stamp, text_json
 from rolebridge.store.links import BLOCK, Link, Row, in_batches
 from rolebridge.store.records import MemberDelta, StoredGroup
-from rolebridge.store.scope import GROUP, Scope, update_unless_taken
-from rolebridge.store.statements import Database, Statement, given, insert_for, insert_into, json_list, listed, storable
+from rolebridge.store.scope import GROUP, Scope, owned, update_unless_taken
+from rolebridge.store.statements import Database, Statement, among, given, insert_for, insert_into, json_list, storable
 from rolebridge.store.tables import departed, groups, memberships, users
 
 GROUP_COLUMNS: Final = (
@@ -35,27 +35,27 @@ GROUP_COLUMNS: Final = (
     groups.c.body,
 )
 _CHANGING: Final = (
-    "display", "display_key", "display_json", "external_id", "external_key", "last_modified", "body",
+    "display", "display_key", "display_json", "external_id", "external_key", "last_modified", "body", "folded",
 )  # fmt: skip
 
 
-def _by_id(_: Database, *, owned: bool, lock: bool) -> Select[Any]:
+def _by_id(_: Database, *, of_connection: bool, lock: bool) -> Select[Any]:
     found = select(*GROUP_COLUMNS).where(groups.c.organization_id == given("organization_id"))
     found = found.where(groups.c.id == given("id"))
-    if owned:
-        found = found.where(groups.c.connection_id == given("connection_id"))
+    if of_connection:
+        found = found.where(owned(groups))
     return found.with_for_update(key_share=True) if lock else found
 
 
 BY_ID: Final = {
-    (owned, lock): Statement(partial(_by_id, owned=owned, lock=lock))
-    for owned in (False, True)
+    (of_connection, lock): Statement(partial(_by_id, of_connection=of_connection, lock=lock))
+    for of_connection in (False, True)
     for lock in (False, True)
 }
 LOCKED: Final = Statement(
     lambda _: (
         select(*GROUP_COLUMNS)
-        .where(groups.c.organization_id == given("organization_id"), groups.c.id.in_(listed("ids")))
+        .where(groups.c.organization_id == given("organization_id"), among(groups.c.id, given("ids")))
         .order_by(groups.c.id)
         .with_for_update(key_share=True)
     )
@@ -123,8 +123,8 @@ def _known(_: Database) -> Select[Any]:
         select(users.c.id)
         .where(
             users.c.organization_id == given("organization_id"),
-            users.c.id.in_(listed("ids")),
-            users.c.connection_id == given("connection_id"),
+            among(users.c.id, given("ids")),
+            owned(users),
         )
         .order_by(users.c.id)
         .with_for_update(read=True, key_share=True)
@@ -142,7 +142,9 @@ def _add(database: Database) -> ClauseElement:
 
 def _remove(_: Database) -> ClauseElement:
     return (
-        delete(memberships).where(*_OF_GROUP, memberships.c.user_id.in_(listed("ids"))).returning(memberships.c.user_id)
+        delete(memberships)
+        .where(*_OF_GROUP, among(memberships.c.user_id, given("ids")))
+        .returning(memberships.c.user_id)
     )
 
 
@@ -151,12 +153,11 @@ def _remove_others(database: Database) -> ClauseElement:
 
     SQLite puts the list into a table of its own for NOT IN; PostgreSQL does so only for an anti-join.
     """
-    wanted = listed("ids")
     if database is Database.POSTGRES:
         row = func.each_text(given("ids")).table_valued("value")
         other = ~exists(select(literal_column("1")).select_from(row).where(row.c.value == memberships.c.user_id))
     else:
-        other = memberships.c.user_id.not_in(wanted)
+        other = ~among(memberships.c.user_id, given("ids"))
     return delete(memberships).where(*_OF_GROUP, other).returning(memberships.c.user_id)
 
 
@@ -396,6 +397,7 @@ def _row(draft: GroupDraft, modified: str, body: str) -> dict[str, Any]:
         "external_key": None if draft.external_id is None else exact_key(draft.external_id),
         "last_modified": modified,
         "body": body,
+        "folded": folded(body),
     }
 
 

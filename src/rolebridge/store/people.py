@@ -15,7 +15,7 @@ from rolebridge.store.groups import GROUP_COLUMNS, stored_group
 from rolebridge.store.links import BLOCK, Row, in_batches
 from rolebridge.store.records import Departed, StoredGroup, StoredUser
 from rolebridge.store.scope import Scope
-from rolebridge.store.statements import Statement, given, json_list, listed, storable
+from rolebridge.store.statements import Statement, among, given, json_list, storable
 from rolebridge.store.tables import connections, departed, groups, memberships, users
 from rolebridge.store.users import BY_ID as USER_BY_ID
 from rolebridge.store.users import USER_COLUMNS, stored_user
@@ -35,7 +35,7 @@ def _core() -> Select[Any]:
     )
 
 
-CORE: Final = Statement(lambda _: _core().where(users.c.id.in_(listed("ids"))))
+CORE: Final = Statement(lambda _: _core().where(among(users.c.id, given("ids"))))
 CORE_AFTER: Final = Statement(
     lambda _: _core().where(users.c.id > given("after")).limit(given("limit", users.c.version))
 )
@@ -57,7 +57,7 @@ MEMBERSHIPS: Final = Statement(
         .join(connections, _GROUP_OWNER)
         .where(
             memberships.c.organization_id == given("organization_id"),
-            memberships.c.user_id.in_(listed("ids")),
+            among(memberships.c.user_id, given("ids")),
         )
         .order_by(memberships.c.user_id, memberships.c.group_id)
     )

@@ -24,6 +24,9 @@ _SETTINGS: Final = {
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "60s",
     "timezone": "UTC",
+    # Every statement here has an index. A plan that was made and kept while the tables were empty would read them whole
+    # until the server's next ANALYZE: in the midst of the first sync that is a minute of ever slower requests.
+    "enable_seqscan": "off",
 }
 _CONNECT: Final = {
     "connect_timeout": 5,

@@ -12,15 +12,15 @@ from enum import StrEnum
 from operator import itemgetter
 from typing import Any, Final, cast
 
-from sqlalchemy import BindParameter, Table, Text, bindparam, func, select
+from sqlalchemy import BindParameter, Boolean, Table, Text, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql import ClauseElement, Select
+from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy.sql.functions import FunctionElement, GenericFunction
 
 
 class Database(StrEnum):
@@ -117,14 +117,32 @@ def _each_text_postgres(element: each_text, compiler: SQLCompiler, **options: An
     return f"json_array_elements_text(CAST({compiler.process(element.clauses, **options)} AS JSON))"
 
 
-def listed(name: str) -> Select[Any]:
-    """Return a select of the strings that a run gives as `json_list(...)` under `name`."""
-    rows = func.each_text(given(name)).table_valued("value")
-    return select(rows.c.value)
+class among(FunctionElement[bool]):  # noqa: N801 - an operator in SQL
+    """That a column is one of the strings that a run gives as `json_list(…)`: `among(column, given("ids"))`.
+
+    PostgreSQL gets them as an array, which it can only look up in an index; given rows it would, by its statistics,
+    rather read all members of a group to remove one.
+    """
+
+    type = Boolean()
+    inherit_cache = True
+    name = "among"
+
+
+@compiles(among, "sqlite")
+def _among_sqlite(element: among, compiler: SQLCompiler, **options: Any) -> str:
+    column, texts = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({texts}))"  # noqa: S608 - clauses that Core compiled
+
+
+@compiles(among, "postgresql")
+def _among_postgres(element: among, compiler: SQLCompiler, **options: Any) -> str:
+    column, texts = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} = ANY (ARRAY(SELECT json_array_elements_text(CAST({texts} AS JSON))))"
 
 
 def json_list(texts: Iterable[str]) -> str:
-    """Return strings as the JSON array that `listed` reads.
+    """Return strings as the JSON array that `among` and `each_text` read.
 
     Strings that no database here can hold (NUL, half a surrogate pair) are left out: nothing stored equals them.
     """

@@ -13,11 +13,11 @@ from sqlalchemy.sql import ClauseElement
 
 from rolebridge.core.directory import UserDraft
 from rolebridge.core.errors import Taken, Unavailable
-from rolebridge.store.documents import exact_key, folded_key, indexed_values, moment, stamp, user_body
+from rolebridge.store.documents import exact_key, folded, folded_key, indexed_values, moment, stamp, user_body
 from rolebridge.store.groups import bump_groups, lock_groups
 from rolebridge.store.links import Row
 from rolebridge.store.records import StoredUser
-from rolebridge.store.scope import USER, Scope, update_unless_taken
+from rolebridge.store.scope import USER, Scope, owned, update_unless_taken
 from rolebridge.store.statements import Database, Statement, given, insert_for, insert_into, storable
 from rolebridge.store.tables import connections, counts, departed, memberships, user_values, users
 
@@ -34,21 +34,21 @@ USER_COLUMNS: Final = (
 )
 _CHANGING: Final = (
     "user_name", "user_key", "external_id", "external_key", "display_name", "display_key",
-    "active", "last_modified", "body",
+    "active", "last_modified", "body", "folded",
 )  # fmt: skip
 
 
-def _by_id(_: Database, *, owned: bool, lock: bool) -> Select[Any]:
+def _by_id(_: Database, *, of_connection: bool, lock: bool) -> Select[Any]:
     found = select(*USER_COLUMNS).where(users.c.organization_id == given("organization_id"))
     found = found.where(users.c.id == given("id"))
-    if owned:
-        found = found.where(users.c.connection_id == given("connection_id"))
+    if of_connection:
+        found = found.where(owned(users))
     return found.with_for_update(key_share=True) if lock else found
 
 
 BY_ID: Final = {
-    (owned, lock): Statement(partial(_by_id, owned=owned, lock=lock))
-    for owned in (False, True)
+    (of_connection, lock): Statement(partial(_by_id, of_connection=of_connection, lock=lock))
+    for of_connection in (False, True)
     for lock in (False, True)
 }
 INSERT: Final = Statement(lambda db: insert_into(db, users, unless_taken=True))
@@ -87,6 +87,11 @@ INSERT_AT_ONCE: Final = Statement(_insert_at_once)
 INSERT_VALUE: Final = Statement(lambda db: insert_into(db, user_values))
 DELETE_VALUE: Final = Statement(
     lambda _: delete(user_values).where(*(column == given(column.name) for column in user_values.columns))
+)
+DELETE_VALUES: Final = Statement(
+    lambda _: delete(user_values).where(
+        user_values.c.organization_id == given("organization_id"), user_values.c.user_id == given("user_id")
+    )
 )
 UPDATE: Final = Statement(
     lambda _: (
@@ -216,6 +221,7 @@ class Users(Scope):
         self._link.all(LOCK_FOR_DELETE, **scope, id=stored.id)
         left = sorted(group_id for (group_id,) in self._link.all(LEAVE_GROUPS, **scope, user_id=stored.id))
         bump_groups(self._link, self._organization_id, left, now)
+        self._link.run(DELETE_VALUES, **scope, user_id=stored.id)
         if not self._link.run(DELETE, **scope, id=stored.id):
             raise Unavailable(f"the user `{stored.id}` was deleted at the same time")
         self._link.run(
@@ -298,6 +304,7 @@ def _row(draft: UserDraft, active: bool, modified: str, body: str) -> dict[str, 
         "active": active,
         "last_modified": modified,
         "body": body,
+        "folded": folded(body),
     }
 
 

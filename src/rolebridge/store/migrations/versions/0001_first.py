@@ -443,12 +443,6 @@ def upgrade() -> None:
         _text("user_id"),
         _text("attribute"),
         _text("value"),
-        sa.ForeignKeyConstraint(
-            ["organization_id", "user_id"],
-            ["users.organization_id", "users.id"],
-            name=op.f("fk_user_values_users"),
-            ondelete="CASCADE",
-        ),
         sa.PrimaryKeyConstraint("organization_id", "user_id", "attribute", "value", name=op.f("pk_user_values")),
         sqlite_with_rowid=False,
     )
