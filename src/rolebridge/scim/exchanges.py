@@ -96,4 +96,5 @@ def _created(response: Response) -> str:
 
 
 def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text[:_LONGEST_AGENT])
+    cut = text[:_LONGEST_AGENT]
+    return cut if cut.isprintable() else "".join(one if one.isprintable() else "?" for one in cut)

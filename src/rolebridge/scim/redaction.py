@@ -43,6 +43,8 @@ _NUMBER: Final = re.compile(r"-?[0-9]{1,9}")
 
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[()\[\],]|[^\s()\[\]",]+')
 _COMPARISONS: Final = frozenset({"eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"})
+# Nearly every filter that is sent; the rest is read token by token.
+_PLAIN_FILTER: Final = re.compile(r'([A-Za-z][A-Za-z0-9.]{0,60} (?:eq|ne|co|sw|ew|gt|ge|lt|le)) "[^"\\]*"')
 _OPERATORS: Final = _COMPARISONS | {"pr", "and", "or", "not"}
 _LITERALS: Final = frozenset({"true", "false", "null"})
 
@@ -52,6 +54,9 @@ def redacted_filter(text: str, *, path: bool = False) -> str:
 
     What looks like neither is a value. A name counts where a filter has one: before an operator or a bracket.
     """
+    plain = _PLAIN_FILTER.fullmatch(text)
+    if plain:
+        return f"{plain[1]} {HIDDEN}"
     tokens = _TOKEN.findall(text[: _LONGEST_TEXT * 2])
     kept: list[str] = []
     for at, token in enumerate(tokens):
@@ -91,6 +96,7 @@ def _token(token: str, before: str, after: str, path: bool) -> str:
 _ENDPOINTS: Final = frozenset(
     {"Users", "Groups", "Me", "Bulk", ".search", "Schemas", "ResourceTypes", "ServiceProviderConfig", "User", "Group"}
 )
+_PLAIN_PATH: Final = re.compile(rf"/(?:Users|Groups)(?:/({_UUID.pattern}))?/?")
 _NUMBERS: Final = frozenset({"startindex", "count"})
 _PATHS: Final = frozenset({"attributes", "excludedattributes", "sortby"})
 _ORDERS: Final = frozenset({"ascending", "descending"})
@@ -98,6 +104,8 @@ _ORDERS: Final = frozenset({"ascending", "descending"})
 
 def redacted_path(path: str) -> str:
     """Return a request's path with its endpoints and ids; anything else that stands there may be somebody's name."""
+    if _PLAIN_PATH.fullmatch(path):
+        return path
     return "/".join(map(_segment, path[:1_000].split("/")))[:_LONGEST_PATH]
 
 
@@ -108,8 +116,8 @@ def _segment(segment: str) -> str:
 
 def resource_id(path: str) -> str:
     """Return the id in the path of a user or group, "" where there is none."""
-    parts = path.strip("/").split("/")
-    return parts[1] if len(parts) == 2 and parts[0] in {"Users", "Groups"} and _UUID.fullmatch(parts[1]) else ""
+    plain = _PLAIN_PATH.fullmatch(path)
+    return plain[1] or "" if plain else ""
 
 
 def redacted_query(query: Iterable[tuple[str, str]]) -> str:
