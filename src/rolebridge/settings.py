@@ -73,6 +73,8 @@ class Settings:
     request_timeout: float
     request_log_days: int
     request_log_rows: int
+    rate_limit: str
+    trusted_proxies: tuple[str, ...]
 
     def __repr__(self) -> str:
         shown = {field.name: repr(getattr(self, field.name)) for field in fields(self)}
@@ -346,6 +348,20 @@ def _seconds(least: int, most: int) -> Callable[[str], float]:
     return read
 
 
+def _rate_limit(text: str) -> str:
+    found = re.fullmatch(r"([0-9]{1,6})(?:/([0-9]{1,7}))?", text)
+    if text != "none" and (found is None or not int(found[1]) or not int(found[2] or 1)):
+        raise ValueError("must be requests a second and at once, as in `25/100`, or `none`")
+    return text
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(ipaddress.ip_network(part)) for part in re.split(r"[\s,]+", text) if part)
+    except ValueError as error:
+        raise ValueError(f"must be networks such as `10.0.0.0/8, 2001:db8::1`: {error}") from None
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "database_url",
@@ -414,6 +430,20 @@ SETTINGS: tuple[Setting, ...] = (
         "100000",
         "Requests of each connection that the request log keeps at most (1000 to 10000000).",
         _whole_number(1_000, 10_000_000),
+    ),
+    Setting(
+        "rate_limit",
+        "1000/30000",
+        "Requests a second that a connection may send in the long run, and how many at once, as in `25/100`; `none` "
+        "for no limit. More are answered 429. `rolebridge connection limit` gives a connection its own.",
+        _rate_limit,
+    ),
+    Setting(
+        "trusted_proxies",
+        "",
+        "Addresses or networks of the proxies in front, separated by commas: only what these say in `X-Forwarded-For` "
+        "is believed when a connection accepts requests from some networks only.",
+        _networks,
     ),
 )
 

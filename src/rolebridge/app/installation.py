@@ -9,15 +9,20 @@ from typing import Final
 
 from rolebridge.bridge.access import Access
 from rolebridge.bridge.administration import Administration
+from rolebridge.bridge.clients import ClientAdministration, TokenIssuing
 from rolebridge.bridge.credentials import Hasher, NewSecret
 from rolebridge.bridge.explaining import Explaining
 from rolebridge.bridge.planning import Planning
 from rolebridge.bridge.provisioning import Provisioning
 from rolebridge.bridge.request_log import RequestLog, Retention
 from rolebridge.bridge.rulebooks import Rulebooks
+from rolebridge.core.limits import read_rate_limit
 from rolebridge.settings import Settings, SettingsError
 from rolebridge.store.engine import Store
+from rolebridge.web.addresses import Origins
+from rolebridge.web.admission import Admission
 from rolebridge.web.authentication import Authenticator
+from rolebridge.web.rates import Memory, Meters
 
 SCIM_PATH: Final = "/scim/v2"
 """Where the SCIM door is, below the base URL. The token tells the connection, so the path is the same for all."""
@@ -41,6 +46,10 @@ class Installation:
     access: Access
     provisioning: Provisioning
     authenticator: Authenticator
+    clients: ClientAdministration
+    issuing: TokenIssuing
+    origins: Origins
+    meters: Meters
     request_log: RequestLog
 
     @property
@@ -55,14 +64,19 @@ class Installation:
         self.store.close()
 
 
-def open_installation(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Installation:
+def open_installation(
+    settings: Settings, *, clock: Callable[[], datetime] = utc_now, memory: Memory | None = None
+) -> Installation:
     """Open the database that the settings name and build the use cases over it; the schema is not looked at.
 
+    `memory` is what the workers of one server share to count requests; without it the process counts for itself.
     Without a secret key everything works that makes or reads no secret. Raises StoreProblem and Unavailable.
     """
     hasher = Hasher(settings.secret_key) if settings.secret_key else _NoHasher()
     store = Store.open(settings.database_url, write_deadline=settings.request_timeout)
     rulebooks = Rulebooks()
+    meters = Meters(memory)
+    admission = Admission(meters, read_rate_limit(settings.rate_limit))
     return Installation(
         settings=settings,
         clock=clock,
@@ -72,7 +86,11 @@ def open_installation(settings: Settings, *, clock: Callable[[], datetime] = utc
         explaining=Explaining(store, rulebooks, clock),
         access=Access(store, rulebooks, clock),
         provisioning=Provisioning(store, rulebooks, clock, scim_base_url(settings)),
-        authenticator=Authenticator(store, hasher, clock),
+        authenticator=Authenticator(store, hasher, clock, admission),
+        clients=ClientAdministration(store, hasher, clock),
+        issuing=TokenIssuing(store, hasher, clock),
+        origins=Origins(settings.trusted_proxies),
+        meters=meters,
         request_log=RequestLog(store, clock, Retention(settings.request_log_days, settings.request_log_rows)),
     )
 

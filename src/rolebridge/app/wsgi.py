@@ -17,6 +17,9 @@ from werkzeug.exceptions import HTTPException
 
 from rolebridge.app.installation import SCIM_PATH, Installation, open_installation
 from rolebridge.core.errors import Unavailable
+from rolebridge.oauth.face import OAuthFace
+from rolebridge.oauth.face import error_body as token_error
+from rolebridge.oauth.routes import oauth_blueprint
 from rolebridge.scim.errors import ScimError
 from rolebridge.scim.exchanges import Exchange, Observer, log_refusal
 from rolebridge.scim.handlers import SCIM_TYPE, ScimFace
@@ -24,11 +27,13 @@ from rolebridge.scim.routes import scim_blueprint
 from rolebridge.settings import ServingSettings
 from rolebridge.store.request_log import LoggedRequest
 from rolebridge.web.asgi import Headers, Served, problem
+from rolebridge.web.rates import Memory
 from rolebridge.web.requests import Request, new_request_id
 from rolebridge.web.requests import Response as Answer
 
 logger = logging.getLogger("rolebridge.app")
 
+OAUTH_PATH: Final = "/oauth/"
 _OBSERVER: Final = "rolebridge-observer"
 REQUEST_ID: Final = "X-Request-Id"
 """The answer's header that names the request, as log and audit do."""
@@ -51,14 +56,21 @@ def create_app(installation: Installation) -> Flask:
     observe = _observer(installation)
     app.extensions[_OBSERVER] = observe
     scim = ScimFace(installation.provisioning, observe, installation.clock)
-    app.register_blueprint(scim_blueprint(scim, installation.authenticator, _request_id), url_prefix=SCIM_PATH)
+    authenticator, origins = installation.authenticator, installation.origins
+    app.register_blueprint(scim_blueprint(scim, authenticator, _request_id, origins), url_prefix=SCIM_PATH)
+    issuer = installation.settings.base_url
+    oauth = OAuthFace(installation.issuing, origins, installation.meters, issuer)
+    app.register_blueprint(oauth_blueprint(oauth, issuer, _request_id))
     return app
 
 
-def serving_application(settings: ServingSettings) -> Served:
-    """Return the application of one worker process: its log goes to the standard error, its store is its own."""
+def serving_application(settings: ServingSettings, memory: Memory | None = None) -> Served:
+    """Return the application of one worker process: its log goes to the standard error, its store is its own.
+
+    `memory` is what it shares with the other workers, to count requests.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    installation = open_installation(settings)
+    installation = open_installation(settings, memory=memory)
     observe = _observer(installation)
     return Served(create_app(installation), partial(_note_refusal, observe), installation.close)
 
@@ -85,6 +97,8 @@ def error_body(status: int, detail: str, path: str) -> tuple[Headers, bytes]:
     """Return the headers and body with which a request to `path` is refused, in the form of the face there."""
     if _is_scim(path):
         return [("Content-Type", SCIM_TYPE)], ScimError(status, None, detail).body()
+    if path.startswith(OAUTH_PATH):
+        return token_error(status, detail)
     return problem(status, detail, path)
 
 

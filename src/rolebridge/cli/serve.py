@@ -28,6 +28,7 @@ def serve(session: Session) -> None:
     from rolebridge.app.wsgi import error_body, serving_application
     from rolebridge.cli.serving import Address, Processes, run
     from rolebridge.web.asgi import Limits
+    from rolebridge.web.rates import Memory
 
     limits = Limits(
         body=settings.max_body_bytes,
@@ -37,7 +38,7 @@ def serve(session: Session) -> None:
     )
     try:
         run(
-            partial(serving_application, settings),
+            partial(serving_application, settings, Memory()),
             Address(settings.bind.host, settings.bind.port),
             Processes(workers=settings.workers),
             limits,

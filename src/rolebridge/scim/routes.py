@@ -12,6 +12,8 @@ from flask import Blueprint, Response, request
 
 from rolebridge.scim.errors import ScimError
 from rolebridge.scim.handlers import ScimFace
+from rolebridge.web.addresses import Origin, Origins
+from rolebridge.web.admission import AddressRefused, TooManyRequests
 from rolebridge.web.authentication import Authenticator, Unauthenticated
 from rolebridge.web.requests import Request
 from rolebridge.web.requests import Response as Answer
@@ -19,26 +21,31 @@ from rolebridge.web.requests import Response as Answer
 _METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-def scim_blueprint(face: ScimFace, authenticator: Authenticator, request_id: Callable[[], str]) -> Blueprint:
-    """Return the routes of the SCIM door, to be registered at its path. `request_id` names the present request."""
+def scim_blueprint(
+    face: ScimFace, authenticator: Authenticator, request_id: Callable[[], str], origins: Origins | None = None
+) -> Blueprint:
+    """Return the routes of the SCIM door, to be registered at its path. `request_id` names the present request.
+
+    `origins` tells where requests come from; without it every peer speaks for itself.
+    """
     blueprint = Blueprint("scim", __name__)
+    origins = origins or Origins()
 
     def answer(path: str = "") -> Response:
         id_ = request_id()
+        origin = origins.of(request.remote_addr, request.headers.get("X-Forwarded-For"))
         try:
-            caller = authenticator.caller(request.headers.get("Authorization"), id_)
-        except Unauthenticated as error:
-            challenge = (("WWW-Authenticate", 'Bearer realm="scim"'),)
-            refusal = ScimError(401, None, str(error), challenge)
-            return _response(face.turn_away(_request(path, id_, body=b""), refusal, error.owner))
-        return _response(face.handle(_request(path, id_), caller))
+            caller = authenticator.caller(request.headers.get("Authorization"), id_, origin)
+        except (Unauthenticated, AddressRefused, TooManyRequests) as error:
+            return _response(face.turn_away(_request(path, id_, origin, body=b""), _refusal(error), error.owner))
+        return _response(face.handle(_request(path, id_, origin), caller))
 
     blueprint.add_url_rule("/", "root", answer, methods=_METHODS, provide_automatic_options=False)
     blueprint.add_url_rule("/<path:path>", "resources", answer, methods=_METHODS, provide_automatic_options=False)
     return blueprint
 
 
-def _request(path: str, id_: str, body: bytes | None = None) -> Request:
+def _request(path: str, id_: str, origin: Origin, body: bytes | None = None) -> Request:
     """Return the present request as a value; `body` stands for its own where nobody may make us read that."""
     return Request(
         method="GET" if request.method == "HEAD" else request.method,
@@ -47,8 +54,17 @@ def _request(path: str, id_: str, body: bytes | None = None) -> Request:
         headers={name.lower(): value for name, value in request.headers.items()},
         body=request.get_data(cache=False) if body is None else body,
         request_id=id_,
-        peer=request.remote_addr or "",
+        peer=str(origin.address or request.remote_addr or ""),
     )
+
+
+def _refusal(error: Unauthenticated | AddressRefused | TooManyRequests) -> ScimError:
+    """Return what is said to a caller who is not let in."""
+    if isinstance(error, TooManyRequests):
+        return ScimError(429, None, str(error), (("Retry-After", str(error.seconds)),))
+    if isinstance(error, AddressRefused):
+        return ScimError(403, None, str(error))
+    return ScimError(401, None, str(error), (("WWW-Authenticate", 'Bearer realm="scim"'),))
 
 
 def _response(answer: Answer) -> Response:

@@ -5,17 +5,28 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import Final
 
 from rolebridge.bridge.callers import Caller, CredentialOwner
-from rolebridge.bridge.credentials import TOKEN_PREFIX, Hasher
+from rolebridge.bridge.credentials import ACCESS_PREFIX, TOKEN_PREFIX, Hasher
 from rolebridge.core.errors import Unavailable
 from rolebridge.store.engine import Store
+from rolebridge.store.records import Connection
+from rolebridge.store.unit import Unit
+from rolebridge.web.addresses import Origin
+from rolebridge.web.admission import Admission
+from rolebridge.web.rates import Meters
 
 logger = logging.getLogger("rolebridge.web")
 
 _LONGEST = 512  # characters: a longer header is no token of ours, and need not be hashed to know it
 _FLUSH_SECONDS = 5.0
+
+NOWHERE: Final = Origin(None)
+"""The origin of a request that nobody has told."""
 
 
 class Unauthenticated(Exception):
@@ -32,32 +43,85 @@ class Unauthenticated(Exception):
 class Authenticator:
     """Proves callers. A token is looked up at every request: one revoked a moment ago does not work."""
 
-    def __init__(self, store: Store, hasher: Hasher, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Store, hasher: Hasher, clock: Callable[[], datetime], admission: Admission | None = None
+    ) -> None:
+        """Without `admission` no connection has a limit, unless it has one of its own."""
         self._store = store
         self._hasher = hasher
         self._clock = clock
+        self._admission = admission or Admission(Meters(), None)
         self.uses = TokenUses(store)
 
-    def caller(self, authorization: str | None, request_id: str) -> Caller:
-        """Return who sent the `Authorization` header. Raises Unauthenticated.
+    def caller(self, authorization: str | None, request_id: str, origin: Origin = NOWHERE) -> Caller:
+        """Return who sent the `Authorization` header, from `origin`.
 
+        Raises Unauthenticated, and NotAdmitted for a connection that may not send from there, or not so many requests.
         Beside `Bearer TOKEN` (RFC 6750) a bare token is accepted: Okta's "Header" mode sends the field as typed.
         """
         token = _bearer(authorization)
+        found = _access_token if token.startswith(ACCESS_PREFIX) else _scim_token
         with self._store.read() as unit:
-            found = unit.accounts.token_by_hash(self._hasher.hash(token))
-        now = self._clock()
-        if found is None:
-            raise Unauthenticated("the token is not known")
-        credential = found.token.credential
-        if not credential.usable(now):
-            owner = CredentialOwner(found.organization.id, found.connection.id, credential.id)
-            raise Unauthenticated("the token was revoked" if credential.revoked_at else "the token has expired", owner)
-        self.uses.note((found.organization.id, credential.id), now)
-        connection = found.connection
+            held = found(unit, self._hasher.hash(token), self._clock())
+        owner = held.owner
+        if held.problem:
+            raise Unauthenticated(held.problem, owner)
+        connection = held.connection
+        self._admission.admit(connection, origin, owner)
+        self.uses.note(held.kind, (owner.organization_id, owner.credential_id), self._clock())
         return Caller(
-            connection.organization_id, connection.id, connection.name, connection.profile, request_id, credential.id
+            connection.organization_id,
+            connection.id,
+            connection.name,
+            connection.profile,
+            request_id,
+            owner.credential_id,
         )
+
+
+class _Kind(StrEnum):
+    """What was shown: a connection's token, or one that an OAuth client was given."""
+
+    TOKEN = "token"  # noqa: S105 - a word
+    ACCESS_TOKEN = "access-token"  # noqa: S105 - a word
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A token that is known, of a connection; `problem` says why it does not work, "" when it does."""
+
+    kind: _Kind
+    connection: Connection
+    credential_id: str
+    problem: str
+
+    @property
+    def owner(self) -> CredentialOwner:
+        return CredentialOwner(self.connection.organization_id, self.connection.id, self.credential_id)
+
+
+def _scim_token(unit: Unit, hash_: bytes, now: datetime) -> _Held:
+    found = unit.accounts.token_by_hash(hash_)
+    if found is None:
+        raise Unauthenticated("the token is not known")
+    credential, problem = found.token.credential, ""
+    if not credential.usable(now):
+        problem = "the token was revoked" if credential.revoked_at else "the token has expired"
+    return _Held(_Kind.TOKEN, found.connection, credential.id, problem)
+
+
+def _access_token(unit: Unit, hash_: bytes, now: datetime) -> _Held:
+    found = unit.clients.token_by_hash(hash_)
+    if found is None:
+        raise Unauthenticated("the access token is not known, or expired long ago")
+    problem = ""
+    if found.client_revoked_at is not None:
+        problem = "the client of the access token was revoked"
+    elif found.credential_revoked_at is not None:
+        problem = "the secret or key that brought the access token was revoked"
+    elif not found.usable(now):
+        problem = "the access token has expired"
+    return _Held(_Kind.ACCESS_TOKEN, found.connection, found.token.credential_id, problem)
 
 
 def _bearer(authorization: str | None) -> str:
@@ -68,7 +132,7 @@ def _bearer(authorization: str | None) -> str:
     scheme, _, credential = authorization.strip().partition(" ")
     if scheme.casefold() == "bearer" and credential.strip():
         return credential.strip()
-    if scheme.startswith(TOKEN_PREFIX) and not credential:
+    if scheme.startswith((TOKEN_PREFIX, ACCESS_PREFIX)) and not credential:
         return scheme
     raise Unauthenticated("the Authorization header is not `Bearer` and a token")
 
@@ -81,14 +145,14 @@ class TokenUses:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._noted: dict[tuple[str, str], datetime] = {}
+        self._noted: dict[_Kind, dict[tuple[str, str], datetime]] = _nothing()
         self._guard = threading.Lock()
         self._timer: threading.Timer | None = None
 
-    def note(self, token: tuple[str, str], when: datetime) -> None:
-        """Remember that a token (organization id, token id) was used; it is written a few seconds later."""
+    def note(self, kind: _Kind, credential: tuple[str, str], when: datetime) -> None:
+        """Remember that a credential (organization id, id) was used; it is written a few seconds later."""
         with self._guard:
-            self._noted[token] = when
+            self._noted[kind][credential] = when
             if self._timer is None:
                 self._timer = threading.Timer(_FLUSH_SECONDS, self.flush)
                 self._timer.daemon = True
@@ -97,10 +161,19 @@ class TokenUses:
     def flush(self) -> None:
         """Write what was noted. When the store is busy the uses are forgotten: the next ones will tell as much."""
         with self._guard:
-            noted, self._noted, self._timer = self._noted, {}, None
-        if not noted:
+            noted, self._noted, self._timer = self._noted, _nothing(), None
+        if not any(noted.values()):
             return
+
+        def work(unit: Unit) -> None:
+            unit.accounts.touch_tokens(noted[_Kind.TOKEN])
+            unit.clients.touch(noted[_Kind.ACCESS_TOKEN])
+
         try:
-            self._store.transact(lambda unit: unit.accounts.touch_tokens(noted))
+            self._store.transact(work)
         except Unavailable as busy:
-            logger.warning("last use of %d tokens not written: %s", len(noted), busy)
+            logger.warning("last use of %d tokens not written: %s", sum(map(len, noted.values())), busy)
+
+
+def _nothing() -> dict[_Kind, dict[tuple[str, str], datetime]]:
+    return {kind: {} for kind in _Kind}

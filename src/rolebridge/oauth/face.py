@@ -1,0 +1,183 @@
+"""The token endpoint without a framework: a request comes in as a value, an answer goes out (RFC 6749 §3.2, §5)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
+from urllib.parse import parse_qsl
+
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidRequestError
+
+from rolebridge.bridge.clients import AssertionReused, IssuedToken, NoLongerValid, Proof, TokenIssuing
+from rolebridge.core.errors import Unavailable
+from rolebridge.core.limits import RateLimit
+from rolebridge.oauth.keys import SIGNING
+from rolebridge.oauth.proofs import Claim, Malformed, Method, claim_of, prove
+from rolebridge.oauth.refusals import ClientRefused, Reason
+from rolebridge.oauth.server import (
+    ANSWER_HEADERS,
+    GRANT,
+    SCOPE,
+    Answer,
+    NotProved,
+    TokenRequest,
+    TokenServer,
+    TryLater,
+    plain,
+)
+from rolebridge.web.addresses import Origin, Origins
+from rolebridge.web.rates import Meters
+from rolebridge.web.requests import Request, Response
+
+logger = logging.getLogger("rolebridge.oauth")
+
+MAX_BODY: Final = 16 * 1024
+"""Bytes: an assertion with certificates in its header is the longest there is."""
+FAILURES_OF_CLIENT: Final = RateLimit(1 / 6, 20)
+"""Failed proofs for one client id from one address: 20 at once, 10 a minute."""
+FAILURES_OF_ADDRESS: Final = RateLimit(1, 60)
+"""Failed proofs from one address (of IPv6: one /64), whatever the client."""
+TOKENS_OF_CLIENT: Final = RateLimit(5, 100)
+"""Tokens for one client, which needs one an hour."""
+
+_FORM: Final = "application/x-www-form-urlencoded"
+_MOST_PARAMETERS: Final = 20
+
+
+class OAuthFace:
+    """The OAuth 2.0 authorization server of an installation, for SCIM clients."""
+
+    def __init__(self, issuing: TokenIssuing, origins: Origins, meters: Meters, issuer: str) -> None:
+        """`issuer` is the installation's base URL, below which the endpoint is."""
+        self._issuing = issuing
+        self._origins = origins
+        self._meters = meters
+        self._issuer = issuer
+        self._endpoint = token_endpoint(issuer)
+        self._server = TokenServer(self._issue)
+
+    def token(self, request: Request) -> Response:
+        """Answer a request to the token endpoint. What it raises is a defect."""
+        origin = self._origins.of(request.peer, request.headers.get("x-forwarded-for"))
+        try:
+            form = _form_of(request)
+            asked = TokenRequest(form, partial(self._prove, request, form, origin))
+            answer = self._server.answer(asked)
+        except OAuth2Error as error:
+            answer = Answer(*error())
+        except Unavailable as busy:
+            answer = Answer(*TryLater(503, str(busy), busy.retry_after)())
+        if answer.status != 200:
+            said = answer.body.get("error_description", "")
+            logger.info("request %s: token -> %d %s: %s", request.request_id, answer.status, answer.body["error"], said)
+        return Response(answer.status, answer.headers, json.dumps(answer.body).encode())
+
+    def metadata(self) -> Response:
+        """Describe the server (RFC 8414 §2)."""
+        document = {
+            "issuer": self._issuer,
+            "token_endpoint": self._endpoint,
+            "token_endpoint_auth_methods_supported": list(Method),
+            "token_endpoint_auth_signing_alg_values_supported": list(SIGNING),
+            "grant_types_supported": [GRANT],
+            "response_types_supported": [],
+            "scopes_supported": [SCOPE],
+        }
+        return Response(200, (("Content-Type", "application/json"),), json.dumps(document).encode())
+
+    def _prove(self, request: Request, form: Mapping[str, str], origin: Origin) -> Proof:
+        """Return the proof of the request's client. Raises OAuth2Error."""
+        try:
+            claim = claim_of(request.headers.get("authorization"), form)
+        except Malformed as error:
+            raise InvalidRequestError(plain(str(error))) from None
+        except ClientRefused as refused:
+            raise self._refused(request, origin, "", refused) from None
+        self._check_failures(claim, origin)
+        try:
+            return prove(claim, self._issuing, (self._endpoint, self._issuer))
+        except ClientRefused as refused:
+            raise self._refused(request, origin, claim.client_id, refused) from None
+
+    def _issue(self, proof: Proof) -> IssuedToken:
+        """Give a proved client its token. Raises OAuth2Error."""
+        wait = self._meters.take(f"tokens {proof.client.id}", TOKENS_OF_CLIENT)
+        if wait:
+            raise _slower("the client asks for tokens too often; one serves until it expires", wait)
+        try:
+            issued = self._issuing.issue(proof)
+        except AssertionReused as reused:
+            logger.warning("client %s: %s: %s", proof.client.id, Reason.ASSERTION_REUSED, reused)
+            raise NotProved(str(reused)) from None
+        except NoLongerValid as gone:
+            logger.warning("client %s: %s: %s", proof.client.id, Reason.NO_LONGER_VALID, gone)
+            raise NotProved(str(gone)) from None
+        logger.info("client %s: token for %d seconds", proof.client.id, issued.seconds)
+        return issued
+
+    # --- failures
+
+    def _check_failures(self, claim: Claim, origin: Origin) -> None:
+        """Refuse to look at a proof where too many have failed."""
+        waits = [self._meters.wait(name, limit) for name, limit in _failures(claim.client_id, origin)]
+        if any(waits):
+            raise _slower("too many proofs have failed", max(waits))
+
+    def _refused(self, request: Request, origin: Origin, client_id: str, refused: ClientRefused) -> NotProved:
+        """Count a failure and tell the log about it; return what the client is told."""
+        for name, limit in _failures(client_id, origin):
+            self._meters.take(name, limit)
+        shown = client_id[:60].encode("ascii", "backslashreplace").decode()
+        logger.warning("request %s: client `%s` from %s refused: %s", request.request_id, shown, origin, refused)
+        return NotProved(refused.told)
+
+
+def token_endpoint(issuer: str) -> str:
+    """Return the URL of the token endpoint of an installation."""
+    return f"{issuer}/oauth/token"
+
+
+def error_body(status: int, detail: str) -> tuple[list[tuple[str, str]], bytes]:
+    """Return headers and body with which what never reaches the endpoint is refused, in the endpoint's form."""
+    error = "invalid_request" if status < 500 else "server_error"
+    if status in {429, 503}:
+        error = TryLater.error
+    return list(ANSWER_HEADERS), json.dumps({"error": error, "error_description": plain(detail)}).encode()
+
+
+def _form_of(request: Request) -> dict[str, str]:
+    """Return the parameters of a request's body, each there once (RFC 6749 §3.2); the query holds none (§2.3.1)."""
+    if len(request.body) > MAX_BODY:
+        raise InvalidRequestError(f"the body has {len(request.body)} bytes, the limit is {MAX_BODY}", status_code=413)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        raise InvalidRequestError(f"the body must be {_FORM}")
+    try:
+        text = request.body.decode("utf-8")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
+    except ValueError:
+        raise InvalidRequestError(f"the body is not {_FORM} of UTF-8 text with few parameters") from None
+    form: dict[str, str] = {}
+    for name, value in pairs:
+        if name in form:
+            raise InvalidRequestError(plain(f"the parameter `{name[:40]}` is given twice"))
+        if value:  # one without a value is as one left out (§3.2)
+            form[name] = value
+    return form
+
+
+def _failures(client_id: str, origin: Origin) -> list[tuple[str, RateLimit]]:
+    """Return the meters of a failed proof.
+
+    Where an unknown proxy stands in between, everybody behind it has its address: one of them must not shut out all.
+    """
+    meters = [(f"failures of {client_id} from {origin.site}", FAILURES_OF_CLIENT)] if client_id else []
+    return [*meters, (f"failures from {origin.site}", FAILURES_OF_ADDRESS)] if origin.certain else meters
+
+
+def _slower(description: str, wait: float) -> TryLater:
+    return TryLater(429, description, max(1, math.ceil(wait)))

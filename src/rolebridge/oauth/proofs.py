@@ -1,0 +1,134 @@
+"""How a client proves who it is at the token endpoint: by a secret, in one of two places, or by a signed assertion.
+
+RFC 6749 §2.3.1 (`client_secret_basic`, `client_secret_post`) and RFC 7523 §2.2 (`private_key_jwt`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import unquote
+
+from rolebridge.bridge.clients import Proof, TokenIssuing
+from rolebridge.oauth.assertions import ASSERTION_TYPE, Assertion, take_apart, verify
+from rolebridge.oauth.refusals import ClientRefused, Reason
+from rolebridge.store.records import Client, ClientCredential
+
+
+class Method(StrEnum):
+    """The ways to prove who one is, by their registered names (RFC 8414 §2)."""
+
+    SECRET_BASIC = "client_secret_basic"  # noqa: S105 - a name
+    SECRET_POST = "client_secret_post"  # noqa: S105 - a name
+    PRIVATE_KEY_JWT = "private_key_jwt"
+
+
+class Malformed(Exception):
+    """That a request cannot be one of any client (RFC 6749 §5.2, `invalid_request`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who a request says it is from, and what is to prove it: a secret or an assertion."""
+
+    method: Method
+    client_id: str
+    evidence: str | Assertion = field(repr=False)
+
+
+def claim_of(authorization: str | None, form: Mapping[str, str]) -> Claim:
+    """Return who a request says it is from. Raises Malformed for several proofs at once, ClientRefused for none."""
+    shown = [
+        method
+        for method, is_shown in (
+            (Method.SECRET_BASIC, authorization is not None),
+            (Method.SECRET_POST, "client_secret" in form),
+            (Method.PRIVATE_KEY_JWT, "client_assertion" in form or "client_assertion_type" in form),
+        )
+        if is_shown
+    ]
+    if len(shown) > 1:
+        raise Malformed(f"a client proves itself in one way, not by {' and '.join(shown)} at once")
+    if not shown:
+        raise ClientRefused(Reason.NO_PROOF, f"the request holds none of {', '.join(Method)}", proved=True)
+    claim = _CLAIMS[shown[0]](authorization or "", form)
+    if form.get("client_id", claim.client_id) != claim.client_id:
+        raise Malformed("`client_id` is another client than the one that proves itself")
+    return claim
+
+
+def _basic(authorization: str, _form: Mapping[str, str]) -> Claim:
+    scheme, _, encoded = authorization.strip().partition(" ")
+    if scheme.casefold() != "basic":
+        raise ClientRefused(Reason.NO_PROOF, "the Authorization header is not `Basic`", proved=True)
+    try:
+        pair = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
+    except (binascii.Error, ValueError):
+        raise Malformed("the Authorization header is not base64 of UTF-8 text") from None
+    client_id, colon, secret = pair.partition(":")
+    if not colon:
+        raise Malformed("the Authorization header holds no colon between client id and secret")
+    return Claim(Method.SECRET_BASIC, unquote(client_id), unquote(secret))
+
+
+def _post(_authorization: str, form: Mapping[str, str]) -> Claim:
+    if "client_id" not in form:
+        raise Malformed("`client_id` is missing")
+    return Claim(Method.SECRET_POST, form["client_id"], form["client_secret"])
+
+
+def _assertion(_authorization: str, form: Mapping[str, str]) -> Claim:
+    if form.get("client_assertion_type") != ASSERTION_TYPE:
+        raise Malformed(f"`client_assertion_type` is not `{ASSERTION_TYPE}`")
+    assertion = take_apart(form.get("client_assertion", ""))
+    return Claim(Method.PRIVATE_KEY_JWT, assertion.subject, assertion)
+
+
+_CLAIMS = {Method.SECRET_BASIC: _basic, Method.SECRET_POST: _post, Method.PRIVATE_KEY_JWT: _assertion}
+
+
+def prove(claim: Claim, issuing: TokenIssuing, audiences: Collection[str]) -> Proof:
+    """Return the proof that a request is from whom it says. Raises ClientRefused."""
+    found = issuing.client(claim.client_id)
+    if isinstance(claim.evidence, Assertion):
+        client, held = _known(found)
+        verified = verify(claim.evidence, client.id, held, audiences, issuing.clock())
+        proof = Proof(client, verified.credential, verified.jti, verified.until)
+    else:
+        # The same work for a client that is not there: neither the answer nor its time tells which ones are.
+        secret = _matching(issuing.hash(claim.evidence), found[1] if found else ())
+        client, _ = _known(found)
+        proof = Proof(client, _usable_secret(secret, issuing))
+    if client.revoked_at is not None:
+        raise ClientRefused(Reason.REVOKED_CLIENT, f"the client `{client.name}` was revoked", proved=True)
+    return proof
+
+
+def _known(found: tuple[Client, Sequence[ClientCredential]] | None) -> tuple[Client, Sequence[ClientCredential]]:
+    if found is None:
+        raise ClientRefused(Reason.UNKNOWN_CLIENT, "there is no such client")
+    return found
+
+
+def _matching(hash_: bytes, held: Sequence[ClientCredential]) -> ClientCredential | None:
+    """Return the secret that has this hash; every one is compared, in constant time."""
+    matching = None
+    for one in held:
+        if hmac.compare_digest(one.credential.hash, hash_) and one.jwk is None:
+            matching = one
+    return matching
+
+
+def _usable_secret(secret: ClientCredential | None, issuing: TokenIssuing) -> ClientCredential:
+    if secret is None:
+        raise ClientRefused(Reason.WRONG_SECRET, "no secret of the client is that")
+    credential = secret.credential
+    if credential.revoked_at is not None:
+        raise ClientRefused(Reason.REVOKED_SECRET, f"the secret `{credential.name}` was revoked", proved=True)
+    if not credential.usable(issuing.clock()):
+        raise ClientRefused(Reason.EXPIRED_SECRET, f"the secret `{credential.name}` has expired", proved=True)
+    return secret

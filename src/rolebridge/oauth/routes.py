@@ -1,0 +1,49 @@
+"""Flask in front of the token endpoint: a request becomes a value, an answer becomes a response, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, request
+
+from rolebridge.oauth.face import OAuthFace
+from rolebridge.web.requests import Request
+from rolebridge.web.requests import Response as Answer
+
+WELL_KNOWN = "/.well-known/oauth-authorization-server"
+
+
+def oauth_blueprint(face: OAuthFace, issuer: str, request_id: Callable[[], str]) -> Blueprint:
+    """Return the routes, to be registered at the root. `request_id` names the present request.
+
+    The description of an issuer with a path is asked for with that path at the end (RFC 8414 §3.1).
+    """
+    blueprint = Blueprint("oauth", __name__)
+
+    def token() -> Response:
+        return _response(face.token(_request(request_id())))
+
+    def metadata() -> Response:
+        return _response(face.metadata())
+
+    blueprint.add_url_rule("/oauth/token", "token", token, methods=["POST"], provide_automatic_options=False)
+    for path in {WELL_KNOWN, WELL_KNOWN + urlsplit(issuer).path}:
+        blueprint.add_url_rule(path, path.strip("/").replace(".", ""), metadata, methods=["GET"])
+    return blueprint
+
+
+def _request(id_: str) -> Request:
+    return Request(
+        method=request.method,
+        path=request.path,
+        query=(),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=request.get_data(cache=False),
+        request_id=id_,
+        peer=request.remote_addr or "",
+    )
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, list(answer.headers))
