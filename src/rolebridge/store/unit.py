@@ -7,6 +7,7 @@ from rolebridge.store.clients import Clients
 from rolebridge.store.directory import Directory
 from rolebridge.store.grants import Grants
 from rolebridge.store.links import Link
+from rolebridge.store.overview import Overview
 from rolebridge.store.record import Record
 from rolebridge.store.request_log import RequestLogRows
 from rolebridge.store.revisions import Revisions
@@ -49,3 +50,7 @@ class Unit:
     def request_log(self, organization_id: str) -> RequestLogRows:
         """Return the request log of an organization, or with "" of those who showed no credential that we know."""
         return RequestLogRows(self.link, organization_id)
+
+    def overview(self, organization_id: str) -> Overview:
+        """Return how large an organization is."""
+        return Overview(self.link, organization_id)

@@ -1,0 +1,231 @@
+"""How an organization's connections fare: what they sent, what was refused, which secrets end, what needs somebody.
+
+Facts come from the request log, so they reach back as far as it does, and lag some seconds behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from rolebridge.store.engine import Store
+from rolebridge.store.overview import Size
+from rolebridge.store.records import Connection, Credential, GrantCounts, Organization, Revision
+from rolebridge.store.request_log import NOBODY, LoggedRequest, Traffic, TriedCredential
+from rolebridge.store.unit import Unit
+
+EXPIRES_SOON: Final = timedelta(days=30)
+"""How long before its end a secret is told of: time enough to replace it without haste."""
+HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
+
+
+class SecretKind(StrEnum):
+    """What a secret is for; the command that replaces it begins with the word."""
+
+    TOKEN = "token"  # noqa: S105 - a word
+    CLIENT = "client"
+    KEY = "key"
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret that ends soon, has ended, or is shown though it works no more.
+
+    `connection_id` is "" for an API key; `tried` says how often it was refused in the last day, and when last.
+    """
+
+    kind: SecretKind
+    connection_id: str
+    credential: Credential
+    tried: TriedCredential | None = None
+
+
+class Concern(StrEnum):
+    """What needs somebody's attention."""
+
+    SILENT = "silent"
+    NEVER = "never-connected"
+    FAILING = "failing"
+    REFUSED = "refused"
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+    TRIED = "dead-secret-tried"
+    LOST = "requests-not-logged"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing that needs attention: which connection or workspace (`subject`), and a sentence about it."""
+
+    concern: Concern
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStatus:
+    """How one connection fares.
+
+    `last_contact` is its last request with a credential that works. `silent_after` is how long its kind of identity
+    provider is quiet at most when all is well, None for one that speaks only when something changes. `tolerances` are
+    counted over the last day.
+    """
+
+    connection: Connection
+    size: Size
+    last_contact: datetime | None
+    silent_after: timedelta | None
+    hour: Traffic
+    day: Traffic
+    last_refusal: LoggedRequest | None
+    tolerances: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationStatus:
+    """How an organization fares at a moment. `nobodys` is the traffic of the last day without a known credential."""
+
+    organization: Organization
+    at: datetime
+    connections: tuple[ConnectionStatus, ...]
+    secrets: tuple[Secret, ...]
+    revision: Revision | None
+    workspaces: Mapping[str, GrantCounts]
+    nobodys: Traffic
+    notices: tuple[Notice, ...]
+
+
+class Status:
+    """Tells how organizations fare."""
+
+    def __init__(
+        self, store: Store, clock: Callable[[], datetime], silent_after: Callable[[str], timedelta | None]
+    ) -> None:
+        """`silent_after` says for a profile's name how long such a connection is quiet when all is well."""
+        self._store = store
+        self._clock = clock
+        self._silent_after = silent_after
+
+    def of(self, organization: Organization) -> OrganizationStatus:
+        """Return how an organization fares now."""
+        now = self._clock()
+        with self._store.read(snapshot=True) as unit:
+            secrets = tuple(_secrets(unit, organization.id, now))
+            connections = tuple(self._connections(unit, organization.id, now))
+            grants = unit.grants(organization.id)
+            workspaces = {name: grants.counts(name) for name in grants.workspaces()}
+            revision = unit.revisions(organization.id).active()
+            nobodys = unit.request_log(NOBODY).traffic(now - DAY).get(NOBODY, Traffic())
+        notices = (
+            *(notice for one in connections for notice in _of_connection(one, now)),
+            *(notice for one in secrets for notice in _of_secret(one, connections, now)),
+            *(notice for name, counts in workspaces.items() for notice in _of_workspace(name, counts)),
+        )
+        return OrganizationStatus(organization, now, connections, secrets, revision, workspaces, nobodys, notices)
+
+    def _connections(self, unit: Unit, organization_id: str, now: datetime) -> Iterator[ConnectionStatus]:
+        log, sizes = unit.request_log(organization_id), unit.overview(organization_id).sizes()
+        hour, day, tolerances = log.traffic(now - HOUR), log.traffic(now - DAY), log.tolerances(now - DAY)
+        used: dict[str, datetime] = {}
+        for token in unit.accounts.tokens(organization_id):
+            at = token.credential.last_used_at
+            if at is not None:
+                used[token.connection_id] = max(at, used.get(token.connection_id, at))
+        for connection in unit.accounts.connections(organization_id):
+            accepted = log.last(connection.id, refused=False)
+            # The log forgets; a token's last use is kept.
+            contacts = [at for at in (accepted and accepted.at, used.get(connection.id)) if at]
+            yield ConnectionStatus(
+                connection,
+                sizes.get(connection.id, Size()),
+                max(contacts, default=None),
+                self._silent_after(connection.profile),
+                hour.get(connection.id, Traffic()),
+                day.get(connection.id, Traffic()),
+                log.last(connection.id, refused=True),
+                tolerances.get(connection.id, {}),
+            )
+
+
+# --- secrets ---------------------------------------------------------------------------------------------------
+
+
+def _secrets(unit: Unit, organization_id: str, now: datetime) -> Iterator[Secret]:
+    """Yield the secrets of an organization that somebody should look at, the next to end first."""
+    tried = {one.credential_id: one for one in unit.request_log(organization_id).tried(now - DAY)}
+    every = [
+        *(
+            Secret(SecretKind.TOKEN, one.connection_id, one.credential, tried.get(one.credential.id))
+            for one in unit.accounts.tokens(organization_id)
+        ),
+        *(
+            Secret(SecretKind.CLIENT, client.connection_id, one.credential, tried.get(one.credential.id))
+            for client in unit.clients.of_organization(organization_id)
+            if client.revoked_at is None
+            for one in unit.clients.credentials(client)
+        ),
+        *(
+            Secret(SecretKind.KEY, NOBODY, one.credential, tried.get(one.credential.id))
+            for one in unit.accounts.keys(organization_id)
+        ),
+    ]
+    ended = [one for one in every if one.tried or _ends_soon(one.credential, now)]
+    yield from sorted(ended, key=lambda one: (one.credential.expires_at or now, one.credential.id))
+
+
+def _ends_soon(credential: Credential, now: datetime) -> bool:
+    """Return whether a secret ends within `EXPIRES_SOON`, or ended so shortly ago; a revoked one was meant to end."""
+    ends = credential.expires_at
+    return credential.revoked_at is None and ends is not None and now - EXPIRES_SOON <= ends <= now + EXPIRES_SOON
+
+
+# --- what needs attention --------------------------------------------------------------------------------------
+
+
+def _of_connection(status: ConnectionStatus, now: datetime) -> Iterator[Notice]:
+    name = status.connection.name
+    if status.last_contact is None:
+        yield Notice(Concern.NEVER, name, "no request with a credential that works has ever come")
+    elif status.silent_after is not None and now - status.last_contact > status.silent_after:
+        usual = _words(status.silent_after)
+        yield Notice(Concern.SILENT, name, f"silent for {_words(now - status.last_contact)}; usual are {usual} at most")
+    if status.hour.failed:
+        yield Notice(Concern.FAILING, name, f"{status.hour.failed} requests of the last hour failed here (5xx)")
+    if status.hour.refused >= max(5, status.hour.requests / 2):
+        text = f"{status.hour.refused} of the {status.hour.requests} requests of the last hour were refused"
+        yield Notice(Concern.REFUSED, name, text)
+    if status.day.lost:
+        yield Notice(Concern.LOST, name, f"{status.day.lost} requests of the last day came too fast to be logged")
+
+
+def _of_secret(secret: Secret, connections: Sequence[ConnectionStatus], now: datetime) -> Iterator[Notice]:
+    names = {one.connection.id: one.connection.name for one in connections}
+    subject = names.get(secret.connection_id, "API")
+    what = f"{secret.kind} `{secret.credential.name}` …{secret.credential.hint}"
+    ends = secret.credential.expires_at
+    if secret.tried is not None:
+        times = f"{secret.tried.times} times in the last day, last at {secret.tried.last:%Y-%m-%d %H:%M} UTC"
+        yield Notice(Concern.TRIED, subject, f"{what} works no more and is still shown: {times}")
+    elif ends is not None and ends <= now:
+        yield Notice(Concern.EXPIRED, subject, f"{what} expired on {ends:%Y-%m-%d}")
+    elif ends is not None and secret.credential.revoked_at is None:
+        yield Notice(Concern.EXPIRING, subject, f"{what} expires on {ends:%Y-%m-%d}, in {_words(ends - now)}")
+
+
+def _of_workspace(name: str, counts: GrantCounts) -> Iterator[Notice]:
+    if counts.conflicts:
+        text = f"{counts.conflicts} claims are in conflict and give nothing until a rule decides"
+        yield Notice(Concern.CONFLICT, name, text)
+
+
+def _words(span: timedelta) -> str:
+    """Return a span in its largest fitting unit: `3 h`, `12 d`."""
+    minutes = int(span.total_seconds()) // 60
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // (24 * 60)} d"
