@@ -17,10 +17,12 @@ from rolebridge.core.directory import GroupDraft, User
 from rolebridge.core.errors import NotFound, Taken, UnknownMembers, VersionMismatch
 from rolebridge.core.program import Program
 from rolebridge.core.resolver import resolve
+from rolebridge.core.versions import Versions
 
 REVIEWER = ("project_role", "cityscapes", "reviewer")
 LABELER = ("project_role", "cityscapes", "labeler")
 ADMIN = ("workspace_role", "", "admin")
+OLD = Versions(frozenset({1}))
 
 
 def test_membership_of_a_named_group_grants_and_leaving_revokes(world: World) -> None:
@@ -209,9 +211,9 @@ def test_another_version_than_asked_for_changes_nothing(world: World) -> None:
     ana = world.user("ana")
     world.activate(ana, False)
     with pytest.raises(VersionMismatch, match="now at version 2"):
-        world.provisioning.change_user(world.okta, ana, lambda draft: replace(draft, active=True), if_match=1)
+        world.provisioning.change_user(world.okta, ana, lambda draft: replace(draft, active=True), OLD)
     with pytest.raises(VersionMismatch):
-        world.provisioning.delete_user(world.okta, ana, if_match=1)
+        world.provisioning.delete_user(world.okta, ana, OLD)
 
 
 def test_a_refused_change_leaves_no_trace(world: World) -> None:

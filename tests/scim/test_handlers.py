@@ -306,32 +306,6 @@ def test_many_members_come_in_blocks_of_one_answer(client: Client, monkeypatch: 
     assert client.members(group) == set(ids)
 
 
-# --- versions --------------------------------------------------------------------------------------------------
-
-
-def test_a_change_may_insist_on_a_version(client: Client) -> None:
-    """If-Match: the present version or any is changed, another answers 412 and changes nothing (RFC 7644 §3.14)."""
-    id_ = client.new_user("ana")
-    for tag, status in [('W/"1"', 200), ('"2"', 200), ("*", 200), ('W/"1"', 412), ("x", 412), ('W/"a"', 412)]:
-        said = client.patch(f"/Users/{id_}", op("replace", "title", tag), headers={"if-match": tag})
-        assert said.status == status, tag
-    assert client.get(f"/Users/{id_}").body["title"] == "*"
-    two = client.send("DELETE", f"/Users/{id_}", headers={"if-match": 'W/"1", W/"4"'})
-    assert (two.status, two.body["scimType"]) == (400, "invalidValue")
-
-
-def test_a_known_version_is_not_answered_again(client: Client) -> None:
-    """If-None-Match on a group, and on a user without groups: those change no version of the user."""
-    user = client.new_user("ana")
-    group = client.new_group("g")
-    same = client.get(f"/Groups/{group}", {"if-none-match": 'W/"1"'})
-    assert (same.status, same.headers, same.body) == (304, {"ETag": 'W/"1"'}, None)
-    assert client.get(f"/Users/{user}", {"if-none-match": "*"}, excludedAttributes="groups").status == 304
-    assert client.get(f"/Users/{user}", {"if-none-match": 'W/"1"'}).status == 200
-    client.patch(f"/Groups/{group}", op("add", "members", [{"value": user}]))
-    assert client.get(f"/Groups/{group}", {"if-none-match": 'W/"1"'}).status == 200
-
-
 # --- the edges -------------------------------------------------------------------------------------------------
 
 

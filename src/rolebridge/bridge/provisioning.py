@@ -29,6 +29,7 @@ from rolebridge.core.directory import (
 )
 from rolebridge.core.errors import NotFound, UnknownMembers, VersionMismatch
 from rolebridge.core.filters import ResolvedFilter
+from rolebridge.core.versions import ANY_VERSION, Versions
 from rolebridge.store.directory import Directory
 from rolebridge.store.engine import Store
 from rolebridge.store.records import GroupAnswer, Page, StoredGroup, StoredUser, UserAnswer
@@ -65,7 +66,7 @@ class Provisioning:
         return self._store.transact(work)
 
     def change_user(
-        self, caller: Caller, user_id: str, revise: Callable[[UserDraft], UserDraft], if_match: int | None = None
+        self, caller: Caller, user_id: str, revise: Callable[[UserDraft], UserDraft], versions: Versions = ANY_VERSION
     ) -> UserAnswer:
         """Make a user what `revise` makes of them (PUT and PATCH alike). Raises NotFound, Taken, VersionMismatch.
 
@@ -74,11 +75,13 @@ class Provisioning:
 
         def work(unit: Unit) -> UserAnswer:
             change = self._begin(unit, caller)
-            old = change.user(user_id, if_match)
+            old = change.user(user_id, versions)
             was = old.draft()
             draft = revise(was)
             if draft.active is None:
                 draft = replace(draft, active=old.active)
+            if "active" not in draft.attributes:  # what says nothing of it is answered with what it is
+                draft = replace(draft, attributes={**draft.attributes, "active": draft.active})
             if draft != was:
                 new = change.directory.update_user(old, draft, change.now)
                 change.audit(_what_happened(old, new), user_id, old.body, new.body)
@@ -88,13 +91,13 @@ class Provisioning:
 
         return self._store.transact(work)
 
-    def delete_user(self, caller: Caller, user_id: str, if_match: int | None = None) -> None:
+    def delete_user(self, caller: Caller, user_id: str, versions: Versions = ANY_VERSION) -> None:
         """Delete a user: memberships and grants go with them, the id is never used again. Raises NotFound."""
 
         def work(unit: Unit) -> None:
             change = self._begin(unit, caller)
             old = _found("user", user_id, change.directory.user_to_delete(caller.connection_id, user_id))
-            _check_version(old.version, if_match)
+            _check_version(old.version, versions)
             change.directory.delete_user(old, change.now)
             change.end_assignments(user_id, "the user was deleted")
             change.audit("user.deleted", user_id, old.body, None)
@@ -145,7 +148,7 @@ class Provisioning:
         wanted: GroupChange,
         *,
         refuse_unknown: bool,
-        if_match: int | None = None,
+        versions: Versions = ANY_VERSION,
     ) -> tuple[int, tuple[str, ...]]:
         """Apply a change to a group, all of it or none; the cost grows with the change, not with the group.
 
@@ -155,7 +158,7 @@ class Provisioning:
 
         def work(unit: Unit) -> tuple[int, tuple[str, ...]]:
             change = self._begin(unit, caller)
-            old = change.group(group_id, if_match)
+            old = change.group(group_id, versions)
             new = old
             if wanted.revise is not None and (draft := wanted.revise(old.draft())) != old.draft():
                 new = change.directory.update_group(old, draft, change.now)
@@ -168,12 +171,12 @@ class Provisioning:
 
         return self._store.transact(work)
 
-    def delete_group(self, caller: Caller, group_id: str, if_match: int | None = None) -> None:
+    def delete_group(self, caller: Caller, group_id: str, versions: Versions = ANY_VERSION) -> None:
         """Delete a group; its members stay, and lose what only this group gave them. Raises NotFound."""
 
         def work(unit: Unit) -> None:
             change = self._begin(unit, caller)
-            old = change.group(group_id, if_match)
+            old = change.group(group_id, versions)
             left = change.directory.delete_group(old, change.now)
             change.audit("group.deleted", group_id, old.body, None)
             if change.rulebook.concerns(_core_group(caller, old)):
@@ -230,16 +233,16 @@ class _DirectoryChange:
     rulebook: Rulebook
     now: datetime
 
-    def user(self, user_id: str, if_match: int | None) -> StoredUser:
+    def user(self, user_id: str, versions: Versions) -> StoredUser:
         """Return the user to be changed, locked."""
         found = _found("user", user_id, self.directory.user(self.caller.connection_id, user_id, lock=True))
-        _check_version(found.version, if_match)
+        _check_version(found.version, versions)
         return found
 
-    def group(self, group_id: str, if_match: int | None) -> StoredGroup:
+    def group(self, group_id: str, versions: Versions) -> StoredGroup:
         """Return the group to be changed, locked."""
         found = _found("group", group_id, self.directory.group(self.caller.connection_id, group_id, lock=True))
-        _check_version(found.version, if_match)
+        _check_version(found.version, versions)
         return found
 
     def move_members(self, group: StoredGroup, steps: Sequence[MemberStep], *, refuse_unknown: bool) -> _Moved:
@@ -325,8 +328,8 @@ def _found(kind: str, name: str, resource: _T | None) -> _T:
     return resource
 
 
-def _check_version(current: int, if_match: int | None) -> None:
-    if if_match is not None and if_match != current:
+def _check_version(current: int, versions: Versions) -> None:
+    if not versions.include(current):
         raise VersionMismatch(current)
 
 

@@ -24,11 +24,6 @@ LIST_SCHEMA: Final = str(ListResponse.__schema__)
 _Named = Mapping[tuple[str | None, str | None], frozenset[str] | None]
 
 
-def etag(version: int) -> str:
-    """Return the entity tag of a version; weak, because answers differ by projection (RFC 7644 §3.14)."""
-    return f'W/"{version}"'
-
-
 # --- projection ----------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,6 @@ refusal is a SCIM Error, and everything that was answered or forgiven is told to
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
@@ -16,6 +15,7 @@ from rolebridge.bridge.provisioning import Provisioning
 from rolebridge.core.directory import GroupChange, UserDraft
 from rolebridge.core.errors import Taken
 from rolebridge.core.schemas import GROUP_TABLE, USER_TABLE
+from rolebridge.core.versions import Versions
 from rolebridge.scim import answers, schemas
 from rolebridge.scim.answers import Projection
 from rolebridge.scim.bodies import parse_body
@@ -25,9 +25,7 @@ from rolebridge.scim.errors import (
     TRANSLATED,
     ScimError,
     forbidden,
-    invalid_value,
     not_found,
-    precondition_failed,
     too_large,
     translated,
 )
@@ -35,6 +33,7 @@ from rolebridge.scim.exchanges import Exchange, Observer, log_refusal, now
 from rolebridge.scim.limits import MAX_USER_BODY
 from rolebridge.scim.membership import read_group_change, read_group_replacement
 from rolebridge.scim.patch import read_user_change
+from rolebridge.scim.preconditions import IF_NONE_MATCH, entity_tag, is_known, tagged, wanted_versions
 from rolebridge.scim.profile import PatchAnswer, Profile, UnknownMembers, profile
 from rolebridge.scim.queries import Query, projection_of, read_query, search_parameters
 from rolebridge.scim.tolerances import Reading
@@ -48,7 +47,6 @@ UNKNOWN_MEMBERS: Final = "X-Rolebridge-Unknown-Members"
 _BODY_TYPES: Final = frozenset({SCIM_TYPE, "application/json"})
 _DISCOVERY: Final = frozenset({"Schemas", "ResourceTypes", "ServiceProviderConfig"})
 _NOT_OFFERED: Final = frozenset({"Me", "Bulk", ".search"})
-_ENTITY_TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 
 
 class ScimFace:
@@ -183,9 +181,9 @@ class _Work:
     def get_user(self, id_: str) -> Response:
         projection = projection_of(self.parameters, schemas.user(), self.reading)
         user = self.provisioning.user(self.caller, id_)
-        # Memberships change what is answered and not the version, so only an answer without them can be the same.
-        if not projection.related("groups") and self.is_known(user.version):
-            return Response(304, (("ETag", answers.etag(user.version)),))
+        tag = entity_tag(user.version, user.groups if projection.related("groups") else None)
+        if is_known(self.request.headers, tag):
+            return Response(304, (("ETag", tag),))
         return self.user_answer(200, user, projection)
 
     def create_user(self) -> Response:
@@ -202,22 +200,23 @@ class _Work:
 
     def change_user(self, id_: str, change: Callable[[UserDraft], UserDraft], answered: PatchAnswer) -> Response:
         projection = projection_of(self.parameters, schemas.user(), self.reading)
-        user = self.provisioning.change_user(self.caller, id_, change, self.if_match())
+        user = self.provisioning.change_user(self.caller, id_, change, self.versions())
         if answered is PatchAnswer.NO_CONTENT and "attributes" not in self.parameters:
-            return Response(204, (("ETag", answers.etag(user.version)),))
+            return Response(204, (("ETag", entity_tag(user.version, user.groups)),))
         return self.user_answer(200, user, projection)
 
     def delete_user(self, id_: str) -> Response:
-        self.provisioning.delete_user(self.caller, id_, self.if_match())
+        self.provisioning.delete_user(self.caller, id_, self.versions())
         return Response(204)
 
     def user_text(self, user: UserAnswer, projection: Projection) -> str:
-        return answers.resource_text(user.body, self.location("/Users/", user.id), projection, "groups", user.groups)
+        body = tagged(user.body, user.groups)
+        return answers.resource_text(body, self.location("/Users/", user.id), projection, "groups", user.groups)
 
     def user_answer(self, status: int, user: UserAnswer, projection: Projection) -> Response:
         shown = user if projection.related("groups") else UserAnswer(user.id, user.body, user.version)
         body = self.user_text(shown, projection).encode()
-        return Response(status, self.headers("/Users/", user.id, user.version), body)
+        return Response(status, self.headers("/Users/", user.id, entity_tag(user.version, shown.groups)), body)
 
     # --- groups --------------------------------------------------------------------------------------------
 
@@ -252,9 +251,11 @@ class _Work:
 
     def get_group(self, id_: str) -> Response:
         projection = projection_of(self.parameters, schemas.group(), self.reading)
+        if IF_NONE_MATCH in self.request.headers:
+            tag = entity_tag(self.provisioning.group(self.caller, id_, with_members=False).version)
+            if is_known(self.request.headers, tag):
+                return Response(304, (("ETag", tag),))
         group = self.provisioning.group(self.caller, id_, with_members=projection.related("members"))
-        if self.is_known(group.version):
-            return Response(304, (("ETag", answers.etag(group.version)),))
         return self.group_answer(200, group, projection)
 
     def create_group(self) -> Response:
@@ -269,16 +270,16 @@ class _Work:
     def change_group(self, id_: str, change: GroupChange, answered: PatchAnswer) -> Response:
         projection = projection_of(self.parameters, schemas.group(), self.reading)
         version, unknown = self.provisioning.change_group(
-            self.caller, id_, change, refuse_unknown=self.refuses_unknown, if_match=self.if_match()
+            self.caller, id_, change, refuse_unknown=self.refuses_unknown, versions=self.versions()
         )
         self.unknown = len(unknown)
         if answered is PatchAnswer.NO_CONTENT and "attributes" not in self.parameters:
-            return Response(204, (("ETag", answers.etag(version)), *self.unknown_header()))
+            return Response(204, (("ETag", entity_tag(version)), *self.unknown_header()))
         group = self.provisioning.group(self.caller, id_, with_members=projection.related("members"))
         return self.group_answer(200, group, projection)
 
     def delete_group(self, id_: str) -> Response:
-        self.provisioning.delete_group(self.caller, id_, self.if_match())
+        self.provisioning.delete_group(self.caller, id_, self.versions())
         return Response(204)
 
     def group_text(self, group: GroupAnswer, projection: Projection) -> str:
@@ -286,7 +287,7 @@ class _Work:
         return answers.resource_text(group.body, self.location("/Groups/", group.id), projection, "members", members)
 
     def group_answer(self, status: int, group: GroupAnswer, projection: Projection) -> Response:
-        headers = (*self.headers("/Groups/", group.id, group.version), *self.unknown_header())
+        headers = (*self.headers("/Groups/", group.id, entity_tag(group.version)), *self.unknown_header())
         blocks = (group.members or ()) if projection.related("members") else ()
         location = self.location("/Groups/", group.id)
         if len(blocks) > 1:
@@ -323,26 +324,9 @@ class _Work:
     def location(self, endpoint: str, id_: str) -> str:
         return f"{self.provisioning.scim_base}{endpoint}{id_}"
 
-    def headers(self, endpoint: str, id_: str, version: int) -> tuple[tuple[str, str], ...]:
-        return (
-            ("Content-Type", SCIM_TYPE),
-            ("Location", self.location(endpoint, id_)),
-            ("ETag", answers.etag(version)),
-        )
+    def headers(self, endpoint: str, id_: str, tag: str) -> tuple[tuple[str, str], ...]:
+        return (("Content-Type", SCIM_TYPE), ("Location", self.location(endpoint, id_)), ("ETag", tag))
 
-    def if_match(self) -> int | None:
-        """Return the version that the client wants to change (RFC 7644 §3.14), None for any."""
-        text = self.request.headers.get("if-match", "*").strip()
-        if text == "*":
-            return None
-        tags = _ENTITY_TAG.findall(text)
-        if len(tags) > 1:
-            raise invalid_value("`If-Match` holds several entity tags; a change has one version to go by")
-        if not tags or not tags[0].isascii() or not tags[0].isdigit() or len(tags[0]) > 18:
-            raise precondition_failed("`If-Match` holds no entity tag of this service")
-        return int(tags[0])
-
-    def is_known(self, version: int) -> bool:
-        """Return whether the client says that it has this version already."""
-        text = self.request.headers.get("if-none-match", "").strip()
-        return text == "*" or str(version) in _ENTITY_TAG.findall(text)
+    def versions(self) -> Versions:
+        """Return which versions of the resource the client wants to change."""
+        return wanted_versions(self.request.headers)
