@@ -8,8 +8,9 @@ import click
 
 from rolebridge.cli import credentials
 from rolebridge.cli.options import json_option, org_option
-from rolebridge.cli.session import Session, pass_session, stamp
+from rolebridge.cli.session import Session, pass_session
 from rolebridge.cli.terminal import minute, strong, table
+from rolebridge.core.moments import stamp
 
 if TYPE_CHECKING:
     from rolebridge.app import Installation

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from rolebridge.cli.session import stamp, stamp_or_none
 from rolebridge.cli.terminal import faint, minute
+from rolebridge.core.moments import stamp, stamp_or_none
 
 if TYPE_CHECKING:
     from rolebridge.store.records import Credential

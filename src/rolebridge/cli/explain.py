@@ -20,12 +20,13 @@ def explain(session: Session, user: str, workspace: str | None, project: str | N
 
     USER is a userName, an id, or what stands before the @ of one userName.
     """
+    from rolebridge.bridge.documents import explanation_document
     from rolebridge.cli.views import explanation as view
 
     with session.installation() as installation:
         organization = installation.administration.organization(org)
         with hinting(installation, organization):
             found = installation.explaining.explain(organization.id, user, workspace=workspace, project=project)
-    document = {"organization": organization.name, "explanations": [view.document(one) for one in found]}
+    document = {"organization": organization.name, "explanations": [explanation_document(one) for one in found]}
     text = "\n\n".join(view.text(one) for one in found)
     session.answer(document, text or "no mapping is in force yet: rolebridge apply mappings/")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from rolebridge.cli.options import json_option
-from rolebridge.cli.session import Session, pass_session, stamp
+from rolebridge.cli.session import Session, pass_session
 from rolebridge.cli.terminal import minute, strong, table
+from rolebridge.core.moments import stamp
 
 
 @click.group()

@@ -16,6 +16,8 @@ from uuid import uuid4
 import click
 
 from rolebridge.cli.terminal import say
+from rolebridge.core.moments import stamp as stamp
+from rolebridge.core.moments import stamp_or_none as stamp_or_none
 from rolebridge.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -79,16 +81,6 @@ def _plain(value: object) -> str:
     if isinstance(value, datetime):
         return stamp(value)
     return str(value)
-
-
-def stamp(moment: datetime) -> str:
-    """Return a moment as JSON has it: `2026-11-20T09:14:00Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
-
-
-def stamp_or_none(moment: datetime | None) -> str | None:
-    """Return `stamp(moment)`, None for None."""
-    return None if moment is None else stamp(moment)
 
 
 def login_name() -> str:

@@ -10,8 +10,9 @@ from itertools import chain, islice
 from typing import TypeVar
 
 from rolebridge.bridge.access import Totals
+from rolebridge.bridge.documents import held_document
 from rolebridge.cli.terminal import aligned, bad, counted, doubtful, faint, one_line, say, strong, width
-from rolebridge.cli.views.roles import because_words, grant_document, held_words, lock_words, scope_words
+from rolebridge.cli.views.roles import because_words, held_words, lock_words, scope_words
 from rolebridge.core.catalogue import Catalogue
 from rolebridge.core.grants import GrantState
 from rolebridge.store.records import HeldGrant
@@ -96,7 +97,7 @@ def print_json(organization: str, rows: Iterable[HeldGrant]) -> None:
         lines = []
         for row in block:
             totals.count(row.grant)
-            lines.append("    " + json.dumps(_document(row), ensure_ascii=False))
+            lines.append("    " + json.dumps(held_document(row), ensure_ascii=False))
         say(begin + "\n" + ",\n".join(lines), newline=False)
         begin = ","
     if begin != ",":
@@ -108,11 +109,6 @@ def print_json(organization: str, rows: Iterable[HeldGrant]) -> None:
         "conflicts": totals.conflicts,
     }
     say(f'\n  ],\n  "totals": {json.dumps(counts)}\n}}')
-
-
-def _document(row: HeldGrant) -> dict[str, object]:
-    user = {"id": row.grant.user_id, "user_name": row.user_name, "name": row.display_name or None}
-    return {"user": user, **grant_document(row.grant)}
 
 
 def _blocks(rows: Iterable[_Row]) -> Iterator[list[_Row]]:

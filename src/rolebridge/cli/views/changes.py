@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
+from rolebridge.bridge.documents import grant_document
 from rolebridge.bridge.planning import Applied
 from rolebridge.cli.terminal import aligned, bad, counted, doubtful, faint, good, one_line, strong, width
 from rolebridge.cli.views import diagnostics
-from rolebridge.cli.views.roles import grant_document, role_name
+from rolebridge.cli.views.roles import role_name
 from rolebridge.core.catalogue import Catalogue
 from rolebridge.core.grants import Grant, GrantState
 from rolebridge.core.plan import Change, ChangeKind

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from rolebridge.bridge.access import Totals
+from rolebridge.bridge.documents import explanation_document, grant_document
 from rolebridge.bridge.planning import Applied
 from rolebridge.cli.demo_story import Story
 from rolebridge.cli.terminal import aligned, bad, counted, doubtful, faint, good, strong, table, width
 from rolebridge.cli.views import diagnostics, explanation
 from rolebridge.cli.views.access import HEAD
-from rolebridge.cli.views.roles import because_words, grant_document, held_words, lock_words, role_name, scope_words
+from rolebridge.cli.views.roles import because_words, held_words, lock_words, role_name, scope_words
 from rolebridge.core.assignment import Source
 from rolebridge.core.grants import GrantState
 from rolebridge.core.plan import Change, ChangeKind
@@ -251,7 +252,7 @@ def document(story: Story) -> dict[str, Any]:
             "blocked": totals.blocked,
             "conflicts": totals.conflicts,
         },
-        "example": explanation.document(story.example) if story.example else None,
+        "example": explanation_document(story.example) if story.example else None,
     }
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rolebridge.cli.terminal import counted, one_line, padded, strong, table, width
 from rolebridge.cli.views.roles import (
     WORKSPACE_WIDE,
-    claim_document,
     person,
     role_name,
     slot_name,
@@ -232,78 +231,3 @@ def _labelled(label: str, lines: Iterator[str] | Sequence[str]) -> Iterator[str]
 def _in_columns(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
     columns = max((width(first) for first, _ in pairs), default=0)
     return (f"{padded(first, columns)}   {second}" for first, second in pairs)
-
-
-# --- JSON ------------------------------------------------------------------------------------------------------
-
-
-def document(explained: Explained) -> dict[str, Any]:
-    """Return an explanation as JSON has it: ids, not names."""
-    explanation, program = explained.explanation, explained.program
-    user = explanation.user
-    return {
-        "user": {
-            "id": user.id,
-            "user_name": user.user_name,
-            "name": person(user),
-            "active": user.active,
-            "connection": user.connection,
-        },
-        "workspace": explanation.workspace,
-        "platform": program.catalogue.id,
-        "project": explanation.project,
-        "revision": explained.revision,
-        "roles": [_role_document(program.catalogue, role) for role in explanation.roles],
-        "from_above": [_role_document(program.catalogue, role) for role in explanation.from_above],
-        "locks": [_lock_document(explained, locked) for locked in explanation.locks],
-        "lost": [
-            {**claim_document(one.assignment), "reason_lost": one.reason, "detail": one.detail}
-            for one in explanation.lost
-        ],
-        "conflicts": [
-            {"slot": one.slot, "project": one.project, "claims": [claim_document(claim) for claim in one.claims]}
-            for one in explanation.conflicts
-        ],
-        "findings": [
-            {"kind": one.kind, "slot": one.slot, "project": one.project, "detail": one.detail}
-            for one in explanation.findings
-        ],
-    }
-
-
-def _role_document(catalogue: Catalogue, role: EffectiveRole) -> dict[str, Any]:
-    return {
-        "slot": role.slot,
-        "project": role.project,
-        "role": role.role,
-        "name": role_name(catalogue, role.slot, role.role),
-        "acts_as": {"slot": role.acts_as.slot, "role": role.acts_as.role} if role.acts_as else None,
-        "lock": role.lock.kind if role.lock else None,
-        "source": role.source,
-        "winners": [claim_document(winner) for winner in role.winners],
-    }
-
-
-def _lock_document(explained: Explained, locked: LockedSlot) -> dict[str, Any]:
-    lock = locked.lock
-    return {
-        "kind": lock.kind,
-        "slot": lock.slot,
-        "project": lock.project,
-        "role": lock.role,
-        "by": [claim_document(claim) for claim in lock.by],
-        "release": [_release_document(explained, release) for release in locked.releases],
-    }
-
-
-def _release_document(explained: Explained, release: Release) -> dict[str, Any]:
-    document: dict[str, Any] = {"do": release.do, "then": list(release.then)}
-    if release.group:
-        document["group"] = {"id": release.group.id, "display": release.group.display}
-    if release.rule:
-        document |= {
-            "rule": release.rule,
-            "place": str(release.place),
-            "affects_others": explained.affects.get(release.rule, 0),
-        }
-    return document

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rolebridge.cli.session import stamp
+from rolebridge.bridge.documents import person_name, role_title
 from rolebridge.cli.terminal import minute, one_line
 from rolebridge.core.assignment import Assignment, Source
 from rolebridge.core.catalogue import Catalogue, ProjectOverride, Reach
@@ -17,17 +17,13 @@ WORKSPACE_WIDE = "workspace-wide"
 
 
 def person(user: User) -> str:
-    """Return what to call a person: displayName, the formatted name, given and family name, else userName."""
-    name = user.attributes.get("name")
-    parts = name if isinstance(name, dict) else {}
-    given = " ".join(str(parts[key]) for key in ("givenName", "familyName") if parts.get(key))
-    return one_line(str(user.attributes.get("displayName") or parts.get("formatted") or given or user.user_name))
+    """Return what to call a person, on one line."""
+    return one_line(person_name(user))
 
 
 def role_name(catalogue: Catalogue | None, slot: str, role: str) -> str:
-    """Return the platform's name of a role; its id when the catalogue does not know it (any more)."""
-    known = catalogue.slots.get(slot) if catalogue else None
-    return one_line(known.roles[role].name) if known and role in known.roles else role
+    """Return the platform's name of a role, on one line."""
+    return one_line(role_title(catalogue, slot, role))
 
 
 def slot_name(catalogue: Catalogue | None, slot: str) -> str:
@@ -72,33 +68,6 @@ def source_sentence(claim: Assignment) -> Iterator[str]:
     period = [f"from {claim.starts}"] * bool(claim.starts) + [f"until {claim.ends}"] * bool(claim.ends)
     if period:
         yield f"{' '.join(period)}, the last day included" if claim.ends else period[0]
-
-
-def claim_document(claim: Assignment) -> dict[str, Any]:
-    """Return an assignment as JSON has it, without what is absent."""
-    document: dict[str, Any] = {
-        "slot": claim.slot,
-        "project": claim.project,
-        "role": claim.role,
-        "source": claim.source,
-    }
-    if claim.rule:
-        document |= {"rule": claim.rule, "place": str(claim.place)}
-    if claim.note:
-        document["note"] = claim.note
-    if claim.membership:
-        group = claim.membership.group
-        document["group"] = {"id": group.id, "display": group.display}
-        document |= {"connection": group.connection, "asserted_by": claim.membership.source}
-        if claim.membership.since:
-            document["since"] = stamp(claim.membership.since)
-    if claim.manual:
-        document |= {"by": claim.manual.by, "at": stamp(claim.manual.at), "reason": claim.manual.reason}
-    if claim.starts:
-        document["from"] = str(claim.starts)
-    if claim.ends:
-        document["until"] = str(claim.ends)
-    return document
 
 
 # --- recorded grants -------------------------------------------------------------------------------------------
@@ -161,24 +130,3 @@ def _recorded(provenance: Mapping[str, Any]) -> str:
             return "the mapping's default"
         case _:
             return "held on the platform"
-
-
-def grant_document(grant: Grant) -> dict[str, Any]:
-    """Return a recorded grant as JSON has it."""
-    acts_as = {"slot": grant.acts_as_slot, "role": grant.acts_as_role} if grant.acts_as_role else None
-    return {
-        "workspace": grant.workspace,
-        "project": grant.project or None,
-        "slot": grant.slot,
-        "role": grant.role,
-        "acts_as": acts_as,
-        "state": grant.state,
-        "lock": grant.lock or None,
-        "reach": grant.reach or None,
-        "source": grant.source,
-        "rule": grant.rule or None,
-        "revision": grant.revision,
-        "valid_from": str(grant.valid_from) if grant.valid_from else None,
-        "valid_until": str(grant.valid_until) if grant.valid_until else None,
-        "because": json.loads(grant.because),
-    }
