@@ -15,6 +15,7 @@ from rolebridge.scim.discovery import discovery
 from rolebridge.scim.limits import MAX_PAGE
 from rolebridge.scim.schemas import Attribute
 
+from rolebridge.scim.profile import Feature
 BASE = "https://bridge.example/scim/v2"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
@@ -155,5 +156,15 @@ def test_a_schema_with_every_type_drives_the_reader() -> None:
         ("hired", "yesterday", "a dateTime"),
         ("tags", [{}], "a string"),
     ]:
+
+
+def test_what_a_profile_keeps_back_is_not_announced() -> None:
+    """For clients that stumble over it RFC 9865's attribute can be left out and ETags denied; all else stays."""
+    found = discovery(BASE, frozenset(Feature)).answer("/ServiceProviderConfig")
+    assert found is not None
+    announced = load("/ServiceProviderConfig")
+    assert announced.pop("pagination")["index"] is True
+    assert announced["etag"] == {"supported": True}
+    assert json.loads(found) == {**announced, "etag": {"supported": False}}
         with pytest.raises(ScimError, match=f"not {wanted}"):
             read_resource(table, {**listed, urn: {name: value}}, reading)

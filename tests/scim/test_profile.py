@@ -10,6 +10,7 @@ import pytest
 
 from rolebridge.scim.profile import (
     DEFAULT_PROFILE,
+    Feature,
     PatchAnswer,
     Profile,
     ProfileError,
@@ -25,6 +26,7 @@ summary = "s"
 patch_user = "resource"
 patch_group = "no-content"
 unknown_members = "skip"
+unannounced = ["etag"]
 tolerances = ["capital-op"]
 """
 
@@ -37,6 +39,7 @@ def test_a_profile_is_read_from_toml() -> None:
         PatchAnswer.RESOURCE,
         PatchAnswer.NO_CONTENT,
         UnknownMembers.SKIP,
+        frozenset({Feature.ETAG}),
         frozenset({Tolerance.CAPITAL_OP}),
     )
 
@@ -45,9 +48,10 @@ def test_a_profile_is_read_from_toml() -> None:
     ("text", "message"),
     [
         ("patch_user = ", "profile `one`: "),
-        ('summary = "s"', "missing or unknown: `patch_group`, `patch_user`, `tolerances`, `unknown_members`"),
+        ('summary = "s"', "unknown: `patch_group`, `patch_user`, `tolerances`, `unannounced`, `unknown_members`"),
         (TEXT + "extra = 1\n", "missing or unknown: `extra`"),
         (TEXT.replace("capital-op", "capital-letters"), "'capital-letters' is not a valid Tolerance"),
+        (TEXT.replace("etag", "sort"), "'sort' is not a valid Feature"),
         (TEXT.replace("no-content", "empty"), "'empty' is not a valid PatchAnswer"),
     ],
 )
@@ -63,14 +67,14 @@ def test_the_profiles_there_are() -> None:
     found = profiles()
     assert {"strict", "okta", "entra", "google", "onelogin", "jumpcloud", "ping", "authentik", "keycloak"} < set(found)
     assert not found["strict"].tolerances
-    assert found[DEFAULT_PROFILE].tolerances == set(Tolerance)
+    assert found[DEFAULT_PROFILE].tolerances == found["generic-200"].tolerances == set(Tolerance)
     refusing = {name for name, one in found.items() if one.unknown_members is UnknownMembers.REFUSE}
     assert refusing == {"strict"}
 
 
 def test_an_unknown_profile_is_refused_with_those_there_are() -> None:
     """The message helps to choose."""
-    with pytest.raises(ProfileError, match="there is no profile `oktaa`; there are authentik, entra, "):
+    with pytest.raises(ProfileError, match="there is no profile `oktaa`; there are authentik, canaille, "):
         profile("oktaa")
 
 

@@ -33,6 +33,7 @@ from scim2_models import (
 from rolebridge.scim import schemas
 from rolebridge.scim.answers import list_response
 from rolebridge.scim.limits import DEFAULT_PAGE, MAX_PAGE
+from rolebridge.scim.profile import Feature
 from rolebridge.scim.schemas import ResourceSchema
 
 
@@ -49,9 +50,17 @@ class Discovery:
 
 
 @lru_cache(maxsize=16)
-def discovery(base_url: str) -> Discovery:
-    """Return the discovery answers whose locations begin with `base_url` (no slash at its end)."""
-    answers = {"/ServiceProviderConfig": _bytes(_located(_config(), base_url, "/ServiceProviderConfig"))}
+def discovery(base_url: str, unannounced: frozenset[Feature] = frozenset()) -> Discovery:
+    """Return the discovery answers whose locations begin with `base_url` (no slash at its end).
+
+    What is `unannounced` is not there, or said to be not supported where RFC 7643 §5 requires that it be there.
+    """
+    config = _located(_config(), base_url, "/ServiceProviderConfig")
+    if Feature.PAGINATION in unannounced:
+        del config["pagination"]
+    if Feature.ETAG in unannounced:
+        config["etag"] = {"supported": False}
+    answers = {"/ServiceProviderConfig": _bytes(config)}
     described = [(str(schema.id), schema) for schema in schemas.published()]
     kinds = [(resource.name, _resource_type(resource)) for resource in (schemas.user(), schemas.group())]
     for endpoint, resources in (("/Schemas", described), ("/ResourceTypes", kinds)):

@@ -142,7 +142,8 @@ class _Work:
         def get() -> Response:
             if "filter" in self.parameters:
                 raise forbidden("what the service says about itself is not filtered (RFC 7644 §4)")
-            found = discovery(self.provisioning.scim_base).answer(self.request.path.rstrip("/"))
+            told = discovery(self.provisioning.scim_base, self.profile.unannounced)
+            found = told.answer(self.request.path.rstrip("/"))
             if found is None:
                 raise not_found(f"there is nothing at `{self.request.path[:200]}`")
             return Response(200, (("Content-Type", SCIM_TYPE),), found)

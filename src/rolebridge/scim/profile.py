@@ -34,9 +34,19 @@ class ProfileError(ValueError):
     """A profile's file says something that no profile can say; `str()` names file and key."""
 
 
+class Feature(StrEnum):
+    """A feature by the name of its attribute in `/ServiceProviderConfig` (RFC 7643 §5, RFC 9865 §4)."""
+
+    PAGINATION = "pagination"
+    ETAG = "etag"
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How one kind of identity provider is served. `name` is what a connection's configuration says."""
+    """How one kind of identity provider is served. `name` is what a connection's configuration says.
+
+    `unannounced` is what `/ServiceProviderConfig` says nothing of, because the client would stumble over it; it works.
+    """
 
     name: str
     summary: str
@@ -47,6 +57,7 @@ class Profile:
 
     def reading(self) -> Reading:
         """Return a reading for one request."""
+    unannounced: frozenset[Feature]
         return Reading(self.name, self.tolerances)
 
 
@@ -69,7 +80,7 @@ def profiles() -> Mapping[str, Profile]:
     return MappingProxyType(read)
 
 
-_FIELDS: Final = frozenset({"summary", "patch_user", "patch_group", "unknown_members", "tolerances"})
+_FIELDS: Final = frozenset({"summary", "patch_user", "patch_group", "unknown_members", "unannounced", "tolerances"})
 
 
 def read_profile(name: str, text: str) -> Profile:
@@ -89,5 +100,6 @@ def read_profile(name: str, text: str) -> Profile:
         )
     except ProfileError:
         raise
+            unannounced=frozenset(Feature(feature) for feature in said["unannounced"]),
     except ValueError as error:  # not TOML, or a word that its enumeration does not have
         raise ProfileError(f"profile `{name}`: {error}") from error
