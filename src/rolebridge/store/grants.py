@@ -129,8 +129,8 @@ RECHECKS_OF: Final = Statement(
 DUE: Final = Statement(
     lambda _: (
         select(rechecks.c.user_id)
-        .distinct()
         .where(rechecks.c.organization_id == given("organization_id"), rechecks.c.due <= given("day"))
+        .order_by(rechecks.c.due)
         .limit(given("limit", grants.c.revision))
     )
 )
@@ -266,9 +266,9 @@ class Grants(Scope):
         self._link.run_many(INSERT_RECHECK, rows)
 
     def due(self, day: date, limit: int = 1_000) -> list[str]:
-        """Return the ids of users whose day has come, at most `limit`."""
+        """Return the ids of users whose day has come, of the `limit` days that came first."""
         rows = self._link.all(DUE, organization_id=self._organization_id, day=day.isoformat(), limit=limit)
-        return [user_id for (user_id,) in rows]
+        return list(dict.fromkeys(user_id for (user_id,) in rows))
 
     def _of(self, key: tuple[str, ...]) -> dict[str, Any]:
         named = {f"of_{name}": value for name, value in zip(_KEY, key, strict=True)}

@@ -91,8 +91,8 @@ USERS_BETWEEN: Final = Statement(
 GROUPS_NAMED: Final = Statement(
     lambda _: (
         select(*GROUP_COLUMNS)
+        # Ordered by whoever asks: an order here would make SQLite read all groups in that order.
         .where(groups.c.organization_id == given("organization_id"), groups.c.display_key == given("display_key"))
-        .order_by(groups.c.connection_id)
     )
 )
 DEPARTED: Final = Statement(
@@ -165,7 +165,8 @@ class People(Scope):
         scope = {"organization_id": self._organization_id}
         rows = self._link.all(GROUPS_NAMED, **scope, display_key=folded_key(name))
         rows = rows or self._link.all(GROUP_BY_ID[False, False], **scope, id=name)
-        return [stored_group(self._organization_id, row) for row in rows]
+        found = [stored_group(self._organization_id, row) for row in rows]
+        return sorted(found, key=lambda group: group.connection_id)
 
     def departed(self, id: str) -> Departed | None:
         """Return what is left of a deleted user or group."""

@@ -12,7 +12,7 @@ from enum import StrEnum
 from operator import itemgetter
 from typing import Any, Final, cast
 
-from sqlalchemy import BindParameter, Boolean, Table, Text, bindparam, func, select
+from sqlalchemy import BindParameter, Table, Text, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -121,10 +121,10 @@ class among(FunctionElement[bool]):  # noqa: N801 - an operator in SQL
     """That a column is one of the strings that a run gives as `json_list(…)`: `among(column, given("ids"))`.
 
     PostgreSQL gets them as an array, which it can only look up in an index; given rows it would, by its statistics,
-    rather read all members of a group to remove one.
+    rather read all members of a group to remove one. (No Boolean to Core, who would compare it with 1 on SQLite, where
+    the comparison keeps the index out.)
     """
 
-    type = Boolean()
     inherit_cache = True
     name = "among"
 
