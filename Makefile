@@ -59,9 +59,10 @@ lock: ## make requirements*.lock anew (newest versions: make lock UPGRADE=--upgr
 	$(COMPILE) $(UPGRADE) pyproject.toml --group build --output-file requirements.lock
 	$(COMPILE) $(UPGRADE) pyproject.toml --group build --group dev --constraints requirements.lock \
 		--output-file requirements-dev.lock
+	$(COMPILE) $(UPGRADE) tests/third_party/canaille.in --output-file tests/third_party/canaille.lock
 
 clean: ## remove the environment, caches and builds (data in var/ stays)
-	rm -rf $(VENV) $(VENV)-lock build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-canaille build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests -name __pycache__ -type d -exec rm -rf {} +
 
 $(MADE):
