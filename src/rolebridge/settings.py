@@ -148,6 +148,7 @@ def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
     if problems:
         raise SettingsError(tuple(problems))
     key_of_file = values.pop("secret_key_file")
+    values["trusted_proxies"] = values["trusted_proxies"] or ()
     values["secret_key"] = values["secret_key"] or key_of_file
     values["base_url"] = values["base_url"] or f"http://{values['bind']}"
     return Settings(**values)
@@ -440,7 +441,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "trusted_proxies",
-        "",
+        None,
         "Addresses or networks of the proxies in front, separated by commas: only what these say in `X-Forwarded-For` "
         "is believed when a connection accepts requests from some networks only.",
         _networks,

@@ -42,6 +42,13 @@ def key_for(algorithm: str) -> Key:
     return ECKey.generate_key("P-256") if algorithm == "ES256" else OKPKey.generate_key("Ed25519")
 
 
+def public_pem(algorithm: str) -> bytes:
+    """Return the public half of the key for an algorithm as a PEM block."""
+    key = key_for(algorithm)
+    assert isinstance(key, RSAKey | ECKey | OKPKey)
+    return key.as_pem(private=False)
+
+
 @dataclass(frozen=True)
 class Told:
     """An answer of the endpoint, read."""
@@ -65,7 +72,7 @@ class Talk:
         self.administration = ClientAdministration(world.store, self.hasher, world.clock)
         self.authenticator = Authenticator(world.store, self.hasher, world.clock)
         issuing = TokenIssuing(world.store, self.hasher, world.clock)
-        self.face = OAuthFace(issuing, Origins(trusted), Meters(clock=lambda: self.seconds), ISSUER)
+        self.face = OAuthFace(issuing, Origins(trusted), Meters(clock=lambda: self.seconds), ISSUER, ENDPOINT)
         self.client = self.administration.add(OPERATOR, self.connection("okta"), "okta prod")
         self.held, secret = self.administration.add_secret(OPERATOR, self.client, "first", None)
         self.secret = secret.text
@@ -85,7 +92,7 @@ class Talk:
         assert told.headers["Cache-Control"] == "no-store"
         return told
 
-    def ask(self, headers: dict[str, str] | None = None, peer: str = "203.0.113.7", **form: str) -> Told:
+    def ask(self, headers: Any = None, peer: str = "203.0.113.7", **form: str) -> Told:
         return self.send(urlencode({"grant_type": "client_credentials", **form}), headers, peer)
 
     def post(self, secret: str | None = None, client_id: str | None = None, **more: str) -> Told:
@@ -100,6 +107,10 @@ class Talk:
         assert told.status == 200, told
         text: str = told.body["access_token"]
         return text
+
+    def connection_of(self, token: str) -> str:
+        """Return the connection that an access token opens the door for."""
+        return self.authenticator.caller(f"Bearer {token}", "r2").connection_name
 
     # --- assertions
 
@@ -121,7 +132,7 @@ class Talk:
         head = {"alg": algorithm, **(header or {})}
         return jwt.encode(head, self.claims(**claims), key_for(algorithm), registry=_Anything())
 
-    def assert_(self, assertion: str, **form: str) -> Told:
+    def show(self, assertion: str, **form: str) -> Told:
         return self.ask(client_assertion_type=ASSERTION_TYPE, client_assertion=assertion, **form)
 
     def wait(self, **time: float) -> None:

@@ -26,6 +26,8 @@ from rolebridge.web.rates import Memory, Meters
 
 SCIM_PATH: Final = "/scim/v2"
 """Where the SCIM door is, below the base URL. The token tells the connection, so the path is the same for all."""
+TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - a path
+"""Where OAuth clients get their access tokens, below the base URL."""
 
 
 def utc_now() -> datetime:
@@ -56,6 +58,11 @@ class Installation:
     def scim_base_url(self) -> str:
         """Return the URL that identity providers are given, without a slash at its end."""
         return scim_base_url(self.settings)
+
+    @property
+    def token_endpoint(self) -> str:
+        """Return the URL at which OAuth clients get access tokens."""
+        return self.settings.base_url + TOKEN_PATH
 
     def close(self) -> None:
         """Write what is still to be written and close the database."""

@@ -15,7 +15,7 @@ from typing import Final
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
-from rolebridge.app.installation import SCIM_PATH, Installation, open_installation
+from rolebridge.app.installation import SCIM_PATH, TOKEN_PATH, Installation, open_installation
 from rolebridge.core.errors import Unavailable
 from rolebridge.oauth.face import OAuthFace
 from rolebridge.oauth.face import error_body as token_error
@@ -33,7 +33,6 @@ from rolebridge.web.requests import Response as Answer
 
 logger = logging.getLogger("rolebridge.app")
 
-OAUTH_PATH: Final = "/oauth/"
 _OBSERVER: Final = "rolebridge-observer"
 REQUEST_ID: Final = "X-Request-Id"
 """The answer's header that names the request, as log and audit do."""
@@ -59,8 +58,8 @@ def create_app(installation: Installation) -> Flask:
     authenticator, origins = installation.authenticator, installation.origins
     app.register_blueprint(scim_blueprint(scim, authenticator, _request_id, origins), url_prefix=SCIM_PATH)
     issuer = installation.settings.base_url
-    oauth = OAuthFace(installation.issuing, origins, installation.meters, issuer)
-    app.register_blueprint(oauth_blueprint(oauth, issuer, _request_id))
+    oauth = OAuthFace(installation.issuing, origins, installation.meters, issuer, installation.token_endpoint)
+    app.register_blueprint(oauth_blueprint(oauth, issuer, TOKEN_PATH, _request_id))
     return app
 
 
@@ -97,7 +96,7 @@ def error_body(status: int, detail: str, path: str) -> tuple[Headers, bytes]:
     """Return the headers and body with which a request to `path` is refused, in the form of the face there."""
     if _is_scim(path):
         return [("Content-Type", SCIM_TYPE)], ScimError(status, None, detail).body()
-    if path.startswith(OAUTH_PATH):
+    if path.startswith("/oauth/"):
         return token_error(status, detail)
     return problem(status, detail, path)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import uuid4
@@ -10,6 +11,8 @@ from uuid import uuid4
 from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.credentials import KEY_PREFIX, TOKEN_PREFIX, Hasher, NewSecret
 from rolebridge.core.errors import Invalid, NotFound
+from rolebridge.core.limits import UNLIMITED, read_rate_limit
+from rolebridge.core.networks import read_network
 from rolebridge.store.engine import Store
 from rolebridge.store.records import Connection, Credential, Key, Organization, Token
 from rolebridge.store.unit import Unit
@@ -92,6 +95,29 @@ class Administration:
         if found is None:
             raise NotFound("connection", name)
         return found
+
+    def set_rate_limit(self, operator: Operator, connection: Connection, limit: str | None) -> Connection:
+        """Give a connection its own rate (`25/100`, `none`), or with None the installation's. Raises Invalid."""
+        if limit is not None:
+            limit = str(read_rate_limit(limit) or UNLIMITED)
+        return self._admit(operator, replace(connection, rate_limit=limit), f"rate limit {limit or 'default'}")
+
+    def set_allowed(self, operator: Operator, connection: Connection, networks: Iterable[str]) -> Connection:
+        """Let a connection's requests come from these networks only; none means every address. Raises Invalid."""
+        allowed = tuple(dict.fromkeys(str(read_network(network)) for network in networks))
+        return self._admit(
+            operator, replace(connection, allowed=allowed), f"allowed from {', '.join(allowed) or 'all'}"
+        )
+
+    def _admit(self, operator: Operator, wanted: Connection, what: str) -> Connection:
+        def work(unit: Unit) -> None:
+            rate, allowed = wanted.rate_limit, wanted.allowed
+            unit.accounts.set_admission(wanted.organization_id, wanted.id, rate_limit=rate, allowed=allowed)
+            reason = f"{wanted.name}: {what}"
+            self._audit(unit, operator, wanted.organization_id, "connection.changed", wanted.id, reason)
+
+        self._store.transact(work)
+        return wanted
 
     # --- SCIM tokens -----------------------------------------------------------------------------------------
 

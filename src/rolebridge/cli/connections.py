@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rolebridge.cli import credentials
+from rolebridge.cli import admission, credentials
+from rolebridge.cli.admission import allowed_text, limits_of
 from rolebridge.cli.options import json_option, org_option
 from rolebridge.cli.session import Session, pass_session
 from rolebridge.cli.terminal import minute, strong, table
@@ -94,21 +95,32 @@ def list_(session: Session, org: str | None) -> None:
 @json_option
 @pass_session
 def show(session: Session, name: str, org: str | None) -> None:
-    """Show a connection with its SCIM base URL and its tokens (not the secrets)."""
+    """Show a connection with its URLs, limits, tokens and OAuth clients (not the secrets)."""
     with session.installation() as installation:
         organization = installation.administration.organization(org)
         found = installation.administration.connection(organization, name)
         tokens = [token.credential for token in installation.administration.tokens(found)]
         document = _document(installation, organization, found)
+        clients = installation.clients.clients(organization, found)
+        document |= {"token_endpoint": installation.token_endpoint, **limits_of(found, session)}
     now = session.clock()
+    document["clients"] = [{"client_id": one.id, "name": one.name, "usable": not one.revoked_at} for one in clients]
     document["tokens"] = [credentials.document(credential, now) for credential in tokens]
     lines = (
         f"connection {strong(found.name)} of {organization.name}, profile {found.profile}",
-        f"  since          {minute(found.created)}",
-        f"  SCIM base URL  {document['scim_base_url']}",
+        f"  since           {minute(found.created)}",
+        f"  SCIM base URL   {document['scim_base_url']}",
+        f"  token endpoint  {document['token_endpoint']}",
+        *(f"  OAuth client    {one.id}  {one.name}" for one in clients if not one.revoked_at),
+        f"  rate limit      {document['rate_limit']} requests a second",
+        f"  requests from   {allowed_text(found)}",
         table(credentials.HEAD, [credentials.cells(credential, now) for credential in tokens]),
     )
     session.answer(document, "\n".join(lines))
+
+
+connection.add_command(admission.limit)
+connection.add_command(admission.allow)
 
 
 def _document(installation: Installation, organization: Organization, one: Connection) -> dict[str, Any]:

@@ -52,13 +52,13 @@ _MOST_PARAMETERS: Final = 20
 class OAuthFace:
     """The OAuth 2.0 authorization server of an installation, for SCIM clients."""
 
-    def __init__(self, issuing: TokenIssuing, origins: Origins, meters: Meters, issuer: str) -> None:
-        """`issuer` is the installation's base URL, below which the endpoint is."""
+    def __init__(self, issuing: TokenIssuing, origins: Origins, meters: Meters, issuer: str, endpoint: str) -> None:
+        """`issuer` is the installation's base URL, `endpoint` the URL of its token endpoint."""
         self._issuing = issuing
         self._origins = origins
         self._meters = meters
         self._issuer = issuer
-        self._endpoint = token_endpoint(issuer)
+        self._endpoint = endpoint
         self._server = TokenServer(self._issue)
 
     def token(self, request: Request) -> Response:
@@ -135,11 +135,6 @@ class OAuthFace:
         shown = client_id[:60].encode("ascii", "backslashreplace").decode()
         logger.warning("request %s: client `%s` from %s refused: %s", request.request_id, shown, origin, refused)
         return NotProved(refused.told)
-
-
-def token_endpoint(issuer: str) -> str:
-    """Return the URL of the token endpoint of an installation."""
-    return f"{issuer}/oauth/token"
 
 
 def error_body(status: int, detail: str) -> tuple[list[tuple[str, str]], bytes]:

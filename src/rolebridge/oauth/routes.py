@@ -14,10 +14,11 @@ from rolebridge.web.requests import Response as Answer
 WELL_KNOWN = "/.well-known/oauth-authorization-server"
 
 
-def oauth_blueprint(face: OAuthFace, issuer: str, request_id: Callable[[], str]) -> Blueprint:
-    """Return the routes, to be registered at the root. `request_id` names the present request.
+def oauth_blueprint(face: OAuthFace, issuer: str, path: str, request_id: Callable[[], str]) -> Blueprint:
+    """Return the routes, to be registered at the root, of a server whose token endpoint is at `path`.
 
-    The description of an issuer with a path is asked for with that path at the end (RFC 8414 §3.1).
+    `request_id` names the present request. An issuer with a path is asked for its description with that path at the
+    end (RFC 8414 §3.1).
     """
     blueprint = Blueprint("oauth", __name__)
 
@@ -27,9 +28,9 @@ def oauth_blueprint(face: OAuthFace, issuer: str, request_id: Callable[[], str])
     def metadata() -> Response:
         return _response(face.metadata())
 
-    blueprint.add_url_rule("/oauth/token", "token", token, methods=["POST"], provide_automatic_options=False)
-    for path in {WELL_KNOWN, WELL_KNOWN + urlsplit(issuer).path}:
-        blueprint.add_url_rule(path, path.strip("/").replace(".", ""), metadata, methods=["GET"])
+    blueprint.add_url_rule(path, "token", token, methods=["POST"], provide_automatic_options=False)
+    for number, known in enumerate({WELL_KNOWN, WELL_KNOWN + urlsplit(issuer).path}):
+        blueprint.add_url_rule(known, f"metadata{number}", metadata, methods=["GET"])
     return blueprint
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final, TypeAlias
 
-from rolebridge.core.errors import Invalid
+from rolebridge.core.networks import Network, read_network
 
 Address: TypeAlias = IPv4Address | IPv6Address
-Network: TypeAlias = IPv4Network | IPv6Network
 
 _LONGEST: Final = 2_000  # characters of X-Forwarded-For: more than any chain of proxies writes
 _IPV6_SITE: Final = 64  # bits that one customer's machines share
@@ -64,20 +63,10 @@ class Origins:
         return Origin(address)
 
 
-def read_network(text: str) -> Network:
-    """Read `203.0.113.0/24`, `2001:db8::/32` or a single address. Raises `Invalid`."""
-    try:
-        return ip_network(text)
-    except ValueError as error:
-        raise Invalid(
-            f"`{text}` is no network such as `203.0.113.0/24` or `2001:db8::/32`: {error}", "network"
-        ) from None
-
-
 @lru_cache(maxsize=1_024)
 def networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
     """Return stored networks, read once."""
-    return tuple(ip_network(text) for text in texts)
+    return tuple(read_network(text) for text in texts)
 
 
 def is_within(address: Address, allowed: Sequence[Network]) -> bool:
