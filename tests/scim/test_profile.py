@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,12 @@ def test_a_profile_that_says_something_else_is_refused(text: str, message: str) 
     with pytest.raises(ProfileError) as refused:
         read_profile("one", text)
     assert message in str(refused.value)
+
+
+def test_a_provider_with_a_schedule_says_so() -> None:
+    """Only where silence means something has it a limit: Entra comes every 40 minutes, the others when they must."""
+    assert read_profile("one", TEXT + "silent_after_minutes = 90\n").silent_after == timedelta(minutes=90)
+    assert [name for name, one in profiles().items() if one.silent_after] == ["entra"]
 
 
 def test_the_profiles_there_are() -> None:

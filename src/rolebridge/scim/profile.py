@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -46,6 +47,8 @@ class Profile:
     """How one kind of identity provider is served. `name` is what a connection's configuration says.
 
     `unannounced` is what `/ServiceProviderConfig` says nothing of, because the client would stumble over it; it works.
+    `silent_after` is how long a provider that comes on a schedule stays away at most when all is well; None for one
+    that comes only when something changes.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Profile:
     patch_group: PatchAnswer
     unknown_members: UnknownMembers
     tolerances: frozenset[Tolerance]
+    silent_after: timedelta | None = None
 
     def reading(self) -> Reading:
         """Return a reading for one request."""
@@ -81,14 +85,16 @@ def profiles() -> Mapping[str, Profile]:
 
 
 _FIELDS: Final = frozenset({"summary", "patch_user", "patch_group", "unknown_members", "unannounced", "tolerances"})
+_OPTIONAL: Final = frozenset({"silent_after_minutes"})
 
 
 def read_profile(name: str, text: str) -> Profile:
     """Read the TOML text of a profile. Raises `ProfileError`."""
     try:
         said: dict[str, Any] = tomllib.loads(text)
-        if said.keys() != _FIELDS:
-            odd = ", ".join(f"`{key}`" for key in sorted(said.keys() ^ _FIELDS))
+        odd_keys = (said.keys() ^ _FIELDS) - _OPTIONAL
+        if odd_keys:
+            odd = ", ".join(f"`{key}`" for key in sorted(odd_keys))
             raise ProfileError(f"profile `{name}`: missing or unknown: {odd}")
         return Profile(
             name=name,
@@ -97,6 +103,7 @@ def read_profile(name: str, text: str) -> Profile:
             patch_group=PatchAnswer(said["patch_group"]),
             unknown_members=UnknownMembers(said["unknown_members"]),
             tolerances=frozenset(Tolerance(tolerance) for tolerance in said["tolerances"]),
+            silent_after=timedelta(minutes=minutes) if (minutes := said.get("silent_after_minutes")) else None,
         )
     except ProfileError:
         raise
