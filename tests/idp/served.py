@@ -17,6 +17,7 @@ from rolebridge.app.installation import Installation, open_installation
 from rolebridge.bridge.callers import Operator
 from rolebridge.settings import PREFIX, load
 from rolebridge.store.engine import Store
+from rolebridge.store.records import Connection
 
 PATIENCE = 30.0
 """Seconds until a server that does not stop fails its tests."""
@@ -33,12 +34,27 @@ class Served:
     base: str
     log: Path
 
-    def token(self, profile: str) -> str:
-        """Return the token of a new connection, in an organization of its own, whose provider speaks as `profile`."""
+    def connection(self, profile: str) -> tuple[Connection, str]:
+        """Return a new connection and its token, in an organization of its own; its provider speaks as `profile`."""
         administration = self.installation.administration
         organization = administration.add_organization(_OPERATOR, f"organization-{next(_numbers)}")
-        _, secret = administration.add_connection(_OPERATOR, organization, profile, profile)
-        return secret.text
+        connection, secret = administration.add_connection(_OPERATOR, organization, profile, profile)
+        return connection, secret.text
+
+    def token(self, profile: str) -> str:
+        """Return the token of a new connection."""
+        return self.connection(profile)[1]
+
+    def client(self, connection: Connection) -> dict[str, str]:
+        """Return what an OAuth client of a connection is given: `token_url`, `client_id` and `client_secret`."""
+        clients = self.installation.clients
+        client = clients.add(_OPERATOR, connection, "provider")
+        _, secret = clients.add_secret(_OPERATOR, client, "first", None)
+        return {
+            "token_url": self.installation.token_endpoint,
+            "client_id": client.id,
+            "client_secret": secret.text,
+        }
 
 
 @contextmanager

@@ -6,7 +6,7 @@ says `done` after each; its log, warnings about pushes that failed included, goe
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -56,7 +56,7 @@ class Story:
         self.backend.save(self.people["ana"])
 
     def lock(self) -> None:
-        self.people["ana"].lock_date = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=1)
+        self.people["ana"].lock_date = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)
         self.backend.save(self.people["ana"])
 
     def leave_the_group(self) -> None:
@@ -75,7 +75,7 @@ def main(base: str, token: str) -> None:
     app = create_app(_CONFIG)
     with app.app_context(), app.backend.session():
         backend = Backend.instance
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         bridge = models.Client(client_id="bridge", client_name="Bridge", client_uri=base, client_id_issued_at=now)
         backend.save(bridge)
         backend.save(

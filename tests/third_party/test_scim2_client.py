@@ -32,6 +32,11 @@ def scim(bridge: Served, request: pytest.FixtureRequest) -> Iterator[SyncSCIMCli
         yield client
 
 
+def asked(**said: Any) -> SearchRequest:
+    """Return a query."""
+    return SearchRequest(**said)
+
+
 def patch(model: Any, op: str, path: str, value: Any = None) -> Any:
     """Return a PATCH of one operation on a resource of the model."""
     operation: Any = PatchOperation[model](op=op, path=path, value=value)
@@ -53,9 +58,9 @@ def test_a_session_of_users(scim: SyncSCIMClient) -> None:
     assert (replaced.title, replaced.id) == ("Lead", ana.id)
     assert replaced.meta.version != ana.meta.version
     scim.modify(user, ana.id, patch(user, "replace", "active", False))
-    found: Any = scim.query(user, query_parameters=SearchRequest(filter='userName eq "Ana" and active eq false'))
+    found: Any = scim.query(user, query_parameters=asked(filter='userName eq "Ana" and active eq false'))
     assert [one.id for one in found.resources] == [ana.id]
-    part: Any = scim.query(user, ana.id, query_parameters=SearchRequest(attributes=["title"]))
+    part: Any = scim.query(user, ana.id, query_parameters=asked(attributes=["title"]))
     assert (part.title, part.user_name) == ("Lead", None)
     scim.delete(user, ana.id)
     with pytest.raises(NotFoundException):
@@ -78,7 +83,7 @@ def test_a_session_of_groups(scim: SyncSCIMClient) -> None:
     scim.delete(user, people[1].id)
     empty: Any = scim.query(group, street.id)
     assert not empty.members
-    pages: Any = scim.query(user, query_parameters=SearchRequest(start_index=1, count=1))
+    pages: Any = scim.query(user, query_parameters=asked(start_index=1, count=1))
     assert (pages.total_results, pages.items_per_page) == (1, 1)
 
 
@@ -97,5 +102,5 @@ def test_a_search_over_all_resources(scim: SyncSCIMClient) -> None:
     user: Any = scim.get_resource_model("User")
     group: Any = scim.get_resource_model("Group")
     made: list[Any] = [scim.create(user, {"userName": "ana"}), scim.create(group, {"displayName": "Street"})]
-    found: Any = scim.search(SearchRequest(count=10))
+    found: Any = scim.search(asked(count=10))
     assert {one.id for one in found.resources} == {one.id for one in made}
