@@ -10,12 +10,14 @@ from scim2_models import EnterpriseUser, Group, Resource, ResourceType, Schema, 
 
 from rolebridge.core import filters
 from rolebridge.core import schemas as core
+from rolebridge.core.extensions import Resource as Extended
+from rolebridge.core.extensions import read_extension
 from rolebridge.scim import schemas
 from rolebridge.scim.discovery import discovery
 from rolebridge.scim.limits import MAX_PAGE
+from rolebridge.scim.profile import Feature
 from rolebridge.scim.schemas import Attribute
 
-from rolebridge.scim.profile import Feature
 BASE = "https://bridge.example/scim/v2"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
@@ -131,20 +133,16 @@ def test_a_schema_with_every_type_drives_the_reader() -> None:
         return {"name": name, "type": type_, "multiValued": multi_valued}
 
     urn = "urn:acme:hr:2.0:User"
-    extension = Schema.model_validate(
-        {
-            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"],
-            "id": urn,
-            "name": "Hr",
-            "attributes": [
-                described("level", "integer"),
-                described("hours", "decimal"),
-                described("hired", "dateTime"),
-                described("tags", "string", multi_valued=True),
-            ],
-        }
-    )
-    table = schemas.resource_schema(User.to_schema(), "/Users", (extension,))
+    document = {
+        "id": urn,
+        "attributes": [
+            described("level", "integer"),
+            described("hours", "decimal"),
+            described("hired", "dateTime"),
+            described("tags", "string", multi_valued=True),
+        ],
+    }
+    table = schemas.schema_set((read_extension(json.dumps(document), Extended.USER),)).user
     body = {"level": 3, "hours": 37.5, "hired": "2026-11-01T09:00:00Z", "tags": ["a", "b"]}
     listed = {"schemas": [table.urn, urn], "userName": "ana"}
     reading = Reading("strict", frozenset())
@@ -156,6 +154,8 @@ def test_a_schema_with_every_type_drives_the_reader() -> None:
         ("hired", "yesterday", "a dateTime"),
         ("tags", [{}], "a string"),
     ]:
+        with pytest.raises(ScimError, match=f"not {wanted}"):
+            read_resource(table, {**listed, urn: {name: value}}, reading)
 
 
 def test_what_a_profile_keeps_back_is_not_announced() -> None:
@@ -166,5 +166,3 @@ def test_what_a_profile_keeps_back_is_not_announced() -> None:
     assert announced.pop("pagination")["index"] is True
     assert announced["etag"] == {"supported": True}
     assert json.loads(found) == {**announced, "etag": {"supported": False}}
-        with pytest.raises(ScimError, match=f"not {wanted}"):
-            read_resource(table, {**listed, urn: {name: value}}, reading)

@@ -10,8 +10,10 @@ from typing import Final
 from rolebridge.bridge.access import Access
 from rolebridge.bridge.administration import Administration
 from rolebridge.bridge.clients import ClientAdministration, TokenIssuing
+from rolebridge.bridge.consistency import Consistency
 from rolebridge.bridge.credentials import Hasher, NewSecret
 from rolebridge.bridge.explaining import Explaining
+from rolebridge.bridge.extensions import SchemaRegistry
 from rolebridge.bridge.planning import Planning
 from rolebridge.bridge.provisioning import Provisioning
 from rolebridge.bridge.request_log import RequestLog, Retention
@@ -46,7 +48,9 @@ class Installation:
     planning: Planning
     explaining: Explaining
     access: Access
+    consistency: Consistency
     provisioning: Provisioning
+    schemas: SchemaRegistry
     authenticator: Authenticator
     clients: ClientAdministration
     issuing: TokenIssuing
@@ -92,6 +96,8 @@ def open_installation(
         planning=Planning(store, rulebooks, clock),
         explaining=Explaining(store, rulebooks, clock),
         access=Access(store, rulebooks, clock),
+        consistency=Consistency(store, rulebooks, clock),
+        schemas=SchemaRegistry(store, clock),
         provisioning=Provisioning(store, rulebooks, clock, scim_base_url(settings)),
         authenticator=Authenticator(store, hasher, clock, admission),
         clients=ClientAdministration(store, hasher, clock),

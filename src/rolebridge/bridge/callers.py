@@ -19,7 +19,8 @@ class Caller:
     """A connection that a credential proved, and the request it made.
 
     `profile` is the name of the connection's tolerance profile, `credential_id` the token that was shown. Everything
-    the caller may see or touch is of this organization and, in the directory, of this connection.
+    the caller may see or touch is of this organization and, in the directory, of this connection. `schemas_version`
+    counts the changes of the schemas that the organization defines; 0 means that it never defined any.
     """
 
     organization_id: str
@@ -28,6 +29,7 @@ class Caller:
     profile: str
     request_id: str
     credential_id: str = ""
+    schemas_version: int = 0
 
     @property
     def actor(self) -> str:

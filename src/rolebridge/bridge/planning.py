@@ -11,7 +11,7 @@ from itertools import islice
 
 from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.resolving import Cause, recompute, resolve_users
-from rolebridge.bridge.rulebooks import Rulebook, Rulebooks, compile_rulebook, read_mappings
+from rolebridge.bridge.rulebooks import Rulebook, Rulebooks, compile_rulebook, mapping_table, read_mappings
 from rolebridge.core.diagnostics import Diagnostic
 from rolebridge.core.errors import RolebridgeError
 from rolebridge.core.grants import Grant, GrantState
@@ -76,11 +76,12 @@ class Planning:
         self, organization_id: str | None, files: Mapping[str, str]
     ) -> tuple[MappingSet | None, tuple[Diagnostic, ...]]:
         """Check files, against the organization's connections when one is given; nothing is written."""
-        connections = None
-        if organization_id is not None:
-            with self._store.read() as unit:
-                connections = [connection.name for connection in unit.accounts.connections(organization_id)]
-        return read_mappings(files, connections)
+        if organization_id is None:
+            return read_mappings(files, None)
+        with self._store.read() as unit:
+            connections = [connection.name for connection in unit.accounts.connections(organization_id)]
+            table = mapping_table(unit, organization_id)
+        return read_mappings(files, connections, table)
 
     def apply(
         self, operator: Operator, organization_id: str, files: Mapping[str, str], *, force_reason: str = ""
@@ -94,7 +95,8 @@ class Planning:
         def work(unit: Unit) -> Applied:
             unit.directory(organization_id).lock_organization(exclusive=True)
             connections = [connection.name for connection in unit.accounts.connections(organization_id)]
-            mappings, diagnostics = read_mappings(files, connections)
+            table = mapping_table(unit, organization_id)
+            mappings, diagnostics = read_mappings(files, connections, table)
             if mappings is None:
                 raise MappingRefused(diagnostics)
             candidate = _Candidate(files, mappings, diagnostics, connections)

@@ -15,6 +15,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from rolebridge.bridge.callers import Caller
+from rolebridge.bridge.extensions import Extensions
 from rolebridge.bridge.resolving import Cause, recompute
 from rolebridge.bridge.rulebooks import Rulebook, Rulebooks
 from rolebridge.core.directory import (
@@ -27,7 +28,7 @@ from rolebridge.core.directory import (
     User,
     UserDraft,
 )
-from rolebridge.core.errors import NotFound, UnknownMembers, VersionMismatch
+from rolebridge.core.errors import NotFound, Unavailable, UnknownMembers, VersionMismatch
 from rolebridge.core.filters import ResolvedFilter
 from rolebridge.core.versions import ANY_VERSION, Versions
 from rolebridge.store.directory import Directory
@@ -49,6 +50,7 @@ class Provisioning:
         self._rulebooks = rulebooks
         self._clock = clock
         self.scim_base = scim_base
+        self.extensions = Extensions(store)
 
     # --- users -----------------------------------------------------------------------------------------------
 
@@ -210,6 +212,8 @@ class Provisioning:
         directory = unit.directory(caller.organization_id)
         directory.lock_organization(exclusive=False)
         rulebook = self._rulebooks.current(unit, caller.organization_id)
+        if rulebook.schemas_version != caller.schemas_version:
+            raise Unavailable("the organization's schemas have just changed")  # by which the request was read
         return _DirectoryChange(unit, directory, caller, rulebook, self._clock())
 
     def _user_answer(self, unit: Unit, caller: Caller, user_id: str) -> UserAnswer:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from rolebridge.core.catalogue import Catalogue
 from rolebridge.core.diagnostics import Diagnostic, has_errors
 from rolebridge.core.directory import Group, User
+from rolebridge.core.extensions import user_table
+from rolebridge.core.filters import AttributeTable
 from rolebridge.core.mapping import MappingSet
 from rolebridge.core.program import Program
 from rolebridge.core.schemas import USER_TABLE
@@ -35,6 +37,8 @@ class Rulebook:
     files: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
     """What the revision is bound to: the files, the catalogues that they were read with, and whom they trust."""
+    schemas_version: int = 0
+    """The version of the organization's schemas with which the conditions were read."""
 
     def program(self, workspace: str) -> Program | None:
         """Return the program of a workspace, or None when no mapping speaks of it."""
@@ -55,13 +59,14 @@ class Rulebook:
 
 
 def read_mappings(
-    files: Mapping[str, str], connections: Sequence[str] | None
+    files: Mapping[str, str], connections: Sequence[str] | None, table: AttributeTable = USER_TABLE
 ) -> tuple[MappingSet | None, tuple[Diagnostic, ...]]:
     """Read and check mapping files against the shipped catalogues; no set is returned when there is an error.
 
-    `connections` are the organization's connection names, or None when they are not known (an offline check).
+    `connections` are the organization's connection names, or None when they are not known (an offline check); `table`
+    holds the attributes of its users, those of its own schemas included.
     """
-    mappings, diagnostics = load_mapping_set(files, shipped_catalogues(), table=USER_TABLE, connections=connections)
+    mappings, diagnostics = load_mapping_set(files, shipped_catalogues(), table=table, connections=connections)
     return (None if has_errors(diagnostics) else mappings), diagnostics
 
 
@@ -93,21 +98,41 @@ class Rulebooks:
         A kept revision was checked when it was applied; that it no longer reads without errors means that the program
         changed under it, and is an error of the installation, not of a request.
         """
-        revisions = unit.revisions(organization_id)
-        number = revisions.active_number()
+        number, schemas_version = unit.revisions(organization_id).in_force()
         kept = self._kept.get(organization_id)
-        if kept is not None and kept.revision == number:
+        if kept is not None and kept.revision == number and kept.schemas_version == schemas_version:
             return kept
-        revision = revisions.revision(number)
-        book = Rulebook() if revision is None else _read_back(revision, revisions.files(number))
-        self._kept[organization_id] = book
+        book = self._kept[organization_id] = read_back(unit, organization_id)
         return book
 
 
-def _read_back(revision: Revision, files: Mapping[str, str]) -> Rulebook:
-    """Return a stored revision's rulebook, under the digest with which it was applied."""
-    mappings, diagnostics = read_mappings(files, revision.connections)
+def read_back(unit: Unit, organization_id: str) -> Rulebook:
+    """Return the rulebook in force as of `unit`'s transaction, read anew, under the digest with which it was applied.
+
+    Raises `MappingUnreadable`.
+    """
+    number, schemas_version = unit.revisions(organization_id).in_force()
+    revision = unit.revisions(organization_id).revision(number)
+    if revision is None:
+        return Rulebook(schemas_version=schemas_version)
+    files = unit.revisions(organization_id).files(number)
+    mappings, diagnostics = read_mappings(files, revision.connections, mapping_table(unit, organization_id))
     if mappings is None:
+        raise MappingUnreadable(revision, files, diagnostics)
+    book = compile_rulebook(revision.number, mappings, files)
+    return replace(book, digest=revision.digest, schemas_version=schemas_version)
+
+
+def mapping_table(unit: Unit, organization_id: str) -> AttributeTable:
+    """Return the attributes of an organization's users, as the conditions of its mapping may use them."""
+    return user_table(unit.extensions(organization_id).all())
+
+
+class MappingUnreadable(RuntimeError):
+    """That a revision does not read any more, which only another program or other schemas can bring about."""
+
+    def __init__(self, revision: Revision, files: Mapping[str, str], diagnostics: Sequence[Diagnostic]) -> None:
         problems = "; ".join(f"{found.place}: {found.detail}" for found in diagnostics)
-        raise RuntimeError(f"revision {revision.number} does not read any more: {problems}")
-    return replace(compile_rulebook(revision.number, mappings, files), digest=revision.digest)
+        super().__init__(f"revision {revision.number} does not read any more: {problems}")
+        self.files = files
+        self.diagnostics = tuple(diagnostics)

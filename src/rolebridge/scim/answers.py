@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from scim2_models import ListResponse
@@ -29,16 +29,24 @@ _Named = Mapping[tuple[str | None, str | None], frozenset[str] | None]
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """Which attributes an answer holds: those `named` and what is always returned, or all but those (`excluded`)."""
+    """Which attributes an answer holds: those `named` and what is always returned, or all but those (`excluded`).
+
+    `specified` are attributes that are returned on request, and that the request asked for by sending them.
+    """
 
     schema: ResourceSchema
     named: _Named
     excluded: bool
+    specified: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def stored_whole(self) -> bool:
         """Return whether the stored text is answered as it is."""
-        return self.excluded and not self.named.keys() - _RELATED
+        return self.excluded and not self.named.keys() - _RELATED and not self.schema.requested - self.specified
+
+    def with_specified(self, reading: Reading) -> Projection:
+        """Return the projection of the answer to a write, which also tells what the write itself held."""
+        return replace(self, specified=frozenset(reading.specified)) if reading.specified else self
 
     def related(self, name: str) -> bool:
         """Return whether the answer holds `groups` or `members`, at least in part."""
@@ -61,10 +69,17 @@ class Projection:
         return answer
 
     def _extension(self, urn: str, value: Mapping[str, Any]) -> dict[str, Any] | None:
-        if (urn, None) in self.named:
-            return None if self.excluded else dict(value)
-        kept = {name: self._attribute(urn, name, item) for name, item in value.items()}
+        kept = {name: self._extended(urn, name, item) for name, item in value.items()}
         return {name: item for name, item in kept.items() if item is not None} or None
+
+    def _extended(self, urn: str, name: str, value: Any) -> Any:
+        if (urn, name) in self.schema.always:
+            return value
+        if (urn, name) in self.schema.requested and (urn, name) not in self.specified:
+            return None if self.excluded else self._attribute(urn, name, value)
+        if (urn, None) in self.named:
+            return None if self.excluded else value
+        return self._attribute(urn, name, value)
 
     def _attribute(self, schema: str | None, name: str, value: Any) -> Any:
         if (schema, name) not in self.named:

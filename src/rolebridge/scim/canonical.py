@@ -16,9 +16,9 @@ from typing import Any, Final
 from rolebridge.core.directory import GroupDraft, UserDraft
 from rolebridge.core.filter_tree import shown
 from rolebridge.core.filters import AttributeType, parse_datetime
-from rolebridge.scim import schemas
 from rolebridge.scim.bodies import parse_body
 from rolebridge.scim.errors import ScimError, invalid_syntax, invalid_value
+from rolebridge.scim.extensions import check_required, specify
 from rolebridge.scim.schemas import Attribute, Extension, ResourceSchema
 from rolebridge.scim.tolerances import Reading, Tolerance
 
@@ -34,13 +34,16 @@ ASSIGNED_JSON: Final = frozenset({"roles", "entitlements"})
 
 def read_user(body: Any, reading: Reading) -> UserDraft:
     """Read the body of a POST or PUT of a user (RFC 7644 §3.3, §3.5.1). Raises `ScimError`."""
-    return user_draft(read_resource(schemas.user(), body, reading))
+    attributes = read_resource(reading.schemas.user, body, reading)
+    check_required(reading.schemas.user, attributes)
+    return user_draft(attributes)
 
 
 def read_group(body: Any, reading: Reading) -> tuple[GroupDraft, tuple[str, ...] | None]:
     """Read the body of a POST or PUT of a group; the member ids are None when it has no `members`."""
     members: list[Any] = []
-    attributes = read_resource(schemas.group(), body, reading, members)
+    attributes = read_resource(reading.schemas.group, body, reading, members)
+    check_required(reading.schemas.group, attributes)
     return group_draft(attributes), member_ids(members[-1], reading) if members else None
 
 
@@ -134,6 +137,7 @@ def read_extension(extension: Extension, value: Any, reading: Reading) -> dict[s
             reading.forgive(Tolerance.UNKNOWN_ATTRIBUTE, invalid_syntax, detail)
         elif not attribute.ignored:
             _assign(found, attribute, clean(attribute, item, reading))
+            specify(extension.urn, attribute, reading)
     return found
 
 
@@ -164,7 +168,7 @@ def member_ids(value: Any, reading: Reading) -> tuple[str, ...]:
 
     What a client says about a member beside its id (`display`, `type`, `$ref`) is derived here and passed over.
     """
-    attribute = schemas.group().attributes["members"]
+    attribute = reading.schemas.group.attributes["members"]
     ids: dict[str, None] = {}
     for item in as_list(attribute, value, reading):
         id_ = item.get("value") if type(item) is dict else None

@@ -34,7 +34,7 @@ from rolebridge.scim import schemas
 from rolebridge.scim.answers import list_response
 from rolebridge.scim.limits import DEFAULT_PAGE, MAX_PAGE
 from rolebridge.scim.profile import Feature
-from rolebridge.scim.schemas import ResourceSchema
+from rolebridge.scim.schemas import ResourceSchema, SchemaSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +49,24 @@ class Discovery:
         return self.answers.get(f"/{endpoint}/{id_.lower()}" if slash else f"/{endpoint}")
 
 
-@lru_cache(maxsize=16)
-def discovery(base_url: str, unannounced: frozenset[Feature] = frozenset()) -> Discovery:
+@lru_cache(maxsize=64)
+def discovery(
+    base_url: str, unannounced: frozenset[Feature] = frozenset(), known: SchemaSet | None = None
+) -> Discovery:
     """Return the discovery answers whose locations begin with `base_url` (no slash at its end).
 
+    `known` are the schemas of an organization, or those that all have.
     What is `unannounced` is not there, or said to be not supported where RFC 7643 §5 requires that it be there.
     """
+    known = known or schemas.standard()
     config = _located(_config(), base_url, "/ServiceProviderConfig")
     if Feature.PAGINATION in unannounced:
         del config["pagination"]
     if Feature.ETAG in unannounced:
         config["etag"] = {"supported": False}
     answers = {"/ServiceProviderConfig": _bytes(config)}
-    described = [(str(schema.id), schema) for schema in schemas.published()]
-    kinds = [(resource.name, _resource_type(resource)) for resource in (schemas.user(), schemas.group())]
+    described = [(str(schema.id), schema) for schema in known.published]
+    kinds = [(resource.name, _resource_type(resource)) for resource in (known.user, known.group)]
     for endpoint, resources in (("/Schemas", described), ("/ResourceTypes", kinds)):
         texts = []
         for id_, resource in resources:
@@ -91,7 +95,7 @@ def _resource_type(resource: ResourceSchema) -> ResourceType:
         endpoint=Reference[URI](resource.endpoint),
         schema=Reference[URI](resource.urn),
         schema_extensions=[
-            SchemaExtension(schema=Reference[URI](extension.urn), required=False)
+            SchemaExtension(schema=Reference[URI](extension.urn), required=extension.required)
             for extension in resource.extensions.values()
         ],
     )

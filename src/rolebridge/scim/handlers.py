@@ -7,6 +7,7 @@ refusal is a SCIM Error, and everything that was answered or forgiven is told to
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,9 +15,8 @@ from rolebridge.bridge.callers import Caller, CredentialOwner
 from rolebridge.bridge.provisioning import Provisioning
 from rolebridge.core.directory import GroupChange, UserDraft
 from rolebridge.core.errors import Taken
-from rolebridge.core.schemas import GROUP_TABLE, USER_TABLE
 from rolebridge.core.versions import Versions
-from rolebridge.scim import answers, schemas
+from rolebridge.scim import answers
 from rolebridge.scim.answers import Projection
 from rolebridge.scim.bodies import parse_body
 from rolebridge.scim.canonical import read_group, read_user
@@ -32,10 +32,11 @@ from rolebridge.scim.errors import (
 from rolebridge.scim.exchanges import Exchange, Observer, log_refusal, now
 from rolebridge.scim.limits import MAX_USER_BODY
 from rolebridge.scim.membership import read_group_change, read_group_replacement
-from rolebridge.scim.patch import read_user_change
+from rolebridge.scim.patch import read_user_change, read_user_replacement
 from rolebridge.scim.preconditions import IF_NONE_MATCH, entity_tag, is_known, tagged, wanted_versions
 from rolebridge.scim.profile import PatchAnswer, Profile, UnknownMembers, profile
 from rolebridge.scim.queries import Query, projection_of, read_query, search_parameters
+from rolebridge.scim.schemas import schemas_of
 from rolebridge.scim.tolerances import Reading
 from rolebridge.store.records import GroupAnswer, UserAnswer
 from rolebridge.web.requests import Request, Response
@@ -109,6 +110,7 @@ class _Work:
         self.caller = caller
         self.profile = spoken
         self.reading = reading
+        self.schemas = reading.schemas
         self.unknown = 0
         self.parameters: dict[str, str] = {}
         for name, value in request.query:
@@ -116,6 +118,8 @@ class _Work:
 
     def answer(self) -> Response:
         """Find what the path names, and do what the method says."""
+        if self.caller.schemas_version:
+            self.take_up_extensions()
         endpoint, _, id_ = self.request.path.strip("/").partition("/")
         if endpoint == "Users":
             return self.users(id_)
@@ -126,6 +130,12 @@ class _Work:
         if endpoint in _NOT_OFFERED:
             raise ScimError(501, None, f"`/{endpoint}` is not offered")
         raise not_found(f"there is nothing at `{self.request.path[:200]}`")
+
+    def take_up_extensions(self) -> None:
+        """Answer by the schemas that the organization defines."""
+        registered = self.provisioning.extensions.of(self.caller.organization_id, self.caller.schemas_version)
+        self.caller = replace(self.caller, schemas_version=registered.version)
+        self.schemas = self.reading.schemas = schemas_of(registered)
 
     def by_method(self, **handlers: Callable[[], Response]) -> Response:
         """Return what the handler of the request's method answers."""
@@ -142,7 +152,7 @@ class _Work:
         def get() -> Response:
             if "filter" in self.parameters:
                 raise forbidden("what the service says about itself is not filtered (RFC 7644 §4)")
-            told = discovery(self.provisioning.scim_base, self.profile.unannounced)
+            told = discovery(self.provisioning.scim_base, self.profile.unannounced, self.schemas)
             found = told.answer(self.request.path.rstrip("/"))
             if found is None:
                 raise not_found(f"there is nothing at `{self.request.path[:200]}`")
@@ -165,7 +175,7 @@ class _Work:
         )
 
     def list_users(self) -> Response:
-        query = read_query(self.parameters, schemas.user(), USER_TABLE, self.reading)
+        query = read_query(self.parameters, self.schemas.user, self.schemas.user.table, self.reading)
         page = self.provisioning.find_users(
             self.caller,
             query.wanted,
@@ -180,7 +190,7 @@ class _Work:
         return self.list_users()
 
     def get_user(self, id_: str) -> Response:
-        projection = projection_of(self.parameters, schemas.user(), self.reading)
+        projection = projection_of(self.parameters, self.schemas.user, self.reading)
         user = self.provisioning.user(self.caller, id_)
         tag = entity_tag(user.version, user.groups if projection.related("groups") else None)
         if is_known(self.request.headers, tag):
@@ -188,19 +198,18 @@ class _Work:
         return self.user_answer(200, user, projection)
 
     def create_user(self) -> Response:
-        projection = projection_of(self.parameters, schemas.user(), self.reading)
+        projection = projection_of(self.parameters, self.schemas.user, self.reading)
         draft = read_user(self.user_body(), self.reading)
         return self.user_answer(201, self.provisioning.create_user(self.caller, draft), projection)
 
     def put_user(self, id_: str) -> Response:
-        draft = read_user(self.user_body(), self.reading)
-        return self.change_user(id_, lambda _: draft, PatchAnswer.RESOURCE)
+        return self.change_user(id_, read_user_replacement(self.user_body(), self.reading), PatchAnswer.RESOURCE)
 
     def patch_user(self, id_: str) -> Response:
         return self.change_user(id_, read_user_change(self.user_body(), self.reading), self.profile.patch_user)
 
     def change_user(self, id_: str, change: Callable[[UserDraft], UserDraft], answered: PatchAnswer) -> Response:
-        projection = projection_of(self.parameters, schemas.user(), self.reading)
+        projection = projection_of(self.parameters, self.schemas.user, self.reading)
         user = self.provisioning.change_user(self.caller, id_, change, self.versions())
         if answered is PatchAnswer.NO_CONTENT and "attributes" not in self.parameters:
             return Response(204, (("ETag", entity_tag(user.version, user.groups)),))
@@ -215,6 +224,7 @@ class _Work:
         return answers.resource_text(body, self.location("/Users/", user.id), projection, "groups", user.groups)
 
     def user_answer(self, status: int, user: UserAnswer, projection: Projection) -> Response:
+        projection = projection.with_specified(self.reading)
         shown = user if projection.related("groups") else UserAnswer(user.id, user.body, user.version)
         body = self.user_text(shown, projection).encode()
         return Response(status, self.headers("/Users/", user.id, entity_tag(user.version, shown.groups)), body)
@@ -236,7 +246,7 @@ class _Work:
         )
 
     def list_groups(self) -> Response:
-        query = read_query(self.parameters, schemas.group(), GROUP_TABLE, self.reading)
+        query = read_query(self.parameters, self.schemas.group, self.schemas.group.table, self.reading)
         page = self.provisioning.find_groups(
             self.caller,
             query.wanted,
@@ -251,7 +261,7 @@ class _Work:
         return self.list_groups()
 
     def get_group(self, id_: str) -> Response:
-        projection = projection_of(self.parameters, schemas.group(), self.reading)
+        projection = projection_of(self.parameters, self.schemas.group, self.reading)
         if IF_NONE_MATCH in self.request.headers:
             tag = entity_tag(self.provisioning.group(self.caller, id_, with_members=False).version)
             if is_known(self.request.headers, tag):
@@ -260,7 +270,7 @@ class _Work:
         return self.group_answer(200, group, projection)
 
     def create_group(self) -> Response:
-        projection = projection_of(self.parameters, schemas.group(), self.reading)
+        projection = projection_of(self.parameters, self.schemas.group, self.reading)
         draft, ids = read_group(self.body(), self.reading)
         group, unknown = self.provisioning.create_group(
             self.caller, draft, ids or (), refuse_unknown=self.refuses_unknown
@@ -269,7 +279,7 @@ class _Work:
         return self.group_answer(201, group, projection)
 
     def change_group(self, id_: str, change: GroupChange, answered: PatchAnswer) -> Response:
-        projection = projection_of(self.parameters, schemas.group(), self.reading)
+        projection = projection_of(self.parameters, self.schemas.group, self.reading)
         version, unknown = self.provisioning.change_group(
             self.caller, id_, change, refuse_unknown=self.refuses_unknown, versions=self.versions()
         )
@@ -288,6 +298,7 @@ class _Work:
         return answers.resource_text(group.body, self.location("/Groups/", group.id), projection, "members", members)
 
     def group_answer(self, status: int, group: GroupAnswer, projection: Projection) -> Response:
+        projection = projection.with_specified(self.reading)
         headers = (*self.headers("/Groups/", group.id, entity_tag(group.version)), *self.unknown_header())
         blocks = (group.members or ()) if projection.related("members") else ()
         location = self.location("/Groups/", group.id)

@@ -8,9 +8,9 @@ from typing import Any
 
 from rolebridge.core.directory import GroupChange, GroupDraft, MemberAction, MemberStep
 from rolebridge.core.filters import Comparison, Operator, Or, ResolvedFilter
-from rolebridge.scim import schemas
 from rolebridge.scim.canonical import group_draft, member_ids, read_group
 from rolebridge.scim.errors import ScimError, invalid_filter, invalid_value, mutability, no_target
+from rolebridge.scim.extensions import check_immutable, check_required, with_immutable
 from rolebridge.scim.operations import Op, Operation, read_operations
 from rolebridge.scim.patch import apply
 from rolebridge.scim.paths import UnknownPath, Where, resolve
@@ -30,9 +30,13 @@ def read_group_change(body: Any, reading: Reading) -> GroupChange:
             rest.append(other)
     if not rest:
         return GroupChange(None, tuple(_joined(steps)))
+    schema = reading.schemas.group
 
     def revise(draft: GroupDraft) -> GroupDraft:
-        return group_draft(apply(schemas.group(), rest, draft.attributes, reading))
+        after = apply(schema, rest, draft.attributes, reading)
+        check_immutable(schema, draft.attributes, after)
+        check_required(schema, after, draft.attributes)
+        return group_draft(after)
 
     return GroupChange(revise, tuple(_joined(steps)))
 
@@ -40,7 +44,12 @@ def read_group_change(body: Any, reading: Reading) -> GroupChange:
 def read_group_replacement(body: Any, reading: Reading) -> GroupChange:
     """Read the body of a PUT of a group: what it omits goes, members too (RFC 7644 §3.5.1)."""
     draft, ids = read_group(body, reading)
-    return GroupChange(lambda _: draft, (MemberStep(MemberAction.REPLACE, ids or ()),))
+    schema = reading.schemas.group
+
+    def revise(was: GroupDraft) -> GroupDraft:
+        return replace(draft, attributes=with_immutable(schema, was.attributes, draft.attributes))
+
+    return GroupChange(revise, (MemberStep(MemberAction.REPLACE, ids or ()),))
 
 
 def _take_members(operation: Operation, steps: list[MemberStep], reading: Reading) -> Operation | None:
@@ -48,7 +57,7 @@ def _take_members(operation: Operation, steps: list[MemberStep], reading: Readin
     if operation.path is None:
         return _take_member_keys(operation, steps, reading)
     try:
-        where = resolve(schemas.group(), operation.path, reading)
+        where = resolve(reading.schemas.group, operation.path, reading)
     except UnknownPath:
         return operation
     if where.attribute is None or where.attribute.name != "members":
@@ -62,7 +71,7 @@ def _take_members(operation: Operation, steps: list[MemberStep], reading: Readin
 def _take_member_keys(operation: Operation, steps: list[MemberStep], reading: Reading) -> Operation | None:
     if not isinstance(operation.value, dict):
         return operation
-    members = schemas.group().attributes["members"]
+    members = reading.schemas.group.attributes["members"]
     rest = {}
     for key, value in operation.value.items():
         if key.lower() != "members":

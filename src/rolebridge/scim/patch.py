@@ -22,7 +22,6 @@ from typing import Any, Final
 from rolebridge.core.directory import UserDraft
 from rolebridge.core.filter_tree import shown
 from rolebridge.core.filters import AttributeType
-from rolebridge.scim import schemas
 from rolebridge.scim.canonical import (
     MAX_ELEMENTS,
     as_list,
@@ -32,9 +31,11 @@ from rolebridge.scim.canonical import (
     clean_list,
     is_husk,
     read_parts,
+    read_user,
     user_draft,
 )
 from rolebridge.scim.errors import ScimError, invalid_path, invalid_value, mutability, no_target
+from rolebridge.scim.extensions import check_immutable, check_required, specify, with_immutable
 from rolebridge.scim.operations import Op, Operation, read_operations
 from rolebridge.scim.paths import UnknownPath, Where, resolve
 from rolebridge.scim.schemas import Attribute, ResourceSchema
@@ -56,13 +57,23 @@ def read_user_change(body: Any, reading: Reading) -> Callable[[UserDraft], UserD
     def change(draft: UserDraft) -> UserDraft:
         known = {"active": draft.active, **draft.attributes}
         present = {name: value for name, value in known.items() if value is not None}
-        after = apply(schemas.user(), operations, present, reading)
+        schema = reading.schemas.user
+        after = apply(schema, operations, present, reading)
+        check_immutable(schema, present, after)
+        check_required(schema, after, present)
         if "active" in after:
             return user_draft(after)
         # Whoever unassigns `active` neither deactivates nor reactivates the user: only a value does.
         return replace(user_draft({**after, "active": None}), active=draft.active)
 
     return change
+
+
+def read_user_replacement(body: Any, reading: Reading) -> Callable[[UserDraft], UserDraft]:
+    """Read the body of a PUT of a user: a function as `read_user_change` returns one (RFC 7644 §3.5.1)."""
+    draft = read_user(body, reading)
+    schema = reading.schemas.user
+    return lambda was: replace(draft, attributes=with_immutable(schema, was.attributes, draft.attributes))
 
 
 def apply(
@@ -151,8 +162,10 @@ class _Patching:
         for named in (attribute, sub):
             if named is not None and named.read_only:
                 raise mutability(f"`{named.label}` is read-only")
-        if attribute.ignored:
+        if attribute.ignored or (sub is not None and sub.ignored):
             return
+        if where.schema is not None:
+            specify(where.schema, attribute, self.reading)
         if op is Op.REMOVE:
             self.remove(where, attribute, value)
         elif value is None and op is Op.ADD:

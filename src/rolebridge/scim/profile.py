@@ -10,9 +10,13 @@ from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rolebridge.scim.tolerances import Reading, Tolerance
+
+if TYPE_CHECKING:
+    # Commands that only list profiles do not pay for scim2-models.
+    from rolebridge.scim.schemas import SchemaSet
 
 DEFAULT_PROFILE: Final = "generic"
 
@@ -31,15 +35,15 @@ class UnknownMembers(StrEnum):
     REFUSE = "refuse"
 
 
-class ProfileError(ValueError):
-    """A profile's file says something that no profile can say; `str()` names file and key."""
-
-
 class Feature(StrEnum):
     """A feature by the name of its attribute in `/ServiceProviderConfig` (RFC 7643 §5, RFC 9865 §4)."""
 
     PAGINATION = "pagination"
     ETAG = "etag"
+
+
+class ProfileError(ValueError):
+    """A profile's file says something that no profile can say; `str()` names file and key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +60,13 @@ class Profile:
     patch_user: PatchAnswer
     patch_group: PatchAnswer
     unknown_members: UnknownMembers
+    unannounced: frozenset[Feature]
     tolerances: frozenset[Tolerance]
     silent_after: timedelta | None = None
 
-    def reading(self) -> Reading:
-        """Return a reading for one request."""
-    unannounced: frozenset[Feature]
-        return Reading(self.name, self.tolerances)
+    def reading(self, schemas: SchemaSet | None = None) -> Reading:
+        """Return a reading for one request, by an organization's schemas or by those that all have."""
+        return Reading(self.name, self.tolerances, schemas)
 
 
 def profile(name: str) -> Profile:
@@ -102,11 +106,11 @@ def read_profile(name: str, text: str) -> Profile:
             patch_user=PatchAnswer(said["patch_user"]),
             patch_group=PatchAnswer(said["patch_group"]),
             unknown_members=UnknownMembers(said["unknown_members"]),
+            unannounced=frozenset(Feature(feature) for feature in said["unannounced"]),
             tolerances=frozenset(Tolerance(tolerance) for tolerance in said["tolerances"]),
             silent_after=timedelta(minutes=minutes) if (minutes := said.get("silent_after_minutes")) else None,
         )
     except ProfileError:
         raise
-            unannounced=frozenset(Feature(feature) for feature in said["unannounced"]),
     except ValueError as error:  # not TOML, or a word that its enumeration does not have
         raise ProfileError(f"profile `{name}`: {error}") from error

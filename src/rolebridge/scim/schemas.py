@@ -1,5 +1,8 @@
 """The attribute tables that drive reading and projecting, built once from scim2-models' schemas.
 
+What every organization has is `standard()`; one that defines extensions has a `SchemaSet` of its own, which whoever
+answers a request is given as a value (`Reading.schemas`).
+
 Four things differ from what scim2-models publishes, on purpose, and `/Schemas` announces them: a manager needs no
 `$ref` and no `value` (RFC 7643 §8.7.1 requires neither, and nobody sends a `$ref`); a group's `displayName` is unique;
 members are users, by type and reference; and what a member is called is not the client's to say.
@@ -9,16 +12,19 @@ members are users, by type and reference; and what a member is called is not the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from scim2_models import Attribute as SchemaAttribute
 from scim2_models import EnterpriseUser, Group, Mutability, Required, Returned, Schema, Uniqueness, User
 
+from rolebridge.bridge.extensions import Registered
 from rolebridge.core import filters
+from rolebridge.core.extensions import ExtensionSchema, Resource, group_table, user_table
 from rolebridge.core.filters import AttributeTable, AttributeType
+from rolebridge.core.schemas import GROUP_TABLE, USER_TABLE
 
 USER_SCHEMA: Final = str(User.__schema__)
 ENTERPRISE_SCHEMA: Final = str(EnterpriseUser.__schema__)
@@ -53,10 +59,11 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Extension:
-    """A schema extension of a resource: its URN and its attributes, found as in `Attribute.sub`."""
+    """A schema extension: its URN, its attributes, found as in `Attribute.sub`, and whether all resources have it."""
 
     urn: str
     attributes: Mapping[str, Attribute]
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +72,11 @@ class ResourceSchema:
 
     `attributes` finds core and common attributes as `Attribute.sub` does; `extensions` finds an extension by its URN
     in lower case, `extended` one by the lower-case name of an attribute that only it has. `paths` is the same as a
-    table for PATCH paths.
+    table for PATCH paths, and `table` for filters, which ask for nothing that is not kept.
+
+    Attributes of extensions, as (URN, name): `immutable` ones are set once, `requested` ones are answered only when
+    they are named, `always` ones even then when they are not. `demanding` are the extensions in which something is
+    required, or which are required themselves.
     """
 
     urn: str
@@ -75,6 +86,11 @@ class ResourceSchema:
     extensions: Mapping[str, Extension]
     extended: Mapping[str, Extension]
     paths: AttributeTable
+    table: AttributeTable
+    immutable: frozenset[tuple[str, str]] = frozenset()
+    requested: frozenset[tuple[str, str]] = frozenset()
+    always: frozenset[tuple[str, str]] = frozenset()
+    demanding: tuple[Extension, ...] = ()
 
     def find(self, schema: str | None, name: str) -> Attribute:
         """Return the attribute `name` of an extension, or of the core schema when `schema` is None."""
@@ -96,28 +112,77 @@ def published() -> tuple[Schema, ...]:
     return user, enterprise, group
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SchemaSet:
+    """All the schemas of an organization: what its users and groups hold, and what it publishes.
+
+    A set compares by identity, so that it can be the key of a cache.
+    """
+
+    user: ResourceSchema
+    group: ResourceSchema
+    published: tuple[Schema, ...]
+
+
 @cache
+def standard() -> SchemaSet:
+    """Return the schemas that every organization has."""
+    core, enterprise, group = published()
+    return SchemaSet(
+        resource_schema(core, "/Users", USER_TABLE, (enterprise,)),
+        resource_schema(group, "/Groups", GROUP_TABLE),
+        published(),
+    )
+
+
+@lru_cache(maxsize=256)
+def schemas_of(registered: Registered) -> SchemaSet:
+    """Return the schemas of an organization as of a version; made once for each, which is known by its identity."""
+    return schema_set(registered.schemas)
+
+
+def schema_set(extensions: tuple[ExtensionSchema, ...]) -> SchemaSet:
+    """Return the schemas of an organization that defines these extensions."""
+    if not extensions:
+        return standard()
+    core, enterprise, group = published()
+    read = {schema.urn: Schema.model_validate(schema.document()) for schema in extensions}
+    of_users = [read[schema.urn] for schema in extensions if schema.extends is Resource.USER]
+    of_groups = [read[schema.urn] for schema in extensions if schema.extends is Resource.GROUP]
+    required = frozenset(schema.urn for schema in extensions if schema.required)
+    return SchemaSet(
+        resource_schema(core, "/Users", user_table(extensions), (enterprise, *of_users), required),
+        resource_schema(group, "/Groups", group_table(extensions), of_groups, required),
+        (*published(), *read.values()),
+    )
+
+
 def user() -> ResourceSchema:
-    """Return what can stand in a user."""
-    core, enterprise, _ = published()
-    return resource_schema(core, "/Users", (enterprise,))
+    """Return what can stand in a user of an organization without extensions of its own."""
+    return standard().user
 
 
-@cache
 def group() -> ResourceSchema:
-    """Return what can stand in a group."""
-    return resource_schema(published()[2], "/Groups")
+    """Return what can stand in a group of an organization without extensions of its own."""
+    return standard().group
 
 
-def resource_schema(core: Schema, endpoint: str, extensions: Iterable[Schema] = ()) -> ResourceSchema:
-    """Build the tables of a resource type from its schemas."""
+def resource_schema(
+    core: Schema,
+    endpoint: str,
+    table: AttributeTable,
+    extensions: Iterable[Schema] = (),
+    required: frozenset[str] = frozenset(),
+) -> ResourceSchema:
+    """Build the tables of a resource type from its schemas; `required` are the URNs of those that all must have."""
     own = [*_common(), *(_attribute(item, "") for item in core.attributes or ())]
     urn = str(core.id)
     tables: dict[str, Extension] = {}
     holders: dict[str, list[Extension]] = {}
     for schema in extensions:
         prefix = f"{schema.id}:"
-        extension = Extension(str(schema.id), _by_name(_attribute(item, prefix) for item in schema.attributes or ()))
+        found = _by_name(_attribute(item, prefix) for item in schema.attributes or ())
+        extension = Extension(str(schema.id), found, str(schema.id) in required)
         tables[extension.urn.lower()] = extension
         for name in {name.lower() for name in extension.attributes}:
             holders.setdefault(name, []).append(extension)
@@ -134,6 +199,11 @@ def resource_schema(core: Schema, endpoint: str, extensions: Iterable[Schema] = 
             filters.by_name(map(_for_paths, own)),
             {extension.urn: _path_table(extension) for extension in tables.values()},
         ),
+        table=table,
+        immutable=_those(tables.values(), lambda one: one.mutability is Mutability.immutable),
+        requested=_those(tables.values(), lambda one: one.returned is Returned.request),
+        always=_those(tables.values(), lambda one: one.returned is Returned.always),
+        demanding=tuple(one for one in tables.values() if one.required or _is_demanding(one)),
     )
 
 
@@ -156,6 +226,21 @@ def _attribute(described: SchemaAttribute, prefix: str) -> Attribute:
         sub=_by_name(subs),
         ignored=described.mutability is Mutability.read_only or described.returned is Returned.never,
     )
+
+
+def _those(extensions: Iterable[Extension], chosen: Callable[[Attribute], bool]) -> frozenset[tuple[str, str]]:
+    """Return those attributes of extensions that are `chosen`, as (URN, name)."""
+    return frozenset(
+        (extension.urn, attribute.name)
+        for extension in extensions
+        for attribute in extension.attributes.values()
+        if chosen(attribute)
+    )
+
+
+def _is_demanding(extension: Extension) -> bool:
+    held = extension.attributes.values()
+    return any(one.required or any(sub.required for sub in one.sub.values()) for one in held)
 
 
 def _by_name(attributes: Iterable[Attribute]) -> Mapping[str, Attribute]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     # Commands that only list profiles do not pay for scim2-models, which the errors import.
     from rolebridge.scim.errors import Refusal
+    from rolebridge.scim.schemas import SchemaSet
 
 
 class Tolerance(StrEnum):
@@ -83,14 +84,25 @@ _MEANINGS: Final[Mapping[Tolerance, str]] = MappingProxyType(
 
 
 class Reading:
-    """The reading of one request: what its profile forgives, and what it had to forgive so far (`used`)."""
+    """The reading of one request: the schemas of its organization, and what its profile forgives.
 
-    __slots__ = ("profile", "tolerances", "used")
+    `used` is what had to be forgiven so far; `specified` are the attributes that are only answered on request and that
+    the request itself holds, as (URN, name): who sends one has asked for it (RFC 7643 §7 `returned`).
+    """
 
-    def __init__(self, profile: str, tolerances: frozenset[Tolerance]) -> None:
+    __slots__ = ("profile", "schemas", "specified", "tolerances", "used")
+
+    def __init__(self, profile: str, tolerances: frozenset[Tolerance], schemas: SchemaSet | None = None) -> None:
+        """Read by `schemas`, or by those that every organization has."""
+        if schemas is None:
+            from rolebridge.scim.schemas import standard  # noqa: PLC0415 - see above
+
+            schemas = standard()
         self.profile = profile
         self.tolerances = tolerances
+        self.schemas = schemas
         self.used: set[Tolerance] = set()
+        self.specified: set[tuple[str, str]] = set()
 
     def forgive(self, tolerance: Tolerance, refusal: Refusal, detail: str) -> None:
         """Note the use of a tolerance; raise `refusal` with `detail` where the profile does not have it."""

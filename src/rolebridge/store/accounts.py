@@ -16,9 +16,14 @@ from rolebridge.store.statements import Statement, given, insert_into, storable
 from rolebridge.store.tables import connections, keys, organizations, tokens
 
 _ORGANIZATION = (organizations.c.id, organizations.c.name, organizations.c.created)
+_tenant = organizations.alias("tenant")
+_SCHEMAS_VERSION = (
+    select(_tenant.c.schemas_version).where(_tenant.c.id == connections.c.organization_id).scalar_subquery()
+)
 CONNECTION_COLUMNS: Final = (
     connections.c.organization_id, connections.c.id, connections.c.name, connections.c.profile, connections.c.created,
     connections.c.rate_limit, connections.c.allowed,
+    _SCHEMAS_VERSION,
 )  # fmt: skip
 CREDENTIAL_COLUMNS: Final = (
     "id", "name", "hash", "key_id", "hint", "created", "expires_at", "revoked_at", "last_used_at",
@@ -137,7 +142,8 @@ class Accounts:
         """Add an organization. Raises `Taken` or `Invalid`."""
         check_name("organization", name)
         created = stamp(now)
-        if not self._link.run(INSERT_ORGANIZATION, id=id, name=name, name_key=folded_key(name), created=created):
+        row = {"id": id, "name": name, "name_key": folded_key(name), "created": created, "schemas_version": 0}
+        if not self._link.run(INSERT_ORGANIZATION, **row):
             raise Taken("organization", "name", name)
         return Organization(id, name, moment(created))
 
@@ -305,8 +311,9 @@ def _organization(row: Row) -> Organization:
 
 def stored_connection(row: Row) -> Connection:
     """Return the record of a row of `CONNECTION_COLUMNS`."""
-    organization_id, id_, name, profile, created, rate_limit, allowed = row
-    return Connection(organization_id, id_, name, profile, moment(created), rate_limit, tuple(allowed.split()))
+    organization_id, id_, name, profile, created, rate_limit, allowed, schemas_version = row
+    networks = tuple(allowed.split())
+    return Connection(organization_id, id_, name, profile, moment(created), rate_limit, networks, schemas_version)
 
 
 def stored_credential(row: Row) -> Credential:

@@ -26,7 +26,8 @@ class Connection:
     """A configured identity provider of an organization; `profile` names its tolerance profile.
 
     `rate_limit` is its own (`core.limits.RateLimit` as text), None for the installation's. `allowed` are the networks
-    from which its clients may come, in CIDR notation; none means every address.
+    from which its clients may come, in CIDR notation; none means every address. `schemas_version` counts the changes of
+    the schemas that its organization defines.
     """
 
     organization_id: str
@@ -36,6 +37,7 @@ class Connection:
     created: datetime
     rate_limit: str | None = None
     allowed: tuple[str, ...] = ()
+    schemas_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +214,23 @@ Answer = TypeVar("Answer", UserAnswer, GroupAnswer)
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page ended: the key of its last resource in the order that was asked for, and in that of creation."""
+
+    key: str | float | None
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Page(Generic[Answer]):
-    """Some of the resources that a question finds, oldest first, and how many it finds in all."""
+    """Some of the resources that a question finds, in order, and how many it finds in all.
+
+    `next` is where a further page begins, where that was asked for and there is one.
+    """
 
     total: int
     answers: tuple[Answer, ...]
+    next: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from rolebridge.store.links import Row
 from rolebridge.store.records import Revision
 from rolebridge.store.scope import Scope
 from rolebridge.store.statements import Statement, given, insert_into, storable
-from rolebridge.store.tables import revision_files, revisions
+from rolebridge.store.tables import organizations, revision_files, revisions
 
 _NAMES: Final = ("number", "digest", "connections", "created", "actor", "reason")
 _COLUMNS: Final = tuple(revisions.c[name] for name in _NAMES)
@@ -26,6 +26,17 @@ INSERT_FILE: Final = Statement(lambda db: insert_into(db, revision_files))
 ACTIVE_NUMBER: Final = Statement(
     lambda _: select(func.coalesce(func.max(revisions.c.number), literal_column("0"))).where(
         revisions.c.organization_id == given("organization_id")
+    )
+)
+# The same with the version of the organization's schemas, which decide what the revision's conditions mean.
+IN_FORCE: Final = Statement(
+    lambda _: (
+        select(
+            select(func.max(revisions.c.number))
+            .where(revisions.c.organization_id == given("organization_id"))
+            .scalar_subquery(),
+            organizations.c.schemas_version,
+        ).where(organizations.c.id == given("organization_id"))
     )
 )
 REVISION: Final = Statement(
@@ -63,6 +74,11 @@ class Revisions(Scope):
         """Return the number of the revision in force, 0 before the first one."""
         row = self._link.one(ACTIVE_NUMBER, organization_id=self._organization_id)
         return int(row[0]) if row else 0
+
+    def in_force(self) -> tuple[int, int]:
+        """Return the number of the revision in force, and the version of the schemas that it is read with."""
+        row = self._link.one(IN_FORCE, organization_id=self._organization_id)
+        return (int(row[0] or 0), int(row[1])) if row else (0, 0)
 
     def next_number(self) -> int:
         """Return the number that the next revision will have."""

@@ -62,8 +62,23 @@ organizations: Final = Table(
     _text("name"),
     _text("name_key"),
     _text("created"),
+    Column("schemas_version", Integer, nullable=False),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("name_key"),
+)
+
+# Schema extensions that an organization defines; a change of them counts up its `schemas_version`.
+extension_schemas: Final = Table(
+    "extension_schemas",
+    metadata,
+    _organization(),
+    _text("urn_key"),
+    _text("extends"),
+    Column("required", Boolean, nullable=False),
+    _text("document"),
+    _text("created"),
+    PrimaryKeyConstraint("organization_id", "urn_key"),
+    ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 
 connections: Final = Table(
@@ -257,6 +272,19 @@ memberships: Final = Table(
     _text("since"),
     PrimaryKeyConstraint("organization_id", "group_id", "user_id"),
     Index(None, "organization_id", "user_id", "group_id"),
+    sqlite_with_rowid=False,
+)
+
+# Groups in groups, of one connection and never in a circle (`nesting` sees to that).
+group_children: Final = Table(
+    "group_children",
+    metadata,
+    _organization(),
+    _text("parent_id"),
+    _text("child_id"),
+    _text("since"),
+    PrimaryKeyConstraint("organization_id", "parent_id", "child_id"),
+    Index(None, "organization_id", "child_id", "parent_id"),
     sqlite_with_rowid=False,
 )
 

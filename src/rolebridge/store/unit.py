@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from rolebridge.store.accounts import Accounts
 from rolebridge.store.clients import Clients
+from rolebridge.store.checks import Checks
 from rolebridge.store.directory import Directory
+from rolebridge.store.extensions import ExtensionRows
 from rolebridge.store.grants import Grants
 from rolebridge.store.links import Link
 from rolebridge.store.overview import Overview
@@ -35,6 +37,10 @@ class Unit:
         """Return the users, groups and memberships of an organization."""
         return Directory(self.link, organization_id)
 
+    def extensions(self, organization_id: str) -> ExtensionRows:
+        """Return the schema extensions that an organization defines."""
+        return ExtensionRows(self.link, organization_id)
+
     def grants(self, organization_id: str) -> Grants:
         """Return the grants and the assignments by hand of an organization."""
         return Grants(self.link, organization_id)
@@ -50,6 +56,10 @@ class Unit:
     def request_log(self, organization_id: str) -> RequestLogRows:
         """Return the request log of an organization, or with "" of those who showed no credential that we know."""
         return RequestLogRows(self.link, organization_id)
+
+    def checks(self, organization_id: str) -> Checks:
+        """Return the questions of `fsck` about an organization's rows."""
+        return Checks(self.link, organization_id)
 
     def overview(self, organization_id: str) -> Overview:
         """Return how large an organization is."""

@@ -76,6 +76,7 @@ class Authenticator:
             connection.profile,
             request_id,
             owner.credential_id,
+            connection.schemas_version,
         )
 
 

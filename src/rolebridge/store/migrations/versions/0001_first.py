@@ -15,7 +15,42 @@ def _text(name: str, *, null: bool = False) -> sa.Column[str]:
     return sa.Column(name, sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=null)
 
 
+# A dateTime of RFC 7643 §2.3.5 in UTC, as text to the microsecond; NULL for what is none. It says what
+# `core.conditions.parse_datetime` says: no zone means UTC, a date alone its midnight, further digits are dropped.
+# (On SQLite the function of this name is Python's own.)
+INSTANT = r"""
+CREATE FUNCTION rolebridge_instant(given text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    part text[] := regexp_match(given,
+        '^([0-9]{4}-[0-9]{2}-[0-9]{2})'
+        '(?:[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9])(?:(:[0-5][0-9])([.][0-9]{1,12})?)?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))?)?$');
+    ahead integer;
+    utc timestamp;
+BEGIN
+    IF part IS NULL THEN
+        RETURN NULL;
+    END IF;
+    ahead := coalesce(part[6]::integer * 60 + part[7]::integer, 0);
+    IF ahead >= 1440 THEN
+        RETURN NULL;
+    END IF;
+    utc := (part[1] || ' ' || coalesce(part[2], '00:00') || coalesce(part[3], ':00') || coalesce(left(part[4], 7), ''))
+        ::timestamp - make_interval(mins => CASE part[5] WHEN '-' THEN -ahead ELSE ahead END);
+    IF extract(year FROM utc) NOT BETWEEN 1 AND 9999 THEN
+        RETURN NULL;
+    END IF;
+    RETURN to_char(utc, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+EXCEPTION
+    WHEN data_exception OR datetime_field_overflow OR invalid_datetime_format THEN
+        RETURN NULL;
+END
+$$
+"""
+
+
 def upgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        op.get_bind().exec_driver_sql(INSTANT)
     op.create_table(
         "audit",
         _text("organization_id"),
@@ -180,13 +215,42 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "group_children",
+        _text("organization_id"),
+        _text("parent_id"),
+        _text("child_id"),
+        _text("since"),
+        sa.PrimaryKeyConstraint("organization_id", "parent_id", "child_id", name=op.f("pk_group_children")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        op.f("ix_group_children_organization_id_child_id_parent_id"),
+        "group_children",
+        ["organization_id", "child_id", "parent_id"],
+        unique=False,
+    )
+    op.create_table(
         "organizations",
         _text("id"),
         _text("name"),
         _text("name_key"),
         _text("created"),
+        sa.Column("schemas_version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_organizations")),
         sa.UniqueConstraint("name_key", name=op.f("uq_organizations_name_key")),
+    )
+    op.create_table(
+        "extension_schemas",
+        _text("organization_id"),
+        _text("urn_key"),
+        _text("extends"),
+        sa.Column("required", sa.Boolean(), nullable=False),
+        _text("document"),
+        _text("created"),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["organizations.id"], name=op.f("fk_extension_schemas_organizations")
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "urn_key", name=op.f("pk_extension_schemas")),
     )
     op.create_table(
         "outbox",
