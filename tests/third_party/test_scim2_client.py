@@ -11,7 +11,6 @@ from scim2_client.engines.httpx2 import SyncSCIMClient
 from scim2_models import (
     NotFoundException,
     PatchOp,
-    PatchOperation,
     PreconditionFailedException,
     SearchRequest,
     UniquenessException,
@@ -32,15 +31,16 @@ def scim(bridge: Served, request: pytest.FixtureRequest) -> Iterator[SyncSCIMCli
         yield client
 
 
-def asked(**said: Any) -> SearchRequest:
+def asked(**said: Any) -> Any:
     """Return a query."""
     return SearchRequest(**said)
 
 
 def patch(model: Any, op: str, path: str, value: Any = None) -> Any:
     """Return a PATCH of one operation on a resource of the model."""
-    operation: Any = PatchOperation[model](op=op, path=path, value=value)
-    return PatchOp[model](operations=[operation])
+    operation = {"op": op, "path": path, **({} if value is None else {"value": value})}
+    schema = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+    return PatchOp[model].model_validate({"schemas": [schema], "Operations": [operation]})
 
 
 def test_a_session_of_users(scim: SyncSCIMClient) -> None:
