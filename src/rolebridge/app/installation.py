@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from rolebridge.bridge.access import Access
@@ -18,7 +18,9 @@ from rolebridge.bridge.planning import Planning
 from rolebridge.bridge.provisioning import Provisioning
 from rolebridge.bridge.request_log import RequestLog, Retention
 from rolebridge.bridge.rulebooks import Rulebooks
+from rolebridge.bridge.status import Status
 from rolebridge.core.limits import read_rate_limit
+from rolebridge.scim.profile import profiles
 from rolebridge.settings import Settings, SettingsError
 from rolebridge.store.engine import Store
 from rolebridge.web.addresses import Origins
@@ -57,6 +59,7 @@ class Installation:
     origins: Origins
     meters: Meters
     request_log: RequestLog
+    status: Status
 
     @property
     def scim_base_url(self) -> str:
@@ -105,7 +108,14 @@ def open_installation(
         origins=Origins(settings.trusted_proxies),
         meters=meters,
         request_log=RequestLog(store, clock, Retention(settings.request_log_days, settings.request_log_rows)),
+        status=Status(store, clock, _silent_after),
     )
+
+
+def _silent_after(profile_name: str) -> timedelta | None:
+    """Return how long a connection with that profile is silent when all is well."""
+    found = profiles().get(profile_name)
+    return found.silent_after if found else None
 
 
 def scim_base_url(settings: Settings) -> str:

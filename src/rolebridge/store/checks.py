@@ -1,0 +1,173 @@
+"""What must always be true of an organization's rows, asked of all of them: for `fsck`, never on a request's path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Table, and_, exists, func, literal_column, select
+
+from rolebridge.store.documents import exact_key, folded_key, indexed_values, version_tag
+from rolebridge.store.links import BLOCK
+from rolebridge.store.scope import GROUP, USER, Scope
+from rolebridge.store.statements import Statement, among, given, json_list
+from rolebridge.store.tables import connections, grants, groups, memberships, rechecks, user_values, users
+
+
+@dataclass(frozen=True, slots=True)
+class RowProblem:
+    """A row, or a kind of rows, that says something which cannot be; `subject` is its id or table."""
+
+    subject: str
+    problem: str
+
+
+def _orphans(table: Table, column: str, owner: Table) -> Statement:
+    """Return the count of rows that refer to an owner which is not there."""
+    there = exists(select(literal_column("1"))).where(
+        and_(owner.c.organization_id == table.c.organization_id, owner.c.id == table.c[column])
+    )
+    return Statement(
+        lambda _: (
+            select(func.count()).select_from(table).where(table.c.organization_id == given("organization_id"), ~there)
+        )
+    )
+
+
+# No foreign key holds these (docs/adr/0002-storage-layout.md says why): the code that writes them does.
+_REFERENCES: Final = {
+    (table.name, owner.name): _orphans(table, column, owner)
+    for table, column, owner in (
+        (memberships, "user_id", users),
+        (memberships, "group_id", groups),
+        (user_values, "user_id", users),
+        (grants, "user_id", users),
+        (rechecks, "user_id", users),
+    )
+}
+
+
+def _counted(table: Table) -> Statement:
+    return Statement(
+        lambda _: (
+            select(func.count())
+            .select_from(table)
+            .where(table.c.organization_id == given("organization_id"), table.c.connection_id == given("connection_id"))
+        )
+    )
+
+
+_COUNTED: Final = {USER: _counted(users), GROUP: _counted(groups)}
+_CONNECTIONS: Final = Statement(
+    lambda _: select(connections.c.id, connections.c.name).where(
+        connections.c.organization_id == given("organization_id")
+    )
+)
+
+
+def _page(table: Table, *columns: ColumnElement[Any]) -> Statement:
+    return Statement(
+        lambda _: (
+            select(table.c.id, *columns)
+            .where(table.c.organization_id == given("organization_id"), table.c.id > given("after"))
+            .order_by(table.c.id)
+            .limit(literal_column(str(BLOCK)))
+        )
+    )
+
+
+_USERS: Final = _page(
+    users, users.c.user_name, users.c.user_key, users.c.external_id, users.c.external_key, users.c.active,
+    users.c.version, users.c.body,
+)  # fmt: skip
+_GROUPS: Final = _page(
+    groups, groups.c.display, groups.c.display_key, groups.c.external_id, groups.c.external_key, groups.c.version,
+    groups.c.body,
+)  # fmt: skip
+_VALUES: Final = Statement(
+    lambda _: select(user_values.c.user_id, user_values.c.attribute, user_values.c.value).where(
+        user_values.c.organization_id == given("organization_id"), among(user_values.c.user_id, given("ids"))
+    )
+)
+
+
+class Checks(Scope):
+    """Questions that read every row of one organization, in blocks."""
+
+    __slots__ = ()
+
+    def problems(self) -> Iterator[RowProblem]:
+        """Yield what is wrong: rows that refer to nothing, wrong counts, columns that disagree with their body."""
+        yield from self._orphaned()
+        yield from self._miscounted()
+        yield from self._users()
+        yield from self._groups()
+
+    def _orphaned(self) -> Iterator[RowProblem]:
+        for (table, owner), statement in _REFERENCES.items():
+            row = self._link.one(statement, organization_id=self._organization_id)
+            if row and row[0]:
+                yield RowProblem(table, f"{row[0]} rows refer to {owner} that are not there")
+
+    def _miscounted(self) -> Iterator[RowProblem]:
+        scope = {"organization_id": self._organization_id}
+        for connection_id, name in self._link.all(_CONNECTIONS, **scope):
+            for kind, statement in _COUNTED.items():
+                row = self._link.one(statement, **scope, connection_id=connection_id)
+                actual, counted = int(row[0]) if row else 0, self._total(connection_id, kind)
+                if actual != counted:
+                    yield RowProblem(f"connection {name}", f"counts {counted} {kind}s, but has {actual}")
+
+    def _users(self) -> Iterator[RowProblem]:
+        for block in self._blocks(_USERS):
+            held: dict[str, set[tuple[str, str]]] = {row[0]: set() for row in block}
+            found = self._link.all(_VALUES, organization_id=self._organization_id, ids=json_list(list(held)))
+            for user_id, attribute, value in found:
+                held[user_id].add((attribute, value))
+            for id_, name, key, external_id, external_key, active, version, body in block:
+                read = json.loads(body)
+                # A body may leave `active` out: its value is unassigned, the column says what follows from that.
+                yield from _differences(
+                    f"user {id_}",
+                    id=(id_, read["id"]),
+                    userName=(name, read["userName"]),
+                    key=(key, folded_key(name)),
+                    externalId=(external_id, read.get("externalId")),
+                    external_key=(external_key, _exact(external_id)),
+                    active=(bool(active), read.get("active", bool(active))),
+                    version=(version_tag(version), read["meta"]["version"]),
+                    values=(held[id_], set(indexed_values(read))),
+                )
+
+    def _groups(self) -> Iterator[RowProblem]:
+        for block in self._blocks(_GROUPS):
+            for id_, display, key, external_id, external_key, version, body in block:
+                read = json.loads(body)
+                yield from _differences(
+                    f"group {id_}",
+                    id=(id_, read["id"]),
+                    displayName=(display, read["displayName"]),
+                    key=(key, folded_key(display)),
+                    externalId=(external_id, read.get("externalId")),
+                    external_key=(external_key, _exact(external_id)),
+                    version=(version_tag(version), read["meta"]["version"]),
+                )
+
+    def _blocks(self, page: Statement) -> Iterator[list[tuple[Any, ...]]]:
+        after = ""
+        while block := self._link.all(page, organization_id=self._organization_id, after=after):
+            yield block
+            after = block[-1][0]
+
+
+def _exact(external_id: str | None) -> str | None:
+    return None if external_id is None else exact_key(external_id)
+
+
+def _differences(subject: str, **pairs: tuple[object, object]) -> Iterator[RowProblem]:
+    """Yield a problem for each name whose column and body disagree; no values, which may be personal."""
+    for name, (column, body) in pairs.items():
+        if column != body:
+            yield RowProblem(subject, f"the column and the body disagree on {name}")
