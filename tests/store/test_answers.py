@@ -6,17 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from tests.store.worlds import BASE, NOW, World, group_draft, new_id, user_draft
+from tests.store.worlds import BASE, NOW, World, group_draft, user_draft
 
 from rolebridge.core.directory import MembershipSource
-from rolebridge.core.filters import check, matches, parse_filter
+from rolebridge.core.filters import check, parse_filter
 from rolebridge.core.schemas import ENTERPRISE_USER, GROUP_TABLE, USER_TABLE
-from rolebridge.store.engine import Store
-from rolebridge.store.filters import UnsupportedFilter, narrow
 from rolebridge.store.records import GroupAnswer, Page, UserAnswer
-from rolebridge.store.tables import users
 from rolebridge.store.unit import Unit
 
 
@@ -213,99 +208,6 @@ def test_users_are_found_by_their_groups(people: World) -> None:
     assert find_groups(people, 'externalId eq "G1"').total == 1
     examined = find(people, 'title eq "LEAD" and active eq true').answers[0]
     assert [group["type"] for group in json.loads(f"[{examined.groups}]")] == ["direct", "direct"]
-
-
-@pytest.mark.parametrize(
-    "text",
-    ['groups.display eq "Team"', 'not (groups.value eq "x")', 'groups.value eq "x" or active eq true', "groups pr"],
-)
-def test_what_no_index_answers_about_groups_is_refused(world: World, text: str) -> None:
-    """A question about groups that rows cannot answer is refused, never ignored."""
-    with pytest.raises(UnsupportedFilter, match=r"`groups` can only be asked for as `groups\.value eq"):
-        find(world, text)
-
-
-@pytest.mark.parametrize("text", ['members.display eq "x"', 'not (members.value eq "x")', "members pr"])
-def test_what_no_index_answers_about_members_is_refused(world: World, text: str) -> None:
-    """The same for members."""
-    with pytest.raises(UnsupportedFilter, match=r"`members` can only be asked for as `members\.value eq"):
-        find_groups(world, text)
-
-
-def test_a_location_cannot_be_filtered_by(world: World) -> None:
-    """`meta.location` is not stored, so it is refused."""
-    with pytest.raises(UnsupportedFilter, match=r"`meta\.location` cannot be filtered by"):
-        find(world, 'meta.location eq "x"')
-
-
-def test_a_filter_reads_a_bounded_number_of_bodies(people: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A filter without an indexed term is refused where it would read too much; with one it is answered."""
-    monkeypatch.setattr("rolebridge.store.answers.EXAMINED", 3)
-    with pytest.raises(UnsupportedFilter, match="no indexed term that narrows the users below 3"):
-        find(people, 'title co "lead"')
-    assert names(find(people, 'title co "lead" and userName eq "BO"')) == ["bo"]
-
-
-TEXTS = ["a", "A", "ß", "SS", "ss", "İ", "i̇", "%", "_", "'", '"', "\\", "a b", "null", "é", "e\u0301", ""]
-COMPARISONS = st.builds(
-    "{} {} {}".format,
-    st.sampled_from(["userName", "externalId", "displayName", "title", "emails.value", "roles.value", "emails.type"]),
-    st.sampled_from(["eq", "eq", "eq", "ne", "co", "sw", "gt"]),
-    st.sampled_from(TEXTS).map(json.dumps),
-)
-TERMS = st.one_of(
-    COMPARISONS,
-    st.sampled_from(["active eq true", "active eq false", "title pr", "not (emails pr)"]),
-    st.builds('emails[type eq {} and value eq {}]'.format, *(st.sampled_from(TEXTS).map(json.dumps),) * 2),
-    st.builds('emails[type eq {}].value ne {}'.format, *(st.sampled_from(TEXTS).map(json.dumps),) * 2),
-)  # fmt: skip
-FILTERS = st.one_of(
-    st.lists(TERMS, min_size=1, max_size=3).map(" and ".join), st.builds("({} or {}) and {}".format, *(TERMS,) * 3)
-)
-
-
-@pytest.fixture(scope="module")
-def crowd(store: Store) -> World:
-    """Every text in every place that an index or an evaluation looks at."""
-    world = World(store).begin()
-
-    def work(unit: Unit) -> None:
-        directory = unit.directory(world.organization)
-        for number, text in enumerate(TEXTS):
-            other = TEXTS[(number * 7 + 3) % len(TEXTS)]
-            draft = user_draft(
-                f"{text}{number}" if number % 2 else text * 2 + str(number // 2),
-                f"{text}{number}" if number % 3 else None,
-                active=number % 2 == 0,
-                displayName=text,
-                emails=[{"value": text, "type": other}, {"value": other, "type": text}],
-                roles=[{"value": other}],
-                more={"title": text} if number % 2 else None,
-            )
-            directory.insert_user(world.okta, draft, new_id(), NOW)
-
-    store.transact(work)
-    return world
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(text=FILTERS)
-def test_sql_and_evaluation_agree(crowd: World, text: str) -> None:
-    """Whatever the filter, the store finds the users for which evaluating it on each of them says yes."""
-    wanted = check(parse_filter(text), USER_TABLE)
-    everyone = find(crowd, None).answers
-    expected = [answer.id for answer in everyone if matches(wanted, json.loads(answer.body))]
-    page = find(crowd, text)
-    assert [answer.id for answer in page.answers] == expected
-    assert page.total == len(expected)
-
-
-def test_filters_of_one_kind_share_one_statement() -> None:
-    """The shape of a filter has no values in it, so that hostile values cannot fill a cache."""
-    one = narrow(users, check(parse_filter('userName eq "a" and emails.value eq "b"'), USER_TABLE))
-    two = narrow(users, check(parse_filter('userName eq "x" and emails.value eq "y"'), USER_TABLE))
-    assert one.shape == two.shape == ("user_key", "value")
-    assert one.values != two.values
 
 
 def test_unknown_members_are_not_answered(world: World) -> None:

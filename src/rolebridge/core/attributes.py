@@ -76,6 +76,16 @@ class ResolvedPath:
         return self.attribute.multi_valued or (self.sub is not None and self.sub.multi_valued)
 
     @property
+    def levels(self) -> tuple[tuple[str, bool], ...]:
+        """Return the keys, each with whether a list of values is expected there."""
+        many = [self.attribute.multi_valued]
+        if self.sub is not None:
+            many.append(self.sub.multi_valued)
+        if self.schema is not None:
+            many.insert(0, False)
+        return tuple(zip(self.keys, many, strict=False))  # no keys: the element itself is the value
+
+    @property
     def label(self) -> str:
         """Return the short name for people, `groups.display`, without schema and without an implied `.value`."""
         if self.sub is None or self.implied_value:

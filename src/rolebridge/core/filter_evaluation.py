@@ -38,7 +38,7 @@ def matches(resolved: ResolvedFilter, resource: Mapping[str, Any]) -> bool:
 def values_at(path: ResolvedPath, resource: Any) -> list[Any]:
     """Return the values that a resource (or an element) has along a path, without absent and null ones."""
     found = [resource]
-    for key, many in _levels(path):
+    for key, many in path.levels:
         values = [node.get(key) for node in found if isinstance(node, Mapping)]
         found = [
             item
@@ -92,19 +92,9 @@ def _not(term: _Holds) -> _Holds:
     return lambda subject: not term(subject)
 
 
-def _levels(path: ResolvedPath) -> list[tuple[str, bool]]:
-    """Return the keys of a path, each with whether a list of values is expected there."""
-    many = [path.attribute.multi_valued]
-    if path.sub is not None:
-        many.append(path.sub.multi_valued)
-    if path.schema is not None:
-        many.insert(0, False)
-    return list(zip(path.keys, many, strict=False))  # no keys: the element itself is the value
-
-
 def _along(path: ResolvedPath, test: _Holds) -> _Holds:
     """Return whether the test holds for any of the values along the path."""
-    for key, many in reversed(_levels(path)):
+    for key, many in reversed(path.levels):
         test = _any_below(key, test) if many else _below(key, test)
     return test
 

@@ -1,161 +1,466 @@
-"""Filters as SQL, as far as an index helps; what is left is asked of the stored bodies.
+"""Filters as SQL: all of a filter, on both databases, with the meaning that `core.conditions` states.
 
-A filter's terms (joined by `and`) that an index answers become conditions: they narrow the rows. Whatever else a
-filter says is evaluated by `core.filters` on the body of each row that is left, so that every operator means here
-what it means everywhere, case included, and no term is ever ignored. What a body does not hold (`groups`, `members`,
-`meta.location`) can only be asked for by an index; another question about it is refused.
+A filter is first taken apart into its *shape*, which alone decides the SQL, and the values that it compares with, which
+are parameters of a run: one statement serves all filters of a kind. In a shape `not` stands before single terms only,
+where `IS NOT TRUE` makes two values of SQL's three; everywhere else NULL and false are the same.
+
+What an index answers is asked of the index: `eq` of ids, names and of the values in `user_values`, `sw` of names,
+membership. Every other term is asked of columns and stored bodies (`places`), in the database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import ColumnElement, Table, literal_column, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Float,
+    Integer,
+    Table,
+    Text,
+    and_,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+)
+from sqlalchemy.sql import FromClause
 
-from rolebridge.core.errors import Invalid
-from rolebridge.core.filters import And, Comparison, Element, Operator, ResolvedFilter, referenced_attributes
+from rolebridge.core.filters import (
+    And,
+    AttributeType,
+    Comparison,
+    Element,
+    Not,
+    Operator,
+    Or,
+    Presence,
+    ResolvedFilter,
+    ResolvedPath,
+)
 from rolebridge.core.schemas import ENTERPRISE_USER
-from rolebridge.store.documents import EMPLOYEE_NUMBER, INDEXED, exact_key
-from rolebridge.store.statements import given
+from rolebridge.store.documents import EMPLOYEE_NUMBER, INDEXED, PREFIX, exact_key, exact_stamp, stamp
+from rolebridge.store.places import Below, Keys, Place, Source, as_bytes
+from rolebridge.store.rows import Row
+from rolebridge.store.statements import Database, given
 from rolebridge.store.tables import memberships, user_values, users
 
-
-class UnsupportedFilter(Invalid):
-    """That a filter is well formed and cannot be answered (RFC 7644 §3.12 `invalidFilter`)."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, "filter")
+# --- shapes ------------------------------------------------------------------------------------------------------
 
 
-# How a term is answered: by a column, by the values index, or by the memberships index.
-_USER_COLUMNS: Final = {
-    ("id",): "id",
-    ("userName",): "user_key",
-    ("externalId",): "external_key",
-    ("displayName",): "display_key",
-    ("active",): "active",
-}
-_GROUP_COLUMNS: Final = {("id",): "id", ("displayName",): "display_key", ("externalId",): "external_key"}
-_VALUES: Final = {(name, "value"): name for name in INDEXED} | {(ENTERPRISE_USER, "employeeNumber"): EMPLOYEE_NUMBER}
-_ELEMENTS: Final = {(name,): name for name in INDEXED}
-_VALUE: Final = "value"
-_MEMBER: Final = "member"
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A comparison without its value: `name` begins the names of the parameters that carry it."""
 
-# An index on these has no connection in it. SQLite, which keeps no statistics here, would rather walk the connection in
-# the order of creation; told the connection in a way that no index understands, it takes the index of the term.
-_WITHOUT_CONNECTION: Final = frozenset({"id", "user_key", _VALUE, _MEMBER})
-# These name at most a few rows, which are then sorted, whatever the index.
-_NAMING: Final = _WITHOUT_CONNECTION | {"external_key", "display_key"}
+    path: ResolvedPath
+    how: str
+    name: str
+
+
+Shape: TypeAlias = "Test | Presence | Element | And[Shape] | Or[Shape] | Not[Shape]"
+"""A filter whose comparisons are `Test`s and whose `not`s stand before single terms; an `Element` holds a shape."""
 
 
 @dataclass(frozen=True, slots=True)
 class Narrowed:
-    """A filter, taken apart: which indexes answer it with which values, and what is left to ask of each body.
+    """A filter, taken apart: what it asks, and the values that it asks with."""
 
-    `shape` alone decides the SQL, so that one statement serves all filters of a kind.
-    """
-
-    shape: tuple[str, ...] = ()
+    shape: Shape | None = None
     values: dict[str, Any] = field(default_factory=dict)
-    rest: ResolvedFilter | None = None
+    terms: int = 0
 
 
-def narrow(table: Table, wanted: ResolvedFilter | None) -> Narrowed:
-    """Take a filter on users or groups apart. Raises `UnsupportedFilter`."""
+def narrow(wanted: ResolvedFilter | None) -> Narrowed:
+    """Take a filter apart."""
     if wanted is None:
-        return Narrowed()
-    shape: list[str] = []
-    values: dict[str, Any] = {}
-    rest: list[ResolvedFilter] = []
-    for term in _terms(wanted):
-        found = _indexed(table, term)
-        if found is not None:
-            kind, *keys = found
-            values |= {f"f{len(shape)}_{place}": key for place, key in enumerate(keys)}
-            shape.append(kind)
-        if found is None or isinstance(term, Element):
-            rest.append(_evaluable(table, term))
-    return Narrowed(tuple(shape), values, _conjunction(rest))
+        return _EVERYTHING
+    apart = _Apart()
+    shape = apart.shape(wanted, holds=True)
+    return Narrowed(shape, apart.values, apart.terms)
 
 
-def _terms(wanted: ResolvedFilter) -> Iterator[ResolvedFilter]:
-    if isinstance(wanted, And):
-        for term in wanted.terms:
-            yield from _terms(term)
-    else:
-        yield wanted
+_EVERYTHING: Final = Narrowed()
 
 
-def _conjunction(terms: list[ResolvedFilter]) -> ResolvedFilter | None:
-    if len(terms) <= 1:
-        return terms[0] if terms else None
-    return And(tuple(terms))
+class _Apart:
+    """One taking apart."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.terms = 0
+
+    def shape(self, node: Any, *, holds: bool) -> Any:
+        """Return the shape of a filter, or of its opposite."""
+        match node:
+            case Not(term):
+                return self.shape(term, holds=not holds)
+            case And(terms) | Or(terms):
+                kind = And if isinstance(node, And) is holds else Or
+                return kind(tuple(self._joined(kind, terms, holds)))
+            case Element(path, inner):
+                found: Any = Element(path, self.shape(inner, holds=True), "")
+            case Presence():
+                found = node
+            case _:
+                found = self._test(node)
+        self.terms += 1
+        return found if holds else Not(found)
+
+    def _joined(self, kind: type[Any], terms: tuple[Any, ...], holds: bool) -> Iterator[Any]:
+        """Yield terms; what is joined in the same way inside of them stands beside them: SQLite counts depth."""
+        for term in terms:
+            shape = self.shape(term, holds=holds)
+            if isinstance(shape, kind):
+                yield from shape.terms
+            else:
+                yield shape
+
+    def _test(self, node: Comparison) -> Test:
+        name = f"f{self.terms}"
+        value = node.value
+        how = str(node.op)
+        if isinstance(value, bool):
+            how = "true" if value else "false"
+        elif isinstance(value, datetime):
+            self._instant(name, node.op, value)
+        elif isinstance(value, str):
+            how = self._text(name, node.op, value)
+        else:
+            how += " fraction" if isinstance(value, float) else ""
+            self.values[name] = value
+        return Test(node.path, how, name)
+
+    def _text(self, name: str, op: Operator, value: str) -> str:
+        if not value and op in (Operator.CO, Operator.SW, Operator.EW):
+            return "text"
+        self.values[name] = value
+        if op is Operator.EQ:
+            self.values[f"{name}key"] = exact_key(value)
+        elif op is Operator.EW:
+            self.values[f"{name}length"] = len(value)
+        elif op is Operator.SW:
+            self.values[f"{name}length"] = len(value)
+            beyond = _beyond(value[:PREFIX])
+            if beyond is None:
+                return "sw anywhere"
+            self.values |= {f"{name}from": value[:PREFIX], f"{name}to": beyond}
+        return str(op)
+
+    def _instant(self, name: str, op: Operator, value: datetime) -> None:
+        self.values[name] = exact_stamp(value)
+        self.values[f"{name}stamp"] = _stamp_bound(op, value)
 
 
-def _indexed(table: Table, term: ResolvedFilter) -> tuple[Any, ...] | None:
-    """Return the kind of index that answers a term (for an `Element`: narrows it) and its values."""
-    columns = _USER_COLUMNS if table is users else _GROUP_COLUMNS
-    if isinstance(term, Comparison) and term.op is Operator.EQ:
-        keys = term.path.keys
-        value = exact_key(term.value) if isinstance(term.value, str) else term.value
-        if keys in columns:
-            return columns[keys], term.value if keys == ("id",) else value
-        if table is users and keys in _VALUES:
-            return _VALUE, _VALUES[keys], value
-        if keys == (("groups", "value") if table is users else ("members", "value")):
-            return _MEMBER, term.value
-    if isinstance(term, Element) and table is users and term.path.keys in _ELEMENTS:
-        for inner in _terms(term.filter):
-            if isinstance(inner, Comparison) and inner.op is Operator.EQ and inner.path.keys == ("value",):
-                return _VALUE, _ELEMENTS[term.path.keys], exact_key(str(inner.value))
-    return None
+# The last character before the surrogates, which UTF-8 does not have, and the last one of all.
+_BEFORE_GAP: Final = 0xD7FF
+_LAST: Final = 0x10FFFF
 
 
-def _evaluable(table: Table, term: ResolvedFilter) -> ResolvedFilter:
-    """Return a term that bodies can answer. Raises `UnsupportedFilter` for another."""
-    absent = "groups" if table is users else "members"
-    for schema, name, sub in referenced_attributes(term):
-        if schema is None and name == absent:
-            raise UnsupportedFilter(f'`{absent}` can only be asked for as `{absent}.value eq "…"`, joined by `and`')
-        if schema is None and (name, sub) == ("meta", "location"):
-            raise UnsupportedFilter("`meta.location` cannot be filtered by; ask for the `id`")
-    return term
+def _beyond(prefix: str) -> str | None:
+    """Return the first text after all that begin with `prefix`; None where a range of keys does not say that."""
+    if "\x1f" in prefix or ord(prefix[-1]) == _LAST:
+        return None
+    last = ord(prefix[-1])
+    return prefix[:-1] + chr(0xE000 if last == _BEFORE_GAP else last + 1)
 
 
-def conditions(table: Table, shape: tuple[str, ...]) -> list[ColumnElement[bool]]:
-    """Return the WHERE of a shape: the organization, the connection, and a condition for each of its kinds."""
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+def _stamp_bound(op: Operator, value: datetime) -> str:
+    """Return what stamps, which end at milliseconds, compare with as they would with an instant."""
+    floor = stamp(value)
+    if value.microsecond % 1000 == 0:
+        return floor
+    if op is Operator.EQ:
+        return ""  # no stamp equals it
+    if op in (Operator.GT, Operator.LE):
+        return floor
+    try:
+        return stamp(value + _MILLISECOND)
+    except OverflowError:
+        return "~"  # after every stamp
+
+
+# --- what an index answers -----------------------------------------------------------------------------------------
+
+_USER_KEYS: Final[dict[Keys, str]] = {
+    ("id",): "id",
+    ("userName",): "user_key",
+    ("externalId",): "external_key",
+    ("displayName",): "display_key",
+}
+_GROUP_KEYS: Final[dict[Keys, str]] = {("id",): "id", ("displayName",): "display_key", ("externalId",): "external_key"}
+_VALUES: Final[dict[Keys, str]] = {
+    **{(name, "value"): name for name in INDEXED},
+    (ENTERPRISE_USER, "employeeNumber"): EMPLOYEE_NUMBER,
+}
+_STAMPS: Final[dict[Keys, str]] = {("meta", "created"): "created", ("meta", "lastModified"): "last_modified"}
+
+# An index on these has no connection in it. SQLite, which keeps no statistics here, would rather walk the connection in
+# the order of creation; told the connection in a way that no index understands, it takes the index of the term.
+_WITHOUT_CONNECTION: Final = frozenset({"id", "user_key", "value", "member"})
+
+
+def _index_of(table: Table, term: Any) -> str | None:
+    """Return what kind of index answers a term with a few rows, None for none."""
+    if isinstance(term, Element):
+        inner = term.filter.terms if isinstance(term.filter, And) else (term.filter,)
+        path = term.path.keys
+        found = table is users and path[0] in INDEXED and any(_is_value(test) for test in inner)
+        return "value" if found else None
+    if not isinstance(term, Test) or term.how not in ("eq", "sw"):
+        return None
+    keys = term.path.keys
+    column = (_USER_KEYS if table is users else _GROUP_KEYS).get(keys)
+    if column is not None or term.how == "sw":
+        return column
+    if keys == (related_name(table), "value"):
+        return "member"
+    return "value" if table is users and keys in _VALUES else None
+
+
+def _is_value(test: Any) -> bool:
+    return isinstance(test, Test) and test.how == "eq" and test.path.keys == ("value",)
+
+
+def related_name(table: Table) -> str:
+    """Return the attribute that is kept as memberships."""
+    return "groups" if table is users else "members"
+
+
+def _names_few(table: Table, shape: Any, kinds: frozenset[str] | None = None) -> bool:
+    """Return whether an index (of these kinds) answers a shape with a few rows."""
+    match shape:
+        case And(terms):
+            return any(_names_few(table, term, kinds) for term in terms)
+        case Or(terms):
+            return all(_names_few(table, term, kinds) for term in terms)
+        case _:
+            kind = _index_of(table, shape)
+            return kind is not None and (kinds is None or kind in kinds)
+
+
+# --- SQL -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What finds the rows of a shape: where they are read from, the conditions on them, and the row as a source."""
+
+    rows: FromClause
+    conditions: list[ColumnElement[bool]]
+    row: Row
+
+
+def finding(database: Database, table: Table, shape: Shape | None) -> Found:
+    """Return what finds the rows of a connection for which a shape holds."""
+    row = Row(database, table)
     connection: ColumnElement[Any] = table.c.connection_id
-    if _WITHOUT_CONNECTION.intersection(shape):
+    if shape is not None and _names_few(table, shape, _WITHOUT_CONNECTION):
         connection = connection.concat(literal_column("''"))
     found = [table.c.organization_id == given("organization_id"), connection == given("connection_id")]
-    for place, kind in enumerate(shape):
-        found.append(_condition(table, kind, f"f{place}_"))
-    return found
+    if shape is not None:
+        builder = _Builder(database, table, row)
+        terms = shape.terms if isinstance(shape, And) else (shape,)
+        found += [builder.condition(term, row) for term in terms]
+    return Found(row.rows, found, row)
 
 
-def _condition(table: Table, kind: str, prefix: str) -> ColumnElement[bool]:
-    if kind == _VALUE:
-        return table.c.id.in_(
+def in_creation_order(table: Table, shape: Shape | None) -> ColumnElement[Any]:
+    """Return what rows are ordered by; kept from choosing the index where another one names the row."""
+    few = shape is not None and _names_few(table, shape)
+    return table.c.sequence + literal_column("0") if few else table.c.sequence
+
+
+class _Builder:
+    """Makes one condition; counts the subqueries that it names."""
+
+    def __init__(self, database: Database, table: Table, row: Row) -> None:
+        self._database = database
+        self._table = table
+        self._row = row
+        self._named = 0
+
+    def condition(self, shape: Any, source: Source) -> ColumnElement[bool]:
+        match shape:
+            case And(terms):
+                return and_(*(self.condition(term, source) for term in terms))
+            case Or(terms):
+                return or_(*(self.condition(term, source) for term in terms))
+            case Not(term):
+                return self.condition(term, source).isnot(literal_column("TRUE"))
+            case Presence(path):
+                return self._along(path.levels, source, _is_present, through_last=False)
+            case Element(path, inner):
+                return self._element(shape, path, inner, source)
+            case _:
+                return self._test(shape, source)
+
+    def _element(self, shape: Element, path: ResolvedPath, inner: Any, source: Source) -> ColumnElement[bool]:
+        exact = _is_exact(inner)
+
+        def holds(at: Source, keys: Keys) -> ColumnElement[bool]:
+            below = Below(at, keys) if keys else at
+            inside = self.condition(inner, below)
+            return and_(at.place(keys).assigned(), inside) if keys else inside
+
+        found = self._along(path.levels, source, holds, exact=exact)
+        if source is self._row and _index_of(self._table, shape) == "value":
+            tests = inner.terms if isinstance(inner, And) else (inner,)
+            test = next(test for test in tests if _is_value(test))
+            return and_(self._in_values(path.keys[0], test.name), found)
+        return found
+
+    def _test(self, test: Test, source: Source) -> ColumnElement[bool]:
+        if source is self._row:
+            found = self._indexed(test)
+            if found is not None:
+                return found
+        exact = test.path.target.case_exact or test.path.target.type is AttributeType.BINARY
+        compared = _comparison(self._database, test, exact=exact)
+        return self._along(test.path.levels, source, lambda at, keys: compared(at.place(keys)), exact=exact)
+
+    def _along(
+        self,
+        levels: tuple[tuple[str, bool], ...],
+        source: Source,
+        test: Callable[[Source, Keys], ColumnElement[bool]],
+        *,
+        exact: bool = False,
+        through_last: bool = True,
+    ) -> ColumnElement[bool]:
+        """Return whether the test holds for any of the values along a path.
+
+        Without `through_last` a list at the end of the path is a value like another.
+        """
+        keys: Keys = ()
+        for place, (key, many) in enumerate(levels):
+            keys = (*keys, key)
+            last = place == len(levels) - 1
+            if many and (through_last or not last or self._is_relation(source, keys)):
+                self._named += 1
+                elements, element = source.elements(keys, f"e{self._named}", exact=exact)
+                rest = levels[place + 1 :]
+                inside = self._along(rest, element, test, exact=exact, through_last=through_last)
+                return elements.where(inside).exists()
+        return test(source, keys)
+
+    def _is_relation(self, source: Source, keys: Keys) -> bool:
+        return source is self._row and self._row.is_relation(keys)
+
+    # --- by index
+
+    def _indexed(self, test: Test) -> ColumnElement[bool] | None:
+        kind = _index_of(self._table, test)
+        keys = test.path.keys
+        if kind == "value":
+            return self._in_values(_VALUES[keys], test.name)
+        if kind == "member":
+            return self._in_memberships(test.name)
+        if kind == "id" and test.how == "eq":
+            return self._table.c.id == given(test.name)
+        if kind is not None and kind != "id":
+            column = self._table.c[kind]
+            if test.how == "eq":
+                return column == given(f"{test.name}key")
+            within = and_(column >= given(f"{test.name}from"), column < given(f"{test.name}to"))
+            exact = test.path.target.case_exact
+            return and_(within, _comparison(self._database, test, exact=exact)(self._row.place(keys)))
+        if keys in _STAMPS:
+            return _RELATIONS[test.how](self._table.c[_STAMPS[keys]], given(f"{test.name}stamp"))
+        return None
+
+    def _in_values(self, attribute: str, name: str) -> ColumnElement[bool]:
+        return self._table.c.id.in_(
             select(user_values.c.user_id).where(
                 user_values.c.organization_id == given("organization_id"),
-                user_values.c.attribute == given(f"{prefix}0"),
-                user_values.c.value == given(f"{prefix}1"),
+                user_values.c.attribute == literal_column("'" + attribute.replace("'", "''") + "'", Text()),
+                user_values.c.value == given(f"{name}key"),
             )
         )
-    if kind == _MEMBER:
-        asked, told = ("group_id", "user_id") if table is users else ("user_id", "group_id")
-        return table.c.id.in_(
+
+    def _in_memberships(self, name: str) -> ColumnElement[bool]:
+        asked, told = ("group_id", "user_id") if self._table is users else ("user_id", "group_id")
+        return self._table.c.id.in_(
             select(memberships.c[told]).where(
-                memberships.c.organization_id == given("organization_id"),
-                memberships.c[asked] == given(f"{prefix}0"),
+                memberships.c.organization_id == given("organization_id"), memberships.c[asked] == given(name)
             )
         )
-    return table.c[kind] == given(f"{prefix}0", table.c[kind])
 
 
-def in_creation_order(table: Table, shape: tuple[str, ...]) -> ColumnElement[Any]:
-    """Return what rows are ordered by; kept from choosing the index where another one names the row."""
-    naming = _NAMING.intersection(shape)
-    return table.c.sequence + literal_column("0") if naming else table.c.sequence
+def _is_present(source: Source, keys: Keys) -> ColumnElement[bool]:
+    return source.place(keys).present()
+
+
+def _is_exact(shape: Any) -> bool:
+    """Return whether any text in a shape compares as it is."""
+    match shape:
+        case And(terms) | Or(terms):
+            return any(map(_is_exact, terms))
+        case Not(term):
+            return _is_exact(term)
+        case Test(path):
+            return path.target.case_exact or path.target.type is AttributeType.BINARY
+        case _:
+            return False
+
+
+_RELATIONS: Final[dict[str, Callable[[Any, Any], ColumnElement[bool]]]] = {
+    "eq": lambda value, wanted: value == wanted,
+    "gt": lambda value, wanted: value > wanted,
+    "ge": lambda value, wanted: value >= wanted,
+    "lt": lambda value, wanted: value < wanted,
+    "le": lambda value, wanted: value <= wanted,
+}
+
+
+def _comparison(database: Database, test: Test, *, exact: bool) -> Callable[[Place], ColumnElement[bool]]:
+    """Return the comparison of one value; NULL or false where it has not the attribute's type."""
+    how, _, kind = test.how.partition(" ")
+    match test.path.target.type:
+        case AttributeType.BOOLEAN:
+            return lambda place: place.truth().is_(literal_column(how.upper()))
+        case AttributeType.INTEGER | AttributeType.DECIMAL:
+            fraction = kind == "fraction"
+            wanted = given(test.name, _FLOAT if fraction else _INTEGER)
+            return lambda place: _RELATIONS[how](place.number(fractional=fraction), wanted)
+        case AttributeType.DATE_TIME:
+            instant = given(test.name)
+            return lambda place: _RELATIONS[how](func.rolebridge_instant(place.text(exact=True), type_=Text()), instant)
+        case _:
+            return lambda place: _text_test(database, how, test.name, place.text(exact=exact))
+
+
+class _Like:
+    """Stands for a column where only its type is asked for."""
+
+    def __init__(self, type_: Any) -> None:
+        self.type = type_
+
+
+_INTEGER: Final = _Like(BigInteger())
+_FLOAT: Final = _Like(Float(53))
+_LENGTH: Final = _Like(Integer())
+
+
+def _text_test(database: Database, how: str, name: str, text: ColumnElement[str]) -> ColumnElement[bool]:
+    if how == "text":
+        return not_(text.is_(None))
+    wanted = as_bytes(database, given(name))
+    if how in _RELATIONS:
+        return _RELATIONS[how](text, wanted)
+    if how == "co":
+        places = func.instr if database is Database.SQLITE else func.strpos
+        return places(text, wanted) > literal_column("0")
+    length = given(f"{name}length", _LENGTH)
+    if how == "sw":
+        return func.substr(text, literal_column("1"), length) == wanted
+    # The end of a text that is shorter than wanted is all of it, and not equal.
+    end = func.substr(text, -length) if database is Database.SQLITE else func.right(text, length)
+    return end == wanted

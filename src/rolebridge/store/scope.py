@@ -59,15 +59,18 @@ def _fold(_: Database) -> ClauseElement:
     return delete(counts).where(literal_column("counts.ctid") == func.any(func.array(free))).returning(counts.c.delta)
 
 
-COUNT: Final = Statement(_count)
-FOLD: Final = Statement(_fold)
-TOTAL: Final = Statement(
-    lambda _: select(func.coalesce(func.sum(counts.c.delta), literal_column("0"))).where(
+def total_of(_: Database) -> Select[Any]:
+    """Return the select of how many users or groups a connection has."""
+    return select(func.coalesce(func.sum(counts.c.delta), literal_column("0"))).where(
         counts.c.organization_id == given("organization_id"),
         counts.c.connection_id == given("connection_id"),
         counts.c.kind == given("kind"),
     )
-)
+
+
+COUNT: Final = Statement(_count)
+FOLD: Final = Statement(_fold)
+TOTAL: Final = Statement(total_of)
 
 
 def _lock_users(_: Database) -> Select[Any]:

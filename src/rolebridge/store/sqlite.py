@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from rolebridge.core.errors import Unavailable
+from rolebridge.core.filters import parse_datetime
+from rolebridge.store.documents import exact_stamp
 from rolebridge.store.links import Cursor, Link
 from rolebridge.store.problems import StoreProblem
 from rolebridge.store.statements import Database, Parameters
@@ -59,6 +61,7 @@ class SqliteLink(Link):
         except sqlite3.OperationalError as error:
             raise Unavailable(f"the database `{path}` cannot be opened: {error}") from error
         try:
+            self._driver.create_function("rolebridge_instant", 1, instant, deterministic=True)
             for pragma in _PRAGMAS:
                 self.execute(pragma, ())
             if not writes:
@@ -118,6 +121,12 @@ class SqliteLink(Link):
     def close(self) -> None:
         """Close the file."""
         self._driver.close()
+
+
+def instant(text: object) -> str | None:
+    """Return a dateTime as a text that is in order; None for what is none. PostgreSQL has a function of this name."""
+    moment = parse_datetime(text) if isinstance(text, str) else None
+    return None if moment is None else exact_stamp(moment)
 
 
 def _unavailable(error: sqlite3.OperationalError) -> Unavailable | None:
