@@ -129,6 +129,14 @@ class Access:
         """Return the role model of each workspace in force, custom roles included: what its roles are called."""
         return {program.workspace: program.catalogue for program in self._current(organization_id).programs}
 
+    def user_id(self, organization_id: str, user: str) -> str:
+        """Return the id of the user that `user` means: a userName, an id, or the part of one userName before its `@`.
+
+        Raises NotFound, and Invalid when it may be several.
+        """
+        with self._store.read() as unit:
+            return _user_id(unit, organization_id, user)
+
     def user_names(self, organization_id: str, user_ids: Iterable[str]) -> Mapping[str, str]:
         """Return the userNames of those of the users that exist, by id."""
         with self._store.read() as unit:

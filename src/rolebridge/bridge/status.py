@@ -192,8 +192,10 @@ def _of_connection(status: ConnectionStatus, now: datetime) -> Iterator[Notice]:
     if status.last_contact is None:
         yield Notice(Concern.NEVER, name, "no request with a credential that works has ever come")
     elif status.silent_after is not None and now - status.last_contact > status.silent_after:
-        usual = _words(status.silent_after)
-        yield Notice(Concern.SILENT, name, f"silent for {_words(now - status.last_contact)}; usual are {usual} at most")
+        usual = span_words(status.silent_after)
+        yield Notice(
+            Concern.SILENT, name, f"silent for {span_words(now - status.last_contact)}; usual are {usual} at most"
+        )
     if status.hour.failed:
         yield Notice(Concern.FAILING, name, f"{status.hour.failed} requests of the last hour failed here (5xx)")
     if status.hour.refused >= max(5, status.hour.requests / 2):
@@ -214,7 +216,7 @@ def _of_secret(secret: Secret, connections: Sequence[ConnectionStatus], now: dat
     elif ends is not None and ends <= now:
         yield Notice(Concern.EXPIRED, subject, f"{what} expired on {ends:%Y-%m-%d}")
     elif ends is not None and secret.credential.revoked_at is None:
-        yield Notice(Concern.EXPIRING, subject, f"{what} expires on {ends:%Y-%m-%d}, in {_words(ends - now)}")
+        yield Notice(Concern.EXPIRING, subject, f"{what} expires on {ends:%Y-%m-%d}, in {span_words(ends - now)}")
 
 
 def _of_workspace(name: str, counts: GrantCounts) -> Iterator[Notice]:
@@ -223,7 +225,7 @@ def _of_workspace(name: str, counts: GrantCounts) -> Iterator[Notice]:
         yield Notice(Concern.CONFLICT, name, text)
 
 
-def _words(span: timedelta) -> str:
+def span_words(span: timedelta) -> str:
     """Return a span in its largest fitting unit: `3 h`, `12 d`."""
     minutes = int(span.total_seconds()) // 60
     if minutes < 120:

@@ -81,10 +81,10 @@ def print_csv(rows: Iterable[HeldGrant]) -> None:
 
 def _csv_row(row: HeldGrant) -> Sequence[str]:
     cells = [row.user_name if name == "user_name" else getattr(row.grant, name) for name in CSV_HEAD]
-    return tuple(_harmless("" if cell is None else str(cell)) for cell in cells)
+    return tuple(harmless("" if cell is None else str(cell)) for cell in cells)
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
     """Return the cell so that no spreadsheet takes it for a formula: a userName is what an identity provider sent."""
     return f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell
 
