@@ -9,8 +9,9 @@ import click
 
 from rolebridge.cli import credentials
 from rolebridge.cli.options import Expiry, expires_option, json_option, org_option
-from rolebridge.cli.session import Session, pass_session, stamp, stamp_or_none, the_connection
+from rolebridge.cli.session import Session, pass_session, the_connection
 from rolebridge.cli.terminal import counted, faint, minute, strong, table
+from rolebridge.core.moments import stamp, stamp_or_none
 
 if TYPE_CHECKING:
     from rolebridge.app import Installation

@@ -25,8 +25,10 @@ from rolebridge.cli import (
     init,
     keys,
     organizations,
+    requests,
     schemas,
     serve,
+    status,
     tokens,
 )
 from rolebridge.cli.exits import Exit
@@ -128,6 +130,8 @@ for _command in (
     apply.apply,
     explain.explain,
     access.access,
+    status.status,
+    requests.requests,
     fsck.fsck,
     keys.key,
     demo.demo,

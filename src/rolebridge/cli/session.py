@@ -16,8 +16,7 @@ from uuid import uuid4
 import click
 
 from rolebridge.cli.terminal import say
-from rolebridge.core.moments import stamp as stamp
-from rolebridge.core.moments import stamp_or_none as stamp_or_none
+from rolebridge.core.moments import stamp
 from rolebridge.settings import Settings, load
 
 if TYPE_CHECKING:
