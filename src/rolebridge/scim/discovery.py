@@ -32,7 +32,7 @@ from scim2_models import (
 
 from rolebridge.scim import schemas
 from rolebridge.scim.answers import list_response
-from rolebridge.scim.limits import DEFAULT_PAGE, MAX_PAGE
+from rolebridge.scim.limits import DEFAULT_PAGE, MAX_BULK_BODY, MAX_BULK_OPERATIONS, MAX_PAGE
 from rolebridge.scim.profile import Feature
 from rolebridge.scim.schemas import ResourceSchema, SchemaSet
 
@@ -104,7 +104,7 @@ def _resource_type(resource: ResourceSchema) -> ResourceType:
 def _config() -> ServiceProviderConfig:
     return ServiceProviderConfig(
         patch=Patch(supported=True),
-        bulk=Bulk(supported=False, max_operations=0, max_payload_size=0),
+        bulk=Bulk(supported=True, max_operations=MAX_BULK_OPERATIONS, max_payload_size=MAX_BULK_BODY),
         filter=Filter(supported=True, max_results=MAX_PAGE),
         change_password=ChangePassword(supported=False),
         sort=Sort(supported=False),

@@ -19,6 +19,7 @@ from rolebridge.core.versions import Versions
 from rolebridge.scim import answers
 from rolebridge.scim.answers import Projection
 from rolebridge.scim.bodies import parse_body
+from rolebridge.scim.bulk import BulkRun, Send, check_size, read_job
 from rolebridge.scim.canonical import read_group, read_user
 from rolebridge.scim.discovery import discovery
 from rolebridge.scim.errors import (
@@ -47,7 +48,7 @@ UNKNOWN_MEMBERS: Final = "X-Rolebridge-Unknown-Members"
 
 _BODY_TYPES: Final = frozenset({SCIM_TYPE, "application/json"})
 _DISCOVERY: Final = frozenset({"Schemas", "ResourceTypes", "ServiceProviderConfig"})
-_NOT_OFFERED: Final = frozenset({"Me", "Bulk", ".search"})
+_NOT_OFFERED: Final = frozenset({"Me", ".search"})
 
 
 class ScimFace:
@@ -65,7 +66,7 @@ class ScimFace:
         """Return the answer to a request of a proved caller. What it raises is a defect."""
         exchange = Exchange.begin(request, caller.owner, self._clock)
         spoken = profile(caller.profile)
-        work = _Work(self._provisioning, request, caller, spoken, spoken.reading())
+        work = _Work(self._provisioning, request, caller, spoken, spoken.reading(), self._operation(caller))
         refusal: ScimError | None = None
         words: tuple[str, ...] = ()
         try:
@@ -83,6 +84,10 @@ class ScimFace:
         told = exchange.end(response, refusal, forgiven=work.reading.used, unknown_members=work.unknown, words=words)
         self._observe(told)
         return response
+
+    def _operation(self, caller: Caller) -> Send:
+        """Return what answers the operations of a bulk request, each under a request id of its own."""
+        return lambda request: self.handle(request, replace(caller, request_id=request.request_id))
 
     def turn_away(self, request: Request, refusal: ScimError, owner: CredentialOwner | None) -> Response:
         """Return the answer to a request that is refused before `handle`: no credential that works, a limit.
@@ -103,8 +108,15 @@ class _Work:
     """One request being answered."""
 
     def __init__(
-        self, provisioning: Provisioning, request: Request, caller: Caller, spoken: Profile, reading: Reading
+        self,
+        provisioning: Provisioning,
+        request: Request,
+        caller: Caller,
+        spoken: Profile,
+        reading: Reading,
+        send: Send,
     ) -> None:
+        self.send = send
         self.provisioning = provisioning
         self.request = request
         self.caller = caller
@@ -127,6 +139,8 @@ class _Work:
             return self.groups(id_)
         if endpoint in _DISCOVERY:
             return self.discovery()
+        if endpoint == "Bulk" and not id_:
+            return self.by_method(POST=self.bulk)
         if endpoint in _NOT_OFFERED:
             raise ScimError(501, None, f"`/{endpoint}` is not offered")
         raise not_found(f"there is nothing at `{self.request.path[:200]}`")
@@ -314,6 +328,14 @@ class _Work:
 
     def unknown_header(self) -> tuple[tuple[str, str], ...]:
         return ((UNKNOWN_MEMBERS, str(self.unknown)),) if self.unknown else ()
+
+    # --- many operations in one request --------------------------------------------------------------------
+
+    def bulk(self) -> Response:
+        check_size(self.request.body)
+        job = read_job(self.body(), self.reading)
+        run = BulkRun(job, self.request, self.send, self.provisioning.scim_base)
+        return Response(200, (("Content-Type", SCIM_TYPE),), run.blocks())
 
     # --- shared --------------------------------------------------------------------------------------------
 

@@ -12,3 +12,9 @@ MAX_PAGE: Final = 200
 
 MAX_USER_BODY: Final = 256 * 1024
 """Bytes of a user's body. It bounds the time of a PATCH: its filters, times the values that they look at."""
+
+MAX_BULK_OPERATIONS: Final = 1000
+"""Operations of a bulk request at most; announced as `bulk.maxOperations`."""
+
+MAX_BULK_BODY: Final = 4 * 1024 * 1024
+"""Bytes of a bulk request at most; announced as `bulk.maxPayloadSize`. A user in it is still a `MAX_USER_BODY`."""
