@@ -9,6 +9,7 @@ from typing import Final
 
 from rolebridge.bridge.access import Access
 from rolebridge.bridge.administration import Administration
+from rolebridge.bridge.adopting import Adopting
 from rolebridge.bridge.clients import ClientAdministration, TokenIssuing
 from rolebridge.bridge.consistency import Consistency
 from rolebridge.bridge.credentials import Hasher, NewSecret
@@ -47,6 +48,7 @@ class Installation:
     clock: Callable[[], datetime]
     store: Store
     administration: Administration
+    adopting: Adopting
     planning: Planning
     explaining: Explaining
     access: Access
@@ -96,6 +98,7 @@ def open_installation(
         clock=clock,
         store=store,
         administration=Administration(store, hasher, clock),
+        adopting=Adopting(store, rulebooks, clock),
         planning=Planning(store, rulebooks, clock),
         explaining=Explaining(store, rulebooks, clock),
         access=Access(store, rulebooks, clock),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rolebridge.cli import admission, credentials
+from rolebridge.cli import admission, adopt, credentials
 from rolebridge.cli.admission import allowed_text, limits_of
 from rolebridge.cli.options import json_option, org_option
 from rolebridge.cli.session import Session, pass_session
@@ -121,6 +121,7 @@ def show(session: Session, name: str, org: str | None) -> None:
 
 connection.add_command(admission.limit)
 connection.add_command(admission.allow)
+connection.add_command(adopt.adopt)
 
 
 def _document(installation: Installation, organization: Organization, one: Connection) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from rolebridge.store.accounts import Accounts
-from rolebridge.store.clients import Clients
+from rolebridge.store.adoption import Adoption
 from rolebridge.store.checks import Checks
+from rolebridge.store.clients import Clients
 from rolebridge.store.directory import Directory
 from rolebridge.store.extensions import ExtensionRows
 from rolebridge.store.grants import Grants
@@ -40,6 +41,10 @@ class Unit:
     def extensions(self, organization_id: str) -> ExtensionRows:
         """Return the schema extensions that an organization defines."""
         return ExtensionRows(self.link, organization_id)
+
+    def adoption(self, organization_id: str) -> Adoption:
+        """Return what moves users and groups of an organization from one connection to another."""
+        return Adoption(self.link, organization_id)
 
     def grants(self, organization_id: str) -> Grants:
         """Return the grants and the assignments by hand of an organization."""

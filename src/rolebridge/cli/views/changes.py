@@ -51,14 +51,19 @@ def text(applied: Applied, names: Names, files: Mapping[str, str], *, most: int 
 
 
 def _lines(applied: Applied, names: Names, most: int | None) -> Iterator[str]:
-    felt = _felt(applied)
-    for workspace, changes in groupby(sorted(felt, key=lambda one: one.workspace), key=lambda one: one.workspace):
-        yield from _workspace(workspace, list(changes), names, most)
-    if not felt:
-        yield "nobody gains or loses anything"
+    yield from listing(applied.plan.changes, names, most)
     yield from (f"{doubtful('forced')}: {trip}" for trip in applied.forced)
     was = f"was {applied.plan.base_revision}" if applied.plan.base_revision else "the first"
     yield f"{good('✓')} revision {strong(str(applied.revision))} is in force ({was}): {_summary(applied)}"
+
+
+def listing(changes: Sequence[Change], names: Names, most: int | None) -> Iterator[str]:
+    """Yield what people gain and lose, by workspace; `most` bounds what is shown of each."""
+    felt = [change for change in changes if change.kind is not ChangeKind.PROVENANCE]
+    for workspace, group in groupby(sorted(felt, key=lambda one: one.workspace), key=lambda one: one.workspace):
+        yield from _workspace(workspace, list(group), names, most)
+    if not felt:
+        yield "nobody gains or loses anything"
 
 
 def _workspace(workspace: str, changes: Sequence[Change], names: Names, most: int | None) -> Iterator[str]:
@@ -112,12 +117,13 @@ def document(organization: str, applied: Applied, names: Names) -> dict[str, Any
         "counts": {kind.value: len(applied.plan.of_kind(kind)) for kind in ChangeKind},
         "people": len({change.user_id for change in _felt(applied)}),
         "forced": [str(trip) for trip in applied.forced],
-        "changes": [_document(change, names) for change in changes],
+        "changes": [change_document(change, names) for change in changes],
         **diagnostics.document(applied.diagnostics),
     }
 
 
-def _document(change: Change, names: Names) -> dict[str, Any]:
+def change_document(change: Change, names: Names) -> dict[str, Any]:
+    """Return one change as JSON has it."""
     return {
         "kind": change.kind,
         "user": {"id": change.user_id, "user_name": names.users.get(change.user_id)},
