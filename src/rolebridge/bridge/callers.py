@@ -30,11 +30,13 @@ class Caller:
     request_id: str
     credential_id: str = ""
     schemas_version: int = 0
+    operator: str = ""
+    """The person at the machine who acts in the connection's place, as audit rows name them; nobody by default."""
 
     @property
     def actor(self) -> str:
         """Return how audit rows name the caller."""
-        return f"connection:{self.connection_name}"
+        return self.operator or f"connection:{self.connection_name}"
 
     @property
     def owner(self) -> CredentialOwner:

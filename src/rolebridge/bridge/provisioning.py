@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, Unpack
 from uuid import uuid4
 
 from rolebridge.bridge.callers import Caller
@@ -34,6 +34,7 @@ from rolebridge.core.versions import ANY_VERSION, Versions
 from rolebridge.store.directory import Directory
 from rolebridge.store.engine import Store
 from rolebridge.store.records import GroupAnswer, Page, StoredGroup, StoredUser, UserAnswer
+from rolebridge.store.search import Sequel
 from rolebridge.store.unit import Unit
 
 Clock = Callable[[], datetime]
@@ -58,10 +59,10 @@ class Provisioning:
         """Create a user, active unless the draft says otherwise. Raises Taken."""
 
         def work(unit: Unit) -> UserAnswer:
-            change = self._begin(unit, caller)
+            change = self.begin(unit, caller)
             user = change.directory.insert_user(caller.connection_id, draft, str(uuid4()), change.now)
             change.audit("user.created", user.id, None, user.body)
-            if user.active and change.rulebook.concerns_user(_core_user(caller, user)):
+            if user.active and change.rulebook.concerns_user(core_user(caller, user)):
                 change.recompute([user.id], f"user `{user.user_name}` created")
             return self._user_answer(unit, caller, user.id)
 
@@ -76,7 +77,7 @@ class Provisioning:
         """
 
         def work(unit: Unit) -> UserAnswer:
-            change = self._begin(unit, caller)
+            change = self.begin(unit, caller)
             old = change.user(user_id, versions)
             was = old.draft()
             draft = revise(was)
@@ -86,8 +87,8 @@ class Provisioning:
                 draft = replace(draft, attributes={**draft.attributes, "active": draft.active})
             if draft != was:
                 new = change.directory.update_user(old, draft, change.now)
-                change.audit(_what_happened(old, new), user_id, old.body, new.body)
-                if _may_matter(change.rulebook, old, new):
+                change.audit(what_happened(old, new), user_id, old.body, new.body)
+                if may_matter(change.rulebook, old, new):
                     change.recompute([user_id], _user_cause(old, new))
             return self._user_answer(unit, caller, user_id)
 
@@ -97,7 +98,7 @@ class Provisioning:
         """Delete a user: memberships and grants go with them, the id is never used again. Raises NotFound."""
 
         def work(unit: Unit) -> None:
-            change = self._begin(unit, caller)
+            change = self.begin(unit, caller)
             old = _found("user", user_id, change.directory.user_to_delete(caller.connection_id, user_id))
             _check_version(old.version, versions)
             change.directory.delete_user(old, change.now)
@@ -113,12 +114,28 @@ class Provisioning:
             return self._user_answer(unit, caller, user_id)
 
     def find_users(
-        self, caller: Caller, wanted: ResolvedFilter | None, *, offset: int, limit: int, with_groups: bool = True
+        self,
+        caller: Caller,
+        wanted: ResolvedFilter | None,
+        *,
+        offset: int,
+        limit: int,
+        with_groups: bool = True,
+        **how: Unpack[Sequel],
     ) -> Page[UserAnswer]:
-        """Return the users that `wanted` holds for, `limit` of them from `offset` (from 0), oldest first."""
+        """Return the users that `wanted` holds for, `limit` of them from `offset` (from 0), oldest first.
+
+        `how` may name another order, and a position to go on after. Raises Invalid for an attribute without order.
+        """
         with self._store.read() as unit:
             return unit.directory(caller.organization_id).find_users(
-                caller.connection_id, wanted, offset=offset, limit=limit, prefix=self.scim_base, with_groups=with_groups
+                caller.connection_id,
+                wanted,
+                offset=offset,
+                limit=limit,
+                prefix=self.scim_base,
+                with_groups=with_groups,
+                **how,
             )
 
     # --- groups ----------------------------------------------------------------------------------------------
@@ -132,12 +149,12 @@ class Provisioning:
         """
 
         def work(unit: Unit) -> tuple[GroupAnswer, tuple[str, ...]]:
-            change = self._begin(unit, caller)
+            change = self.begin(unit, caller)
             group = change.directory.insert_group(caller.connection_id, draft, str(uuid4()), change.now)
             steps = (MemberStep(MemberAction.ADD, tuple(member_ids)),) if member_ids else ()
             moved = change.move_members(group, steps, refuse_unknown=refuse_unknown)
-            change.audit("group.created", group.id, None, _with_moves(group, moved))
-            if moved.users and change.rulebook.concerns(_core_group(caller, group)):
+            change.audit("group.created", group.id, None, with_moves(group, moved))
+            if moved.users and change.rulebook.concerns(core_group(caller, group)):
                 change.recompute(moved.users, f"group `{group.display}` created")
             return self._group_answer(unit, caller, group.id), tuple(moved.unknown)
 
@@ -159,7 +176,7 @@ class Provisioning:
         """
 
         def work(unit: Unit) -> tuple[int, tuple[str, ...]]:
-            change = self._begin(unit, caller)
+            change = self.begin(unit, caller)
             old = change.group(group_id, versions)
             new = old
             if wanted.revise is not None and (draft := wanted.revise(old.draft())) != old.draft():
@@ -167,7 +184,7 @@ class Provisioning:
             moved = change.move_members(new, wanted.steps, refuse_unknown=refuse_unknown)
             if new is old and not moved.users:
                 return old.version, tuple(moved.unknown)
-            change.audit("group.updated", group_id, old.body, _with_moves(new, moved))
+            change.audit("group.updated", group_id, old.body, with_moves(new, moved))
             change.recompute(change.affected(old, new, moved), _group_cause(old, new, moved))
             return change.directory.group_version(group_id), tuple(moved.unknown)
 
@@ -177,11 +194,11 @@ class Provisioning:
         """Delete a group; its members stay, and lose what only this group gave them. Raises NotFound."""
 
         def work(unit: Unit) -> None:
-            change = self._begin(unit, caller)
+            change = self.begin(unit, caller)
             old = change.group(group_id, versions)
             left = change.directory.delete_group(old, change.now)
             change.audit("group.deleted", group_id, old.body, None)
-            if change.rulebook.concerns(_core_group(caller, old)):
+            if change.rulebook.concerns(core_group(caller, old)):
                 change.recompute(left, f"group `{old.display}` deleted")
 
         self._store.transact(work)
@@ -192,9 +209,19 @@ class Provisioning:
             return self._group_answer(unit, caller, group_id, with_members=with_members)
 
     def find_groups(
-        self, caller: Caller, wanted: ResolvedFilter | None, *, offset: int, limit: int, with_members: bool = True
+        self,
+        caller: Caller,
+        wanted: ResolvedFilter | None,
+        *,
+        offset: int,
+        limit: int,
+        with_members: bool = True,
+        **how: Unpack[Sequel],
     ) -> Page[GroupAnswer]:
-        """Return the groups that `wanted` holds for, `limit` of them from `offset` (from 0), oldest first."""
+        """Return the groups that `wanted` holds for, `limit` of them from `offset` (from 0), oldest first.
+
+        `how` is as for users. Raises Invalid for an attribute without order.
+        """
         with self._store.read() as unit:
             return unit.directory(caller.organization_id).find_groups(
                 caller.connection_id,
@@ -203,18 +230,19 @@ class Provisioning:
                 limit=limit,
                 prefix=self.scim_base,
                 with_members=with_members,
+                **how,
             )
 
     # --- shared ----------------------------------------------------------------------------------------------
 
-    def _begin(self, unit: Unit, caller: Caller) -> _DirectoryChange:
+    def begin(self, unit: Unit, caller: Caller) -> DirectoryChange:
         """Keep an apply from replacing the mapping under this change, and take up the mapping in force."""
         directory = unit.directory(caller.organization_id)
         directory.lock_organization(exclusive=False)
         rulebook = self._rulebooks.current(unit, caller.organization_id)
         if rulebook.schemas_version != caller.schemas_version:
             raise Unavailable("the organization's schemas have just changed")  # by which the request was read
-        return _DirectoryChange(unit, directory, caller, rulebook, self._clock())
+        return DirectoryChange(unit, directory, caller, rulebook, self._clock())
 
     def _user_answer(self, unit: Unit, caller: Caller, user_id: str) -> UserAnswer:
         directory = unit.directory(caller.organization_id)
@@ -228,7 +256,7 @@ class Provisioning:
 
 
 @dataclass(frozen=True, slots=True)
-class _DirectoryChange:
+class DirectoryChange:
     """One caller's change while its transaction runs."""
 
     unit: Unit
@@ -251,7 +279,7 @@ class _DirectoryChange:
 
     def move_members(self, group: StoredGroup, steps: Sequence[MemberStep], *, refuse_unknown: bool) -> _Moved:
         """Move members as the steps say, in order. Those whose grants may follow are locked first, all at once."""
-        if self.rulebook.concerns(_core_group(self.caller, group)):
+        if self.rulebook.concerns(core_group(self.caller, group)):
             self.directory.lock_users(sorted({user_id for step in steps for user_id in step.ids}))
         moved = _Moved()
         for step in steps:
@@ -275,7 +303,7 @@ class _DirectoryChange:
 
     def affected(self, old: StoredGroup, new: StoredGroup, moved: _Moved) -> Iterable[str]:
         """Return whose grants may differ: who moved, or everyone in a renamed group, whose name their grants tell."""
-        before, after = _core_group(self.caller, old), _core_group(self.caller, new)
+        before, after = core_group(self.caller, old), core_group(self.caller, new)
         if not (self.rulebook.concerns(before) or self.rulebook.concerns(after)):
             return ()
         return moved.users if before == after else [*self.directory.member_ids(new.id), *moved.removed]
@@ -319,7 +347,7 @@ class _Moved:
         return {*self.added, *self.removed}
 
 
-def _with_moves(group: StoredGroup, moved: _Moved) -> str:
+def with_moves(group: StoredGroup, moved: _Moved) -> str:
     """Return what an audit row says of a group after a change: the resource, and who came and went."""
     moves = {"added": moved.added, "removed": moved.removed, "unknown": moved.unknown}
     told = {name: ids for name, ids in moves.items() if ids}
@@ -337,22 +365,25 @@ def _check_version(current: int, versions: Versions) -> None:
         raise VersionMismatch(current)
 
 
-def _core_user(caller: Caller, user: StoredUser) -> User:
+def core_user(caller: Caller, user: StoredUser) -> User:
+    """Return a user of the caller's connection as rules see them."""
     return User(user.id, user.user_name, user.active, caller.connection_name, user.resource())
 
 
-def _core_group(caller: Caller, group: StoredGroup) -> Group:
+def core_group(caller: Caller, group: StoredGroup) -> Group:
+    """Return a group of the caller's connection as rules see it."""
     return Group(group.id, group.display, caller.connection_name, group.external_id)
 
 
-def _what_happened(old: StoredUser, new: StoredUser) -> str:
+def what_happened(old: StoredUser, new: StoredUser) -> str:
+    """Return the kind of the audit row of a user's change."""
     if old.active != new.active:
         return "user.reactivated" if new.active else "user.deactivated"
     return "user.updated"
 
 
 def _user_cause(old: StoredUser, new: StoredUser) -> str:
-    return f"user `{new.user_name}` {_what_happened(old, new).removeprefix('user.')}"
+    return f"user `{new.user_name}` {what_happened(old, new).removeprefix('user.')}"
 
 
 def _group_cause(old: StoredGroup, new: StoredGroup, moved: _Moved) -> str:
@@ -362,6 +393,6 @@ def _group_cause(old: StoredGroup, new: StoredGroup, moved: _Moved) -> str:
     return f"group `{new.display}`: {', '.join(parts) or 'changed'}"
 
 
-def _may_matter(rulebook: Rulebook, old: StoredUser, new: StoredUser) -> bool:
+def may_matter(rulebook: Rulebook, old: StoredUser, new: StoredUser) -> bool:
     """Return whether a user's change can change their grants."""
     return old.active != new.active or old.user_name != new.user_name or rulebook.reads_attributes

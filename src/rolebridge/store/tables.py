@@ -315,6 +315,30 @@ counts: Final = Table(
     sqlite_with_rowid=False,
 )
 
+# How far an import is, until it is finished: `id` is a digest of what is imported into which connection.
+imports: Final = Table(
+    "imports",
+    metadata,
+    _organization(),
+    _text("id"),
+    _text("connection_id"),
+    _text("touched"),
+    _text("progress"),
+    PrimaryKeyConstraint("organization_id", "id"),
+)
+
+# Which resources an unfinished import made or found for the ids of its source, by which members are named there.
+import_ids: Final = Table(
+    "import_ids",
+    metadata,
+    _organization(),
+    _text("import_id"),
+    _text("source_key"),
+    _text("resource_id"),
+    PrimaryKeyConstraint("organization_id", "import_id", "source_key"),
+    sqlite_with_rowid=False,
+)
+
 # --- grants ----------------------------------------------------------------------------------------------------
 
 grants: Final = Table(

@@ -162,7 +162,7 @@ class Users(Scope):
         created = stamp(now)
         active = draft.active is not False
         body = user_body(id, draft, active, 1, created, created)
-        row = _row(draft, active, created, body)
+        row = user_row(draft, active, created, body)
         row |= {"organization_id": self._organization_id, "id": id, "connection_id": connection_id}
         row |= {"version": 1, "created": created}
         if not self._inserted(row, indexed_values(draft.attributes)):
@@ -193,7 +193,7 @@ class Users(Scope):
             "organization_id": self._organization_id,
             "of": stored.id,
             "known": stored.version,
-            **_row(draft, active, modified, body),
+            **user_row(draft, active, modified, body),
         }
         keys_stay = draft.user_name == stored.user_name and draft.external_id == stored.external_id
         if not update_unless_taken(self._link, UPDATE, values, refusable=not keys_stay):
@@ -291,7 +291,7 @@ class Users(Scope):
         return Taken("user", "id", id)
 
 
-def _row(draft: UserDraft, active: bool, modified: str, body: str) -> dict[str, Any]:
+def user_row(draft: UserDraft, active: bool, modified: str, body: str) -> dict[str, Any]:
     """Return the columns that a draft decides. The body has proved that its texts can be stored."""
     display = draft.attributes.get("displayName")
     return {

@@ -230,6 +230,24 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "imports",
+        _text("organization_id"),
+        _text("id"),
+        _text("connection_id"),
+        _text("touched"),
+        _text("progress"),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_imports")),
+    )
+    op.create_table(
+        "import_ids",
+        _text("organization_id"),
+        _text("import_id"),
+        _text("source_key"),
+        _text("resource_id"),
+        sa.PrimaryKeyConstraint("organization_id", "import_id", "source_key", name=op.f("pk_import_ids")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "organizations",
         _text("id"),
         _text("name"),

@@ -1,0 +1,311 @@
+"""Many rows at once: what an import writes, in sets instead of row by row, under the same constraints.
+
+SQLite runs one prepared statement for all rows, PostgreSQL takes the columns as arrays: one round trip either way. An
+insert leaves out what a unique index refuses and says which rows it wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import ARRAY, Boolean, Select, Table, Text, cast, column, delete, func, select
+from sqlalchemy.sql import ClauseElement
+
+from rolebridge.core.directory import UserDraft
+from rolebridge.store.documents import exact_key, folded_key, indexed_values, stamp, user_body
+from rolebridge.store.links import BLOCK, in_batches
+from rolebridge.store.scope import USER, Scope, owned
+from rolebridge.store.statements import (
+    Database,
+    Statement,
+    among,
+    given,
+    insert_for,
+    insert_into,
+    json_list,
+)
+from rolebridge.store.tables import audit, connections, groups, import_ids, imports, user_values, users
+from rolebridge.store.users import user_row
+
+_ALIKE: Final[Mapping[str, frozenset[str]]] = {
+    "users": frozenset({"organization_id", "connection_id", "version", "created", "last_modified"}),
+    "user_values": frozenset({"organization_id"}),
+    "audit": frozenset({"organization_id", "at", "kind", "actor", "request_id", "subject_kind", "before", "reason"}),
+    "import_ids": frozenset({"organization_id", "import_id"}),
+}
+"""The columns that have one value in all rows of an insert."""
+
+
+def _varying(table: Table) -> list[str]:
+    alike = _ALIKE[table.name]
+    return [c.name for c in table.columns if c.name not in alike and c.name != "sequence"]
+
+
+def _insert(database: Database, *, table: Table) -> ClauseElement:
+    """Return the insert of many rows; on SQLite `sequence` is given, as nobody else counts meanwhile."""
+    names = [c.name for c in table.columns if c.name != "sequence"]
+    if database is Database.SQLITE:
+        insert = insert_for(database, table).values({c.name: given(c.name, c) for c in table.columns})
+        return insert.on_conflict_do_nothing()
+    varying = _varying(table)
+    types = {name: Boolean() if name == "active" else Text() for name in varying}
+    arrays = (cast(given(name), ARRAY(types[name])) for name in varying)
+    new = func.unnest(*arrays).table_valued(*(column(name, types[name]) for name in varying), name="new")
+    new = new.render_derived()
+    values = (new.c[name] if name in types else cast(given(name, table.c[name]), table.c[name].type) for name in names)
+    rows = select(*values).select_from(new)
+    made = insert_for(database, table).from_select(names, rows).on_conflict_do_nothing()
+    return made.returning(*(table.c[name] for name in ("id",) if table is users))
+
+
+INSERT: Final = {
+    table.name: Statement(partial(_insert, table=table)) for table in (users, user_values, audit, import_ids)
+}
+
+
+def _last(_: Database, *, table: Table) -> Select[Any]:
+    found = select(func.coalesce(func.max(table.c.sequence), 0)).where(
+        table.c.organization_id == given("organization_id")
+    )
+    return found.where(table.c.connection_id == given("connection_id")) if table is users else found
+
+
+LAST: Final = {table.name: Statement(partial(_last, table=table)) for table in (users, audit)}
+BY_NAME: Final = Statement(
+    lambda _: (
+        select(users.c.user_key, users.c.id, users.c.connection_id, connections.c.name)
+        .join(
+            connections,
+            (connections.c.organization_id == users.c.organization_id) & (connections.c.id == users.c.connection_id),
+        )
+        .where(users.c.organization_id == given("organization_id"), among(users.c.user_key, given("keys")))
+    )
+)
+BY_EXTERNAL: Final = Statement(
+    lambda _: select(users.c.external_key, users.c.id).where(
+        users.c.organization_id == given("organization_id"),
+        users.c.connection_id == given("connection_id"),
+        among(users.c.external_key, given("keys")),
+    )
+)
+GROUPS_BY_NAME: Final = Statement(
+    lambda _: select(groups.c.display_key, groups.c.id).where(
+        groups.c.organization_id == given("organization_id"),
+        groups.c.connection_id == given("connection_id"),
+        among(groups.c.display_key, given("keys")),
+    )
+)
+GROUPS_BY_EXTERNAL: Final = Statement(
+    lambda _: select(groups.c.external_key, groups.c.id).where(
+        groups.c.organization_id == given("organization_id"),
+        groups.c.connection_id == given("connection_id"),
+        among(groups.c.external_key, given("keys")),
+    )
+)
+OWNED_USERS: Final = Statement(
+    lambda _: select(users.c.id).where(
+        users.c.organization_id == given("organization_id"), among(users.c.id, given("keys")), owned(users)
+    )
+)
+OWNED_GROUPS: Final = Statement(
+    lambda _: select(groups.c.id).where(
+        groups.c.organization_id == given("organization_id"), among(groups.c.id, given("keys")), owned(groups)
+    )
+)
+SOURCE_IDS: Final = Statement(
+    lambda _: select(import_ids.c.source_key, import_ids.c.resource_id).where(
+        import_ids.c.organization_id == given("organization_id"),
+        import_ids.c.import_id == given("import_id"),
+        among(import_ids.c.source_key, given("keys")),
+    )
+)
+
+# --- how far imports are
+
+_THIS: Final = (imports.c.organization_id == given("organization_id"), imports.c.id == given("id"))
+PROGRESS: Final = Statement(lambda _: select(imports.c.progress).where(*_THIS))
+FORGET: Final = Statement(lambda _: delete(imports).where(*_THIS))
+FORGET_IDS: Final = Statement(
+    lambda _: delete(import_ids).where(
+        import_ids.c.organization_id == given("organization_id"), import_ids.c.import_id == given("id")
+    )
+)
+BEGUN: Final = Statement(lambda db: insert_into(db, imports))
+UNTOUCHED: Final = Statement(
+    lambda _: select(imports.c.id).where(
+        imports.c.organization_id == given("organization_id"), imports.c.touched < given("before")
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NameHolder:
+    """Who has a userName: the user's id, and the connection by id and name."""
+
+    id: str
+    connection_id: str
+    connection_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """A user to be made, with everything computed that the row will hold."""
+
+    id: str
+    row: dict[str, Any]
+    values: frozenset[tuple[str, str]]
+
+    @property
+    def body(self) -> str:
+        """Return the stored answer."""
+        text: str = self.row["body"]
+        return text
+
+    @property
+    def active(self) -> bool:
+        """Return whether the user will be active."""
+        return bool(self.row["active"])
+
+
+def new_user(draft: UserDraft, id: str, now: datetime) -> NewUser:
+    """Return the rows of a user to be made. Raises `Invalid` for text that cannot be stored."""
+    created = stamp(now)
+    active = draft.active is not False
+    body = user_body(id, draft, active, 1, created, created)
+    return NewUser(id, {"id": id, **user_row(draft, active, created, body)}, indexed_values(draft.attributes))
+
+
+class Bulk(Scope):
+    """The set-wise reading and writing of imports, in one organization."""
+
+    __slots__ = ()
+
+    # --- who is there
+
+    def name_holders(self, user_names: Iterable[str]) -> dict[str, NameHolder]:
+        """Return who has these userNames in the organization, by their keys (`documents.folded_key`)."""
+        rows = self._found(BY_NAME, map(folded_key, user_names))
+        return {key: NameHolder(*holder) for key, *holder in rows}
+
+    def users_by_external(self, connection_id: str, ids: Iterable[str]) -> dict[str, str]:
+        """Return the connection's users with these externalIds: key → id."""
+        return dict(self._found(BY_EXTERNAL, map(exact_key, ids), connection_id=connection_id))
+
+    def groups_by_name(self, connection_id: str, names: Iterable[str]) -> dict[str, str]:
+        """Return the connection's groups with these displayNames: key → id."""
+        return dict(self._found(GROUPS_BY_NAME, map(folded_key, names), connection_id=connection_id))
+
+    def groups_by_external(self, connection_id: str, ids: Iterable[str]) -> dict[str, str]:
+        """Return the connection's groups with these externalIds: key → id."""
+        return dict(self._found(GROUPS_BY_EXTERNAL, map(exact_key, ids), connection_id=connection_id))
+
+    def owned_users(self, connection_id: str, ids: Iterable[str]) -> set[str]:
+        """Return which of the ids are users of the connection."""
+        return {id_ for (id_,) in self._found(OWNED_USERS, ids, connection_id=connection_id)}
+
+    def owned_groups(self, connection_id: str, ids: Iterable[str]) -> set[str]:
+        """Return which of the ids are groups of the connection."""
+        return {id_ for (id_,) in self._found(OWNED_GROUPS, ids, connection_id=connection_id)}
+
+    def source_ids(self, import_id: str, ids: Iterable[str]) -> dict[str, str]:
+        """Return what an import made or found for ids of its source: key → id."""
+        return dict(self._found(SOURCE_IDS, map(exact_key, ids), import_id=import_id))
+
+    def _found(self, statement: Statement, keys: Iterable[str], **values: Any) -> list[tuple[Any, ...]]:
+        return [
+            row
+            for batch in in_batches(sorted(set(keys)), BLOCK)
+            for row in self._link.all(statement, organization_id=self._organization_id, keys=json_list(batch), **values)
+        ]
+
+    # --- what is written
+
+    def insert_users(self, connection_id: str, new: Sequence[NewUser], now: datetime) -> set[str]:
+        """Create users; return the ids of those that no unique index refused."""
+        if not new:
+            return set()
+        alike = {"connection_id": connection_id, "version": 1, "created": stamp(now), "last_modified": stamp(now)}
+        made = self._insert(users, [user.row for user in new], **alike)
+        values = [
+            {"user_id": user.id, "attribute": attribute, "value": value}
+            for user in new
+            if user.id in made
+            for attribute, value in sorted(user.values)
+        ]
+        self._insert(user_values, values)
+        if made:
+            self._count(connection_id, USER, len(made))
+        return made
+
+    def audit_many(
+        self,
+        *,
+        kind: str,
+        actor: str,
+        request_id: str,
+        subject_kind: str,
+        reason: str,
+        rows: Sequence[tuple[str, str]],
+        now: datetime,
+    ) -> None:
+        """Record that the same thing happened to several subjects; `rows` are (id, `after`)."""
+        alike = {
+            "at": stamp(now), "kind": kind, "actor": actor, "request_id": request_id, "subject_kind": subject_kind,
+            "before": None, "reason": reason,
+        }  # fmt: skip
+        self._insert(audit, [{"subject_id": id_, "after": after} for id_, after in rows], **alike)
+
+    def keep_source_ids(self, import_id: str, pairs: Mapping[str, str]) -> None:
+        """Remember for an import which resource each id of its source became."""
+        rows = [{"source_key": exact_key(source), "resource_id": id_} for source, id_ in pairs.items()]
+        self._insert(import_ids, rows, import_id=import_id)
+
+    def _insert(self, table: Table, rows: Sequence[dict[str, Any]], **alike: Any) -> set[str]:
+        """Insert rows and return the ids of those inserted, where the table has ids."""
+        if not rows:
+            return set()
+        alike["organization_id"] = self._organization_id
+        statement = INSERT[table.name]
+        if self._link.database is Database.POSTGRES:
+            columns = {name: [row[name] for row in rows] for name in _varying(table)}
+            if table is users:
+                return {id_ for (id_,) in self._link.all(statement, **alike, **columns)}
+            self._link.run(statement, **alike, **columns)
+            return set()
+        if table.name in LAST:
+            last = self._link.one(LAST[table.name], **alike)
+            assert last is not None  # a maximum has a row
+            rows = [{**row, "sequence": number} for number, row in enumerate(rows, int(last[0]) + 1)]
+        inserted = self._link.run_many(statement, ({**alike, **row} for row in rows))
+        if table is not users:
+            return set()
+        ids = [row["id"] for row in rows]
+        return set(ids) if inserted == len(ids) else self.owned_users(alike["connection_id"], ids)
+
+    # --- how far imports are
+
+    def import_progress(self, import_id: str) -> str | None:
+        """Return what was last kept of an unfinished import."""
+        row = self._link.one(PROGRESS, organization_id=self._organization_id, id=import_id)
+        return row[0] if row else None
+
+    def keep_import(self, import_id: str, connection_id: str, progress: str, now: datetime) -> None:
+        """Keep how far an import is. `progress` is JSON text of the importer's own."""
+        scope = {"organization_id": self._organization_id, "id": import_id}
+        self._link.run(FORGET, **scope)
+        self._link.run(BEGUN, **scope, connection_id=connection_id, touched=stamp(now), progress=progress)
+
+    def forget_import(self, import_id: str) -> None:
+        """Forget an import that is finished, or is not wanted any more."""
+        scope = {"organization_id": self._organization_id, "id": import_id}
+        self._link.run(FORGET_IDS, **scope)
+        self._link.run(FORGET, **scope)
+
+    def untouched_imports(self, before: datetime) -> list[str]:
+        """Return the unfinished imports that nobody has gone on with since `before`."""
+        rows = self._link.all(UNTOUCHED, organization_id=self._organization_id, before=stamp(before))
+        return [id_ for (id_,) in rows]
