@@ -11,7 +11,7 @@ import pytest
 from tests.cli.machine import Machine
 
 from rolebridge.app import open_installation
-from rolebridge.bridge.administration import KeyRole
+from rolebridge.bridge.permissions import KeyRole
 from rolebridge.cli.keys import ROLES
 from rolebridge.cli.session import login_name
 from rolebridge.store.engine import Store

@@ -11,7 +11,7 @@ from rolebridge.bridge.rulebooks import Rulebook, Rulebooks
 from rolebridge.core.catalogue import Catalogue, Reach
 from rolebridge.core.diagnostics import did_you_mean
 from rolebridge.core.errors import Invalid, NotFound
-from rolebridge.core.grants import Grant, GrantState
+from rolebridge.core.grants import Grant, GrantKey, GrantState
 from rolebridge.store.engine import Store
 from rolebridge.store.records import HeldGrant
 from rolebridge.store.unit import Unit
@@ -37,7 +37,7 @@ class _Section:
     project: str | None
     reaching: bool = False
 
-    def lies_before(self, grant: Grant) -> bool:
+    def lies_before(self, grant: Grant | GrantKey) -> bool:
         """Return whether every row of the section comes before `grant`."""
         if self.workspace is None or self.project is None:
             return False
@@ -89,7 +89,7 @@ class Access:
         project: str | None = None,
         user: str | None = None,
         limit: int = _PAGE,
-        after: Grant | None = None,
+        after: Grant | GrantKey | None = None,
     ) -> Listing:
         """Return up to `limit` rows in the order of (workspace, project, user, slot, role), those after `after`.
 
@@ -192,7 +192,7 @@ def _sections(rulebook: Rulebook, workspace: str | None, project: str | None) ->
 
 
 def _rows(
-    unit: Unit, organization_id: str, sections: Sequence[_Section], user_id: str | None, after: Grant | None
+    unit: Unit, organization_id: str, sections: Sequence[_Section], user_id: str | None, after: Grant | GrantKey | None
 ) -> Iterator[HeldGrant]:
     for section in sections:
         if after is not None and section.lies_before(after):

@@ -5,26 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 from uuid import uuid4
 
 from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.credentials import KEY_PREFIX, TOKEN_PREFIX, Hasher, NewSecret
+from rolebridge.bridge.permissions import KeyRole
 from rolebridge.core.errors import Invalid, NotFound
 from rolebridge.core.limits import UNLIMITED, read_rate_limit
 from rolebridge.core.networks import read_network
 from rolebridge.store.engine import Store
 from rolebridge.store.records import Connection, Credential, Key, Organization, Token
 from rolebridge.store.unit import Unit
-
-
-class KeyRole(StrEnum):
-    """What the holder of an API key may do: everything, change access, read all the record, or read access."""
-
-    OWNER = "owner"
-    OPERATOR = "operator"
-    AUDITOR = "auditor"
-    READER = "reader"
 
 
 class Administration:

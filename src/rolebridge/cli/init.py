@@ -118,7 +118,7 @@ def _make_owner_key(
     session: Session, installation: Installation, organization: Organization, report: _Report
 ) -> str | None:
     """Make an owner key unless one works; return the secret of a new one."""
-    from rolebridge.bridge.administration import KeyRole
+    from rolebridge.bridge.permissions import KeyRole
 
     now = session.clock()
     working = [

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rolebridge.store.records import Key
 
 ROLES = ("owner", "operator", "auditor", "reader")
-"""`bridge.administration.KeyRole`, which `--help` need not import a database for; a test keeps them equal."""
+"""`bridge.permissions.KeyRole`, which `--help` need not import a database for; a test keeps them equal."""
 OWNER_KEY = "owner"
 """The name of the key that `init` makes."""
 
@@ -38,7 +38,7 @@ def add(
     session: Session, name: str, role: str, workspace: str | None, expires: datetime | None, org: str | None
 ) -> None:
     """Add an API key and print it, once."""
-    from rolebridge.bridge.administration import KeyRole
+    from rolebridge.bridge.permissions import KeyRole
 
     with session.installation() as installation:
         organization = installation.administration.organization(org)
@@ -54,7 +54,7 @@ def add(
 @pass_session
 def recover(session: Session, org: str | None) -> None:
     """Make a new owner key: whoever holds the machine always can. It is recorded under your login name."""
-    from rolebridge.bridge.administration import KeyRole
+    from rolebridge.bridge.permissions import KeyRole
 
     with session.installation() as installation:
         organization = installation.administration.organization(org)

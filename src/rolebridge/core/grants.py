@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from rolebridge.core.assignment import Assignment, EffectiveRole, Lost, Reason, Resolution, Source
 from rolebridge.core.catalogue import Catalogue
@@ -23,6 +24,16 @@ class GrantState(StrEnum):
     EFFECTIVE = "effective"
     BLOCKED = "blocked"
     CONFLICT = "conflict"
+
+
+class GrantKey(NamedTuple):
+    """What tells a grant from every other one of its organization, in the order of listings."""
+
+    workspace: str
+    project: str
+    user_id: str
+    slot: str
+    role: str
 
 
 @dataclass(frozen=True, slots=True)

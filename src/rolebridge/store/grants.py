@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, delete, distinct, func, select, tuple_, up
 
 from rolebridge.core.assignment import ManualAssignment, Source
 from rolebridge.core.errors import Invalid
-from rolebridge.core.grants import Grant, GrantState
+from rolebridge.core.grants import Grant, GrantKey, GrantState
 from rolebridge.store.documents import moment, moment_or_none, stamp, stamp_or_none
 from rolebridge.store.links import Row, in_batches
 from rolebridge.store.records import GrantCounts, HeldGrant
@@ -174,7 +174,7 @@ class Grants(Scope):
         workspace: str | None = None,
         project: str | None = None,
         user_id: str | None = None,
-        after: Grant | None = None,
+        after: Grant | GrantKey | None = None,
         limit: int = 100,
     ) -> list[HeldGrant]:
         """Return grants in the order of (workspace, project, user, slot, role), the next ones after `after`.

@@ -80,18 +80,19 @@ class Authenticator:
         )
 
 
-class _Kind(StrEnum):
-    """What was shown: a connection's token, or one that an OAuth client was given."""
+class CredentialKind(StrEnum):
+    """What was shown: a connection's token, one that an OAuth client was given, or an API key."""
 
     TOKEN = "token"  # noqa: S105 - a word
     ACCESS_TOKEN = "access-token"  # noqa: S105 - a word
+    KEY = "key"
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
     """A token that is known, of a connection; `problem` says why it does not work, "" when it does."""
 
-    kind: _Kind
+    kind: CredentialKind
     connection: Connection
     credential_id: str
     problem: str
@@ -108,7 +109,7 @@ def _scim_token(unit: Unit, hash_: bytes, now: datetime) -> _Held:
     credential, problem = found.token.credential, ""
     if not credential.usable(now):
         problem = "the token was revoked" if credential.revoked_at else "the token has expired"
-    return _Held(_Kind.TOKEN, found.connection, credential.id, problem)
+    return _Held(CredentialKind.TOKEN, found.connection, credential.id, problem)
 
 
 def _access_token(unit: Unit, hash_: bytes, now: datetime) -> _Held:
@@ -122,7 +123,7 @@ def _access_token(unit: Unit, hash_: bytes, now: datetime) -> _Held:
         problem = "the secret or key that brought the access token was revoked"
     elif not found.usable(now):
         problem = "the access token has expired"
-    return _Held(_Kind.ACCESS_TOKEN, found.connection, found.token.credential_id, problem)
+    return _Held(CredentialKind.ACCESS_TOKEN, found.connection, found.token.credential_id, problem)
 
 
 def _bearer(authorization: str | None) -> str:
@@ -146,11 +147,11 @@ class TokenUses:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._noted: dict[_Kind, dict[tuple[str, str], datetime]] = _nothing()
+        self._noted: dict[CredentialKind, dict[tuple[str, str], datetime]] = _nothing()
         self._guard = threading.Lock()
         self._timer: threading.Timer | None = None
 
-    def note(self, kind: _Kind, credential: tuple[str, str], when: datetime) -> None:
+    def note(self, kind: CredentialKind, credential: tuple[str, str], when: datetime) -> None:
         """Remember that a credential (organization id, id) was used; it is written a few seconds later."""
         with self._guard:
             self._noted[kind][credential] = when
@@ -167,8 +168,9 @@ class TokenUses:
             return
 
         def work(unit: Unit) -> None:
-            unit.accounts.touch_tokens(noted[_Kind.TOKEN])
-            unit.clients.touch(noted[_Kind.ACCESS_TOKEN])
+            unit.accounts.touch_tokens(noted[CredentialKind.TOKEN])
+            unit.clients.touch(noted[CredentialKind.ACCESS_TOKEN])
+            unit.accounts.touch_keys({(owner, id_): at for (owner, id_), at in noted[CredentialKind.KEY].items()})
 
         try:
             self._store.transact(work)
@@ -176,5 +178,5 @@ class TokenUses:
             logger.warning("last use of %d tokens not written: %s", sum(map(len, noted.values())), busy)
 
 
-def _nothing() -> dict[_Kind, dict[tuple[str, str], datetime]]:
-    return {kind: {} for kind in _Kind}
+def _nothing() -> dict[CredentialKind, dict[tuple[str, str], datetime]]:
+    return {kind: {} for kind in CredentialKind}
