@@ -222,6 +222,13 @@ def test_token_is_replaced_without_a_gap(ready: Machine) -> None:
     }
 
 
+def test_token_is_bound_to_a_user(ready: Machine) -> None:
+    """`--user` wants a user of the connection, who is then in the list; nobody is bound by default."""
+    assert ready.json("token", "add", "plain")["user_id"] is None
+    assert "there is no user `ana`" in ready.refused("token", "add", "hers", "--user", "ana")
+    assert {one["user_id"] for one in ready.json("token", "list")["tokens"]} == {None}
+
+
 def test_revoked_token_is_worthless(ready: Machine) -> None:
     """A revoked token opens nothing, is listed as revoked, and cannot be revoked again."""
     added = ready.json("token", "add", "new")

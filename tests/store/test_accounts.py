@@ -70,7 +70,7 @@ def test_a_connection_gets_another_profile(world: World) -> None:
 
 def test_a_token_finds_whom_it_speaks_for(world: World) -> None:
     """A hash gives token, connection and organization; another hash gives nothing."""
-    token = Token(world.organization, world.okta, credential())
+    token = Token(world.organization, world.okta, credential(), "somebody")
     world.store.transact(lambda unit: unit.accounts.add_token(token))
     with world.store.read() as unit:
         holder = unit.accounts.token_by_hash(token.credential.hash)

@@ -14,7 +14,7 @@ from rolebridge.core.errors import Invalid, NotFound
 from rolebridge.core.limits import UNLIMITED, read_rate_limit
 from rolebridge.core.networks import read_network
 from rolebridge.store.engine import Store
-from rolebridge.store.records import Connection, Credential, Key, Organization, Token
+from rolebridge.store.records import Connection, Credential, Key, Organization, StoredUser, Token
 from rolebridge.store.unit import Unit
 
 
@@ -113,18 +113,33 @@ class Administration:
     # --- SCIM tokens -----------------------------------------------------------------------------------------
 
     def add_token(
-        self, operator: Operator, connection: Connection, name: str, expires_at: datetime | None
+        self,
+        operator: Operator,
+        connection: Connection,
+        name: str,
+        expires_at: datetime | None,
+        user: str | None = None,
     ) -> tuple[Token, NewSecret]:
-        """Create another token beside those the connection has, so that one can be replaced without a gap."""
-        return self._store.transact(lambda unit: self._new_token(unit, operator, connection, name, expires_at))
+        """Create another token beside those the connection has, so that one can be replaced without a gap.
+
+        `user` is the userName or id of a user of the connection, whom `/Me` then means. Raises NotFound.
+        """
+        return self._store.transact(lambda unit: self._new_token(unit, operator, connection, name, expires_at, user))
 
     def _new_token(
-        self, unit: Unit, operator: Operator, connection: Connection, name: str, expires_at: datetime | None
+        self,
+        unit: Unit,
+        operator: Operator,
+        connection: Connection,
+        name: str,
+        expires_at: datetime | None,
+        user: str | None = None,
     ) -> tuple[Token, NewSecret]:
         credential, secret = self._new_credential(TOKEN_PREFIX, name, expires_at)
-        token = Token(connection.organization_id, connection.id, credential)
+        subject = None if user is None else _user_of(unit, connection, user)
+        token = Token(connection.organization_id, connection.id, credential, subject.id if subject else None)
         unit.accounts.add_token(token)
-        reason = f"{connection.name}: {name}"
+        reason = f"{connection.name}: {name}" + (f", `/Me` is {subject.user_name}" if subject else "")
         self._audit(unit, operator, connection.organization_id, "token.added", credential.id, reason)
         return token, secret
 
@@ -238,3 +253,11 @@ def by_id(kind: str, id_: str, credentials: Sequence[Credential]) -> Credential:
     if len(found) > 1:
         raise Invalid(f"several {kind}s begin with `{id_}`", "id")
     return found[0]
+
+
+def _user_of(unit: Unit, connection: Connection, name: str) -> StoredUser:
+    """Return the user of a connection that has this userName or id. Raises NotFound."""
+    for found in unit.directory(connection.organization_id).user_by_name(name):
+        if found.connection_id == connection.id and (found.id == name or found.user_name.casefold() == name.casefold()):
+            return found
+    raise NotFound("user", name)

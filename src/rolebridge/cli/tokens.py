@@ -25,19 +25,23 @@ def token() -> None:
 @click.argument("name")
 @_connection_option
 @expires_option
+@click.option("--user", metavar="NAME", help="The user whom `/Me` means with this token: a userName or id.")
 @org_option
 @json_option
 @pass_session
-def add(session: Session, name: str, connection: str | None, expires: datetime | None, org: str | None) -> None:
+def add(
+    session: Session, name: str, connection: str | None, expires: datetime | None, user: str | None, org: str | None
+) -> None:
     """Add a token beside those there are, so that one can be replaced without a gap, and print it, once."""
     with session.installation() as installation:
         organization = installation.administration.organization(org)
         owner = the_connection(installation, organization, connection)
-        added, secret = installation.administration.add_token(session.operator, owner, name, expires)
+        added, secret = installation.administration.add_token(session.operator, owner, name, expires, user)
         base_url = installation.scim_base_url
     document = {
         **credentials.document(added.credential, session.clock()),
         "connection": owner.name,
+        "user_id": added.user_id,
         "scim_base_url": base_url,
         "token": secret.text,
     }
@@ -60,10 +64,11 @@ def list_(session: Session, connection: str | None, org: str | None) -> None:
     with session.installation() as installation:
         organization = installation.administration.organization(org)
         owner = the_connection(installation, organization, connection)
-        tokens = [one.credential for one in installation.administration.tokens(owner)]
+        tokens = installation.administration.tokens(owner)
     now = session.clock()
-    document = {"connection": owner.name, "tokens": [credentials.document(one, now) for one in tokens]}
-    session.answer(document, table(credentials.HEAD, [credentials.cells(one, now) for one in tokens]))
+    documents = [{**credentials.document(one.credential, now), "user_id": one.user_id} for one in tokens]
+    lines = table(credentials.HEAD, [credentials.cells(one.credential, now) for one in tokens])
+    session.answer({"connection": owner.name, "tokens": documents}, lines)
 
 
 @token.command()

@@ -48,7 +48,7 @@ UNKNOWN_MEMBERS: Final = "X-Rolebridge-Unknown-Members"
 
 _BODY_TYPES: Final = frozenset({SCIM_TYPE, "application/json"})
 _DISCOVERY: Final = frozenset({"Schemas", "ResourceTypes", "ServiceProviderConfig"})
-_NOT_OFFERED: Final = frozenset({"Me", ".search"})
+_NOT_OFFERED: Final = frozenset({".search"})
 
 
 class ScimFace:
@@ -139,6 +139,8 @@ class _Work:
             return self.groups(id_)
         if endpoint in _DISCOVERY:
             return self.discovery()
+        if endpoint == "Me" and not id_:
+            return self.me()
         if endpoint == "Bulk" and not id_:
             return self.by_method(POST=self.bulk)
         if endpoint in _NOT_OFFERED:
@@ -181,6 +183,9 @@ class _Work:
             return self.by_method(GET=self.list_users, POST=self.create_user)
         if id_ == ".search":
             return self.by_method(POST=self.search_users)
+        return self.user(id_)
+
+    def user(self, id_: str) -> Response:
         return self.by_method(
             GET=lambda: self.get_user(id_),
             PUT=lambda: self.put_user(id_),
@@ -328,6 +333,19 @@ class _Work:
 
     def unknown_header(self) -> tuple[tuple[str, str], ...]:
         return ((UNKNOWN_MEMBERS, str(self.unknown)),) if self.unknown else ()
+
+    # --- whom the token is bound to ------------------------------------------------------------------------
+
+    def me(self) -> Response:
+        """Do with the user whom the token is bound to what their own path would do (RFC 7644 §3.11)."""
+        subject = self.caller.subject
+        if not subject:
+            detail = "this credential speaks for a connection, not for a user; `rolebridge token add --user` binds one"
+            raise ScimError(501, None, detail)
+        response = self.user(subject)
+        location = ("Location", self.location("/Users/", subject))
+        headers = tuple(header for header in response.headers if header[0] != location[0])
+        return replace(response, headers=(*headers, location))
 
     # --- many operations in one request --------------------------------------------------------------------
 

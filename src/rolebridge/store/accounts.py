@@ -28,7 +28,10 @@ CONNECTION_COLUMNS: Final = (
 CREDENTIAL_COLUMNS: Final = (
     "id", "name", "hash", "key_id", "hint", "created", "expires_at", "revoked_at", "last_used_at",
 )  # fmt: skip
-_TOKEN = (tokens.c.organization_id, tokens.c.connection_id, *(tokens.c[name] for name in CREDENTIAL_COLUMNS))
+_TOKEN = (
+    tokens.c.organization_id, tokens.c.connection_id, tokens.c.user_id,
+    *(tokens.c[name] for name in CREDENTIAL_COLUMNS),
+)  # fmt: skip
 _KEY = (keys.c.organization_id, keys.c.role, keys.c.workspace, *(keys.c[name] for name in CREDENTIAL_COLUMNS))
 
 INSERT_ORGANIZATION: Final = Statement(lambda db: insert_into(db, organizations, unless_taken=True))
@@ -221,6 +224,7 @@ class Accounts:
             INSERT_TOKEN,
             organization_id=token.organization_id,
             connection_id=token.connection_id,
+            user_id=token.user_id,
             **credential_values(token.credential),
         )
 
@@ -324,7 +328,7 @@ def stored_credential(row: Row) -> Credential:
 
 
 def _token(row: Row) -> Token:
-    return Token(row[0], row[1], stored_credential(row[2:]))
+    return Token(row[0], row[1], stored_credential(row[3:]), row[2])
 
 
 def _key(row: Row) -> Key:

@@ -61,11 +61,12 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """The SCIM token of a connection."""
+    """The SCIM token of a connection; `user_id` is the user of the connection whom `/Me` means, None for nobody."""
 
     organization_id: str
     connection_id: str
     credential: Credential
+    user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

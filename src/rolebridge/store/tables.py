@@ -113,11 +113,13 @@ def _credential() -> list[Column[str] | Column[bytes]]:
     ]
 
 
+# user_id is whom `/Me` means; it stays when that user is deleted, and then finds nobody.
 tokens: Final = Table(
     "tokens",
     metadata,
     _organization(),
     _text("connection_id"),
+    _text("user_id", null=True),
     *_credential(),
     PrimaryKeyConstraint("organization_id", "id"),
     UniqueConstraint("hash"),

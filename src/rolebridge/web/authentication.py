@@ -77,6 +77,7 @@ class Authenticator:
             request_id,
             owner.credential_id,
             connection.schemas_version,
+            subject=held.subject,
         )
 
 
@@ -90,12 +91,16 @@ class CredentialKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A token that is known, of a connection; `problem` says why it does not work, "" when it does."""
+    """A token that is known, of a connection; `problem` says why it does not work, "" when it does.
+
+    `subject` is the user whom the token is bound to, "" for none.
+    """
 
     kind: CredentialKind
     connection: Connection
     credential_id: str
     problem: str
+    subject: str = ""
 
     @property
     def owner(self) -> CredentialOwner:
@@ -109,7 +114,11 @@ def _scim_token(unit: Unit, hash_: bytes, now: datetime) -> _Held:
     credential, problem = found.token.credential, ""
     if not credential.usable(now):
         problem = "the token was revoked" if credential.revoked_at else "the token has expired"
+<<<<<<< Updated upstream
     return _Held(CredentialKind.TOKEN, found.connection, credential.id, problem)
+=======
+    return _Held(_Kind.TOKEN, found.connection, credential.id, problem, found.token.user_id or "")
+>>>>>>> Stashed changes
 
 
 def _access_token(unit: Unit, hash_: bytes, now: datetime) -> _Held:

@@ -458,6 +458,7 @@ def upgrade() -> None:
         "tokens",
         _text("organization_id"),
         _text("connection_id"),
+        _text("user_id", null=True),
         _text("id"),
         _text("name"),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
