@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -85,16 +86,62 @@ def test_an_unknown_profile_is_refused_with_those_there_are() -> None:
         profile("oktaa")
 
 
-def test_every_profile_and_tolerance_is_documented_as_it_is() -> None:
-    """The reference page has one row for each, and says which profiles forgive what."""
-    page = (Path(__file__).parents[2] / "docs" / "reference" / "scim-profiles.md").read_text(encoding="utf-8")
-    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
-    assert rows.keys() == {*profiles(), *Tolerance}
+DOCS = Path(__file__).parents[2] / "docs"
+ANSWERED = {PatchAnswer.RESOURCE: "200 and the resource", PatchAnswer.NO_CONTENT: "204"}
+
+
+def page(*names: str) -> str:
+    return DOCS.joinpath(*names).read_text(encoding="utf-8")
+
+
+def table(text: str, heading: str) -> dict[str, str]:
+    """Return the first two columns of the table below a heading, without links and quotes."""
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")][1:]
+    return {re.sub(r"\[?`([\w-]+)`\]?(\(\S+\))?", r"\1", cells[0]): cells[1] for cells in rows}
+
+
+def test_the_overview_has_every_profile_as_it_is() -> None:
+    """One row for each, with its summary, what it answers and how much it forgives."""
+    rows = {line.split("`")[1]: line for line in page("reference", "scim-profiles.md").splitlines() if "| [`" in line}
+    assert rows.keys() == profiles().keys()
     for name, one in profiles().items():
-        assert one.summary in rows[name]
-    for tolerance in Tolerance:
-        having = [name for name, one in profiles().items() if tolerance in one.tolerances and name != DEFAULT_PROFILE]
-        assert rows[tolerance].endswith(f"| {tolerance.meaning} | {', '.join(having) or '–'} |"), tolerance
+        forgiven = "all" if one.tolerances == set(Tolerance) else len(one.tolerances)
+        assert f"| {one.summary} | {ANSWERED[one.patch_user]}; {ANSWERED[one.patch_group]} |" in rows[name]
+        assert rows[name].endswith(f"| {', '.join(sorted(one.unannounced)) or '–'} | {forgiven} |")
+
+
+@pytest.mark.parametrize("one", profiles().values(), ids=lambda one: one.name)
+def test_every_profile_has_a_page_that_says_what_it_is(one: Profile) -> None:
+    """What it is answered, what it is forgiven and why each, no more and no less than the data says."""
+    text = page("profiles", f"{one.name}.md")
+    assert f"`--profile {one.name}`: {one.summary}." in text
+    answered = table(text, "What it is answered")
+    assert answered["PATCH of a user"].startswith(ANSWERED[one.patch_user])
+    assert answered["PATCH of a group"].startswith(ANSWERED[one.patch_group])
+    refuses = one.unknown_members is UnknownMembers.REFUSE
+    assert ("refused" in answered["members that are no users of the connection"]) is refuses
+    assert answered["what is announced"].startswith("everything") is not bool(one.unannounced)
+    minutes = f"{one.silent_after.total_seconds() / 60:.0f} minutes" if one.silent_after else ""
+    assert minutes in answered.get("silence that is normal", "")
+    forgiven = table(text, "What it is forgiven")
+    assert forgiven.keys() == one.tolerances
+    assert all(forgiven.values())
+    for heading in ("What it sends", "Setting it up", "Known issues"):
+        assert text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0].strip(), heading
+
+
+def test_every_tolerance_is_explained() -> None:
+    """A section each, in the order of the code: its meaning, what it departs from, an example, who has it."""
+    sections = page("reference", "tolerances.md").split("\n## ")[1:]
+    assert [section.partition("\n")[0] for section in sections] == list(Tolerance)
+    for tolerance, section in zip(Tolerance, sections, strict=True):
+        assert tolerance.meaning[1:] in section
+        having = {name for name, one in profiles().items() if tolerance in one.tolerances}
+        told = next(line for line in section.splitlines() if line.startswith("- Forgiven by"))
+        assert set(re.findall(r"`([\w-]+)`", told)) == having, tolerance
+        assert "- Departs from: " in section
+        assert "Made of it: " in section
 
 
 def test_profiles_are_read_without_scim2_models() -> None:
