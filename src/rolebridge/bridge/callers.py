@@ -30,13 +30,10 @@ class Caller:
     request_id: str
     credential_id: str = ""
     schemas_version: int = 0
-<<<<<<< Updated upstream
     operator: str = ""
     """The person at the machine who acts in the connection's place, as audit rows name them; nobody by default."""
-=======
     subject: str = ""
     """The id of the user whom the credential is bound to, "" for none: what `/Me` means (RFC 7644 §3.11)."""
->>>>>>> Stashed changes
 
     @property
     def actor(self) -> str:

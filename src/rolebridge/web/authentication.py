@@ -114,11 +114,7 @@ def _scim_token(unit: Unit, hash_: bytes, now: datetime) -> _Held:
     credential, problem = found.token.credential, ""
     if not credential.usable(now):
         problem = "the token was revoked" if credential.revoked_at else "the token has expired"
-<<<<<<< Updated upstream
-    return _Held(CredentialKind.TOKEN, found.connection, credential.id, problem)
-=======
-    return _Held(_Kind.TOKEN, found.connection, credential.id, problem, found.token.user_id or "")
->>>>>>> Stashed changes
+    return _Held(CredentialKind.TOKEN, found.connection, credential.id, problem, found.token.user_id or "")
 
 
 def _access_token(unit: Unit, hash_: bytes, now: datetime) -> _Held:
