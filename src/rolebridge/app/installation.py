@@ -27,10 +27,13 @@ from rolebridge.store.engine import Store
 from rolebridge.web.addresses import Origins
 from rolebridge.web.admission import Admission
 from rolebridge.web.authentication import Authenticator
+from rolebridge.web.keys import KeyAuthenticator
 from rolebridge.web.rates import Memory, Meters
 
 SCIM_PATH: Final = "/scim/v2"
 """Where the SCIM door is, below the base URL. The token tells the connection, so the path is the same for all."""
+API_PATH: Final = "/api/v1"
+"""Where the API is, below the base URL."""
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - a path
 """Where OAuth clients get their access tokens, below the base URL."""
 
@@ -56,6 +59,7 @@ class Installation:
     provisioning: Provisioning
     schemas: SchemaRegistry
     authenticator: Authenticator
+    keys: KeyAuthenticator
     clients: ClientAdministration
     issuing: TokenIssuing
     origins: Origins
@@ -93,6 +97,7 @@ def open_installation(
     rulebooks = Rulebooks()
     meters = Meters(memory)
     admission = Admission(meters, read_rate_limit(settings.rate_limit))
+    authenticator = Authenticator(store, hasher, clock, admission)
     return Installation(
         settings=settings,
         clock=clock,
@@ -105,7 +110,8 @@ def open_installation(
         consistency=Consistency(store, rulebooks, clock),
         schemas=SchemaRegistry(store, clock),
         provisioning=Provisioning(store, rulebooks, clock, scim_base_url(settings)),
-        authenticator=Authenticator(store, hasher, clock, admission),
+        authenticator=authenticator,
+        keys=KeyAuthenticator(store, hasher, clock, authenticator.uses),
         clients=ClientAdministration(store, hasher, clock),
         issuing=TokenIssuing(store, hasher, clock),
         origins=Origins(settings.trusted_proxies),

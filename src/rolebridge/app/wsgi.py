@@ -15,7 +15,9 @@ from typing import Final
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
-from rolebridge.app.installation import SCIM_PATH, TOKEN_PATH, Installation, open_installation
+from rolebridge.api.handlers import ApiFace, UseCases
+from rolebridge.api.routes import api_blueprint
+from rolebridge.app.installation import API_PATH, SCIM_PATH, TOKEN_PATH, Installation, open_installation
 from rolebridge.core.errors import Unavailable
 from rolebridge.oauth.face import OAuthFace
 from rolebridge.oauth.face import error_body as token_error
@@ -57,6 +59,15 @@ def create_app(installation: Installation) -> Flask:
     scim = ScimFace(installation.provisioning, observe, installation.clock)
     authenticator, origins = installation.authenticator, installation.origins
     app.register_blueprint(scim_blueprint(scim, authenticator, _request_id, origins), url_prefix=SCIM_PATH)
+    use_cases = UseCases(
+        installation.administration,
+        installation.access,
+        installation.explaining,
+        installation.request_log,
+        installation.status,
+    )
+    api = ApiFace(use_cases, installation.settings.base_url + API_PATH)
+    app.register_blueprint(api_blueprint(api, installation.keys, _request_id, observe), url_prefix=API_PATH)
     issuer = installation.settings.base_url
     oauth = OAuthFace(installation.issuing, origins, installation.meters, issuer, installation.token_endpoint)
     app.register_blueprint(oauth_blueprint(oauth, issuer, TOKEN_PATH, _request_id))
