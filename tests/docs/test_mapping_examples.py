@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from rolebridge.core.extensions import ExtensionSchema, Resource, read_extension, user_table
 from rolebridge.core.schemas import USER_TABLE
 from rolebridge.mapfile import load_mapping_set, read_mapping_dir, shipped_catalogues
 from rolebridge.mapfile.rules import _RULE
@@ -35,11 +36,12 @@ FRAMES = {
 
 
 class Example(NamedTuple):
-    """One block: where it stands, how it is marked and what it says."""
+    """One block: where it stands, how it is marked and what it says, and the schemas that its page defines before."""
 
     place: str
     marked: str
     text: str
+    schemas: tuple[ExtensionSchema, ...]
 
 
 def examples() -> Iterator[Example]:
@@ -47,7 +49,13 @@ def examples() -> Iterator[Example]:
         text = page.read_text(encoding="utf-8")
         for found in re.finditer(r"^```yaml ?([^\n]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
             line = text.count("\n", 0, found.start()) + 1
-            yield Example(f"{page.relative_to(ROOT)}:{line}", found[1], found[2])
+            yield Example(f"{page.relative_to(ROOT)}:{line}", found[1], found[2], schemas_in(text[: found.start()]))
+
+
+def schemas_in(text: str) -> tuple[ExtensionSchema, ...]:
+    """Return the schema files among the JSON blocks of a page."""
+    blocks = re.findall(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return tuple(read_extension(block, Resource.USER) for block in blocks if '"id": "urn:' in block)
 
 
 EXAMPLES = list(examples())
@@ -68,7 +76,10 @@ def whole(example: Example) -> str:
 def test_an_example_loads_without_a_word(example: Example) -> None:
     """Whoever copies an example gets neither an error nor a warning."""
     mappings, found = load_mapping_set(
-        {"example.yaml": whole(example)}, shipped_catalogues(), table=USER_TABLE, connections=["okta-demo"]
+        {"example.yaml": whole(example)},
+        shipped_catalogues(),
+        table=user_table(example.schemas),
+        connections=["okta-demo"],
     )
     assert [f"{one.place}: {one.code}: {one.detail}" for one in found] == []
     assert mappings is not None
