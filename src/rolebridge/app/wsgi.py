@@ -56,7 +56,7 @@ def create_app(installation: Installation) -> Flask:
     app.add_url_rule("/healthz", "healthz", _healthz)
     observe = _observer(installation)
     app.extensions[_OBSERVER] = observe
-    scim = ScimFace(installation.provisioning, observe, installation.clock)
+    scim = ScimFace(installation.provisioning, observe, installation.clock, installation.settings.secret_key)
     authenticator, origins = installation.authenticator, installation.origins
     app.register_blueprint(scim_blueprint(scim, authenticator, _request_id, origins), url_prefix=SCIM_PATH)
     use_cases = UseCases(

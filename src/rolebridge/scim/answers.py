@@ -120,6 +120,25 @@ def read_projection(
     return Projection(schema, named, excluded=not attributes)
 
 
+def known_names(schema: ResourceSchema, others: Iterable[ResourceSchema], text: str, reading: Reading) -> str:
+    """Return a list of attributes without those that only other types of resource have."""
+    return ",".join(
+        name
+        for name in _names(text)
+        if _is_known(schema, name, reading) or not any(_is_known(other, name, reading) for other in others)
+    )
+
+
+def _is_known(schema: ResourceSchema, name: str, reading: Reading) -> bool:
+    try:
+        resolve(schema, name, Reading(reading.profile, frozenset(Tolerance)))
+    except UnknownPath:
+        return False
+    except ScimError:
+        return True  # not for want of an attribute: who reads it says what is wrong
+    return True
+
+
 def _names(text: str) -> Iterator[str]:
     """Yield what stands between the commas of a list of attributes; a comma in brackets separates nothing."""
     start = depth = 0
@@ -196,6 +215,15 @@ def list_response(total: int, start_index: int, resources: list[str]) -> bytes:
     return (
         f'{{"schemas":["{LIST_SCHEMA}"],"totalResults":{total},"startIndex":{start_index},'
         f'"itemsPerPage":{len(resources)},"Resources":[{",".join(resources)}]}}'
+    ).encode()
+
+
+def cursor_response(total: int, resources: list[str], following: str | None) -> bytes:
+    """Return a ListResponse of a page by cursor (RFC 9865 §2); `following` is the cursor of the next one, if any."""
+    more = "" if following is None else f',"nextCursor":"{following}"'
+    return (
+        f'{{"schemas":["{LIST_SCHEMA}"],"totalResults":{total},"itemsPerPage":{len(resources)}{more},'
+        f'"Resources":[{",".join(resources)}]}}'
     ).encode()
 
 

@@ -32,7 +32,7 @@ from scim2_models import (
 
 from rolebridge.scim import schemas
 from rolebridge.scim.answers import list_response
-from rolebridge.scim.limits import DEFAULT_PAGE, MAX_BULK_BODY, MAX_BULK_OPERATIONS, MAX_PAGE
+from rolebridge.scim.limits import CURSOR_TIMEOUT, DEFAULT_PAGE, MAX_BULK_BODY, MAX_BULK_OPERATIONS, MAX_PAGE
 from rolebridge.scim.profile import Feature
 from rolebridge.scim.schemas import ResourceSchema, SchemaSet
 
@@ -107,14 +107,15 @@ def _config() -> ServiceProviderConfig:
         bulk=Bulk(supported=True, max_operations=MAX_BULK_OPERATIONS, max_payload_size=MAX_BULK_BODY),
         filter=Filter(supported=True, max_results=MAX_PAGE),
         change_password=ChangePassword(supported=False),
-        sort=Sort(supported=False),
+        sort=Sort(supported=True),
         etag=ETag(supported=True),
         pagination=Pagination(
-            cursor=False,
+            cursor=True,
             index=True,
             default_pagination_method=Pagination.DefaultPaginationMethod.index,
             default_page_size=DEFAULT_PAGE,
             max_page_size=MAX_PAGE,
+            cursor_timeout=CURSOR_TIMEOUT,
         ),
         authentication_schemes=[
             AuthenticationScheme(

@@ -11,7 +11,9 @@ from typing import Final, TypeAlias
 
 from scim2_models import Error
 from scim2_models.exceptions import (
+    ExpiredCursorException,
     ForbiddenException,
+    InvalidCursorException,
     InvalidFilterException,
     InvalidPathException,
     InvalidSyntaxException,
@@ -74,6 +76,13 @@ forbidden: Final = _refusal(ForbiddenException)
 not_found: Final = _refusal(NotFoundException)
 precondition_failed: Final = _refusal(PreconditionFailedException)
 too_large: Final = _refusal(PayloadTooLargeException)
+invalid_cursor: Final = _refusal(InvalidCursorException)
+expired_cursor: Final = _refusal(ExpiredCursorException)
+
+
+def invalid_count(detail: str) -> ScimError:
+    """Return the refusal of a `count` (RFC 9865 §3; scim2-models does not have it)."""
+    return ScimError(400, "invalidCount", detail)
 
 
 TRANSLATED: Final = (

@@ -21,6 +21,7 @@ from rolebridge.scim.answers import Projection
 from rolebridge.scim.bodies import parse_body
 from rolebridge.scim.bulk import BulkRun, Send, check_size, read_job
 from rolebridge.scim.canonical import read_group, read_user
+from rolebridge.scim.cursors import CursorSeal
 from rolebridge.scim.discovery import discovery
 from rolebridge.scim.errors import (
     TRANSLATED,
@@ -34,11 +35,11 @@ from rolebridge.scim.exchanges import Exchange, Observer, log_refusal, now
 from rolebridge.scim.limits import MAX_USER_BODY
 from rolebridge.scim.membership import read_group_change, read_group_replacement
 from rolebridge.scim.patch import read_user_change, read_user_replacement
-from rolebridge.scim.preconditions import IF_NONE_MATCH, entity_tag, is_known, tagged, wanted_versions
+from rolebridge.scim.preconditions import IF_NONE_MATCH, entity_tag, is_known, wanted_versions
 from rolebridge.scim.profile import PatchAnswer, Profile, UnknownMembers, profile
-from rolebridge.scim.queries import Query, projection_of, read_query, search_parameters
+from rolebridge.scim.queries import projection_of, search_parameters
 from rolebridge.scim.schemas import schemas_of
-from rolebridge.scim.tolerances import Reading
+from rolebridge.scim.searching import GROUPS, USERS, Searching, user_text
 from rolebridge.store.records import GroupAnswer, UserAnswer
 from rolebridge.web.requests import Request, Response
 
@@ -48,17 +49,24 @@ UNKNOWN_MEMBERS: Final = "X-Rolebridge-Unknown-Members"
 
 _BODY_TYPES: Final = frozenset({SCIM_TYPE, "application/json"})
 _DISCOVERY: Final = frozenset({"Schemas", "ResourceTypes", "ServiceProviderConfig"})
-_NOT_OFFERED: Final = frozenset({".search"})
 
 
 class ScimFace:
     """The SCIM service of an installation."""
 
     def __init__(
-        self, provisioning: Provisioning, observe: Observer = log_refusal, clock: Callable[[], datetime] = now
+        self,
+        provisioning: Provisioning,
+        observe: Observer = log_refusal,
+        clock: Callable[[], datetime] = now,
+        secret_key: bytes | None = None,
     ) -> None:
-        """Answer from `provisioning`, whose `scim_base` begins every location, and tell `observe` of every request."""
+        """Answer from `provisioning`, whose `scim_base` begins every location, and tell `observe` of every request.
+
+        The installation's `secret_key` seals cursors.
+        """
         self._provisioning = provisioning
+        self._seal = CursorSeal(secret_key, clock)
         self._observe = observe
         self._clock = clock
 
@@ -66,7 +74,7 @@ class ScimFace:
         """Return the answer to a request of a proved caller. What it raises is a defect."""
         exchange = Exchange.begin(request, caller.owner, self._clock)
         spoken = profile(caller.profile)
-        work = _Work(self._provisioning, request, caller, spoken, spoken.reading(), self._operation(caller))
+        work = _Work(self._provisioning, request, caller, spoken, self._operation(caller), self._seal)
         refusal: ScimError | None = None
         words: tuple[str, ...] = ()
         try:
@@ -113,16 +121,17 @@ class _Work:
         request: Request,
         caller: Caller,
         spoken: Profile,
-        reading: Reading,
         send: Send,
+        seal: CursorSeal,
     ) -> None:
         self.send = send
+        self.seal = seal
         self.provisioning = provisioning
         self.request = request
         self.caller = caller
         self.profile = spoken
-        self.reading = reading
-        self.schemas = reading.schemas
+        self.reading = spoken.reading()
+        self.schemas = self.reading.schemas
         self.unknown = 0
         self.parameters: dict[str, str] = {}
         for name, value in request.query:
@@ -139,12 +148,14 @@ class _Work:
             return self.groups(id_)
         if endpoint in _DISCOVERY:
             return self.discovery()
+        if endpoint == ".search" and not id_:
+            return self.by_method(POST=lambda: self.searched(USERS, GROUPS))
+        if not endpoint:
+            return self.by_method(GET=lambda: self.listed(USERS, GROUPS))
         if endpoint == "Me" and not id_:
             return self.me()
         if endpoint == "Bulk" and not id_:
             return self.by_method(POST=self.bulk)
-        if endpoint in _NOT_OFFERED:
-            raise ScimError(501, None, f"`/{endpoint}` is not offered")
         raise not_found(f"there is nothing at `{self.request.path[:200]}`")
 
     def take_up_extensions(self) -> None:
@@ -180,9 +191,9 @@ class _Work:
 
     def users(self, id_: str) -> Response:
         if not id_:
-            return self.by_method(GET=self.list_users, POST=self.create_user)
+            return self.by_method(GET=lambda: self.listed(USERS), POST=self.create_user)
         if id_ == ".search":
-            return self.by_method(POST=self.search_users)
+            return self.by_method(POST=lambda: self.searched(USERS))
         return self.user(id_)
 
     def user(self, id_: str) -> Response:
@@ -192,21 +203,6 @@ class _Work:
             PATCH=lambda: self.patch_user(id_),
             DELETE=lambda: self.delete_user(id_),
         )
-
-    def list_users(self) -> Response:
-        query = read_query(self.parameters, self.schemas.user, self.schemas.user.table, self.reading)
-        page = self.provisioning.find_users(
-            self.caller,
-            query.wanted,
-            offset=query.offset,
-            limit=query.count,
-            with_groups=query.projection.related("groups"),
-        )
-        return self.listed(query, page.total, [self.user_text(user, query.projection) for user in page.answers])
-
-    def search_users(self) -> Response:
-        self.parameters = search_parameters(self.body())
-        return self.list_users()
 
     def get_user(self, id_: str) -> Response:
         projection = projection_of(self.parameters, self.schemas.user, self.reading)
@@ -238,23 +234,19 @@ class _Work:
         self.provisioning.delete_user(self.caller, id_, self.versions())
         return Response(204)
 
-    def user_text(self, user: UserAnswer, projection: Projection) -> str:
-        body = tagged(user.body, user.groups)
-        return answers.resource_text(body, self.location("/Users/", user.id), projection, "groups", user.groups)
-
     def user_answer(self, status: int, user: UserAnswer, projection: Projection) -> Response:
         projection = projection.with_specified(self.reading)
         shown = user if projection.related("groups") else UserAnswer(user.id, user.body, user.version)
-        body = self.user_text(shown, projection).encode()
+        body = user_text(self.provisioning.scim_base, shown, projection).encode()
         return Response(status, self.headers("/Users/", user.id, entity_tag(user.version, shown.groups)), body)
 
     # --- groups --------------------------------------------------------------------------------------------
 
     def groups(self, id_: str) -> Response:
         if not id_:
-            return self.by_method(GET=self.list_groups, POST=self.create_group)
+            return self.by_method(GET=lambda: self.listed(GROUPS), POST=self.create_group)
         if id_ == ".search":
-            return self.by_method(POST=self.search_groups)
+            return self.by_method(POST=lambda: self.searched(GROUPS))
         return self.by_method(
             GET=lambda: self.get_group(id_),
             PUT=lambda: self.change_group(id_, read_group_replacement(self.body(), self.reading), PatchAnswer.RESOURCE),
@@ -263,21 +255,6 @@ class _Work:
             ),
             DELETE=lambda: self.delete_group(id_),
         )
-
-    def list_groups(self) -> Response:
-        query = read_query(self.parameters, self.schemas.group, self.schemas.group.table, self.reading)
-        page = self.provisioning.find_groups(
-            self.caller,
-            query.wanted,
-            offset=query.offset,
-            limit=query.count,
-            with_members=query.projection.related("members"),
-        )
-        return self.listed(query, page.total, [self.group_text(group, query.projection) for group in page.answers])
-
-    def search_groups(self) -> Response:
-        self.parameters = search_parameters(self.body())
-        return self.list_groups()
 
     def get_group(self, id_: str) -> Response:
         projection = projection_of(self.parameters, self.schemas.group, self.reading)
@@ -311,10 +288,6 @@ class _Work:
     def delete_group(self, id_: str) -> Response:
         self.provisioning.delete_group(self.caller, id_, self.versions())
         return Response(204)
-
-    def group_text(self, group: GroupAnswer, projection: Projection) -> str:
-        members = ",".join(group.members or ())
-        return answers.resource_text(group.body, self.location("/Groups/", group.id), projection, "members", members)
 
     def group_answer(self, status: int, group: GroupAnswer, projection: Projection) -> Response:
         projection = projection.with_specified(self.reading)
@@ -369,9 +342,15 @@ class _Work:
             raise too_large(f"a user's body has {len(self.request.body)} bytes, the limit is {MAX_USER_BODY}")
         return self.body()
 
-    def listed(self, query: Query, total: int, texts: list[str]) -> Response:
-        body = answers.list_response(total, query.start_index, texts)
-        return Response(200, (("Content-Type", SCIM_TYPE),), body)
+    def listed(self, *endpoints: str) -> Response:
+        """Answer a question for resources."""
+        searching = Searching(self.provisioning, self.caller, self.schemas, self.reading, self.seal)
+        return Response(200, (("Content-Type", SCIM_TYPE),), searching.find(endpoints, self.parameters))
+
+    def searched(self, *endpoints: str) -> Response:
+        """Answer a question that stands in the body; what the URL says beside it is passed over (RFC 7644 §3.4.3)."""
+        self.parameters = search_parameters(self.body())
+        return self.listed(*endpoints)
 
     def location(self, endpoint: str, id_: str) -> str:
         return f"{self.provisioning.scim_base}{endpoint}{id_}"

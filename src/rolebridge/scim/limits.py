@@ -10,6 +10,9 @@ DEFAULT_PAGE: Final = 100
 MAX_PAGE: Final = 200
 """Resources of a page at most; announced as `filter.maxResults` and `pagination.maxPageSize`."""
 
+CURSOR_TIMEOUT: Final = 3600
+"""Seconds that a cursor is good for; announced as `pagination.cursorTimeout`."""
+
 MAX_USER_BODY: Final = 256 * 1024
 """Bytes of a user's body. It bounds the time of a PATCH: its filters, times the values that they look at."""
 

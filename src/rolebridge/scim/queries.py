@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,19 +20,24 @@ from rolebridge.core.filters import (
     FilterError,
     FilterSyntaxError,
     Not,
+    OperandKind,
+    Operator,
     Or,
     Present,
     ResolvedFilter,
+    UnknownAttribute,
     ValuePath,
     check,
     parse_filter,
+    parse_path,
     tolerances,
 )
-from rolebridge.scim.answers import Projection, read_projection
-from rolebridge.scim.errors import invalid_filter, invalid_syntax, invalid_value
+from rolebridge.scim.answers import Projection, known_names, read_projection
+from rolebridge.scim.errors import invalid_count, invalid_filter, invalid_syntax, invalid_value
 from rolebridge.scim.limits import DEFAULT_PAGE, MAX_PAGE
 from rolebridge.scim.schemas import ResourceSchema
 from rolebridge.scim.tolerances import Reading, Tolerance
+from rolebridge.store.orders import Order
 
 SEARCH_SCHEMA: Final = str(SearchRequest.__schema__)
 
@@ -39,14 +45,24 @@ SEARCH_SCHEMA: Final = str(SearchRequest.__schema__)
 _MAX_OFFSET: Final = 2_000_000_000
 
 
+# Python reads further spellings of a number than a URL should hold: `1_000`, digits of other scripts.
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,4000}")
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question for resources. `start_index` counts from 1 and is echoed; `count` is at most `MAX_PAGE`."""
+    """A question for resources. `start_index` counts from 1 and is echoed; `count` is at most `MAX_PAGE`.
+
+    `cursor` is None for a page by index, "" for the first page by cursor. `question` is what a cursor is good for.
+    """
 
     wanted: ResolvedFilter | None
+    order: Order | None
     start_index: int
     count: int
+    cursor: str | None
     projection: Projection
+    question: tuple[str, ...]
 
     @property
     def offset(self) -> int:
@@ -54,19 +70,49 @@ class Query:
         return min(self.start_index - 1, _MAX_OFFSET)
 
 
-def read_query(parameters: Mapping[str, str], schema: ResourceSchema, table: AttributeTable, reading: Reading) -> Query:
-    """Read query parameters by lower-case name. Raises `ScimError` (invalidFilter, invalidValue).
+def read_queries(parameters: Mapping[str, str], resources: Sequence[ResourceSchema], reading: Reading) -> list[Query]:
+    """Read query parameters by lower-case name, as they are asked of each type of resource.
 
-    Parameters that are not RFC 7644's (`aadOptscim062020`) are passed over, and `sortBy` too: sorting is announced as
-    not supported, and an order of ours is not a wrong answer (§3.4.2.3).
+    Asked of several, an attribute that only another one has is absent here (RFC 7644 §3.4.3). Parameters that are not
+    of RFC 7644 or RFC 9865 (`aadOptscim062020`) are passed over. Raises `ScimError` (invalidFilter, invalidValue,
+    invalidCount).
     """
-    filter_text = parameters.get("filter")
-    return Query(
-        wanted=None if filter_text is None else read_filter(filter_text, table, reading),
-        start_index=max(1, _whole(parameters, "startindex", 1)),
-        count=min(MAX_PAGE, max(0, _whole(parameters, "count", DEFAULT_PAGE))),
-        projection=projection_of(parameters, schema, reading),
-    )
+    filter_text, cursor = parameters.get("filter"), parameters.get("cursor")
+    start_index = max(1, _whole(parameters, "startindex", 1))
+    count = min(MAX_PAGE, max(0, _whole(parameters, "count", DEFAULT_PAGE, paged_by_cursor=cursor is not None)))
+    question = tuple(parameters.get(name, "") for name in ("filter", "sortby", "sortorder"))
+    found = []
+    for schema in resources:
+        others = [other for other in resources if other is not schema]
+        tables = [other.table for other in others]
+        found.append(
+            Query(
+                wanted=None if filter_text is None else read_filter(filter_text, schema.table, reading, tables),
+                order=read_order(parameters, schema.table, reading, tables),
+                start_index=start_index,
+                count=count,
+                cursor=cursor,
+                projection=_projection_among(parameters, schema, others, reading),
+                question=question,
+            )
+        )
+    return found
+
+
+def _projection_among(
+    parameters: Mapping[str, str], schema: ResourceSchema, others: Sequence[ResourceSchema], reading: Reading
+) -> Projection:
+    """Return which attributes an answer holds where those of other types of resource may be named, too."""
+    if not others:
+        return projection_of(parameters, schema, reading)
+    kept = dict(parameters)
+    for name, nothing in (("attributes", "id"), ("excludedattributes", None)):
+        text = parameters.get(name)
+        if text:
+            known = known_names(schema, others, text, reading)
+            # Naming only what others have is not naming nothing, which would mean everything.
+            kept[name] = known or nothing or ""
+    return projection_of(kept, schema, reading)
 
 
 def projection_of(parameters: Mapping[str, str], schema: ResourceSchema, reading: Reading) -> Projection:
@@ -91,23 +137,69 @@ def search_parameters(body: Any) -> dict[str, str]:
     return found
 
 
-def _whole(parameters: Mapping[str, str], name: str, default: int) -> int:
+def _whole(parameters: Mapping[str, str], name: str, default: int, *, paged_by_cursor: bool = False) -> int:
     text = parameters.get(name)
     if text is None:
         return default
+    if not _WHOLE.fullmatch(text.strip()):
+        refusal = invalid_count if paged_by_cursor else invalid_value
+        raise refusal(f"`{name}` is not a whole number")
+    return int(text)
+
+
+# --- orders --------------------------------------------------------------------------------------------------
+
+
+def read_order(
+    parameters: Mapping[str, str], table: AttributeTable, reading: Reading, others: Sequence[AttributeTable] = ()
+) -> Order | None:
+    """Read `sortBy` and `sortOrder` (RFC 7644 §3.4.2.3), None for the order of creation."""
+    direction = parameters.get("sortorder", "ascending").lower()
+    if direction not in ("ascending", "descending"):
+        raise invalid_value("`sortOrder` is neither `ascending` nor `descending`")
+    text = parameters.get("sortby", "").strip()
+    if not text:
+        return None
     try:
-        return int(text)
-    except ValueError as error:
-        raise invalid_value(f"`{name}` is not a whole number") from error
+        path = parse_path(text)
+    except FilterError as error:
+        raise invalid_value(f"`sortBy`: {error.message}") from error
+    if not isinstance(path, AttrPath):
+        raise invalid_value("`sortBy` names an attribute, without a filter")
+    try:
+        resolved = table.resolve(path, compared=True)
+    except UnknownAttribute as error:
+        if not any(_knows(other, path) for other in others):
+            reading.forgive(Tolerance.UNKNOWN_ATTRIBUTE, invalid_value, f"`sortBy`: {error.message}")
+        return None
+    if path.schema is None and resolved.schema is not None:
+        detail = f"`{path.name}` is an attribute of an extension, `sortBy` lacks the URN"
+        reading.forgive(Tolerance.TOP_LEVEL_EXTENSION, invalid_value, detail)
+    return Order(resolved, direction == "descending")
+
+
+def _knows(table: AttributeTable, path: AttrPath) -> bool:
+    try:
+        table.resolve(path)
+    except UnknownAttribute:
+        return False
+    return True
 
 
 # --- filters -------------------------------------------------------------------------------------------------
 
 
-def read_filter(text: str, table: AttributeTable, reading: Reading) -> ResolvedFilter:
-    """Read a filter; it is applied or refused (invalidFilter), never passed over."""
+def read_filter(
+    text: str, table: AttributeTable, reading: Reading, others: Sequence[AttributeTable] = ()
+) -> ResolvedFilter:
+    """Read a filter; it is applied or refused (invalidFilter), never passed over.
+
+    What only one of the `others` has is absent here.
+    """
     try:
         parsed = _parsed(text, reading)
+        if others:
+            parsed = _without_others(parsed, table, others)
         resolved = check(parsed, table, boolean_strings=True)
     except FilterError as error:
         help = f" ({error.help})" if error.help else ""
@@ -128,6 +220,30 @@ def _parsed(text: str, reading: Reading) -> Filter:
         parsed = parse_filter(text, unquoted_values=True)
         reading.forgive(Tolerance.UNQUOTED_VALUE, invalid_filter, "a string in the filter lacks its quotes")
         return parsed
+
+
+_ALWAYS: Final = Present(AttrPath(None, "id"))
+
+
+def _without_others(node: Filter, table: AttributeTable, others: Sequence[AttributeTable]) -> Filter:
+    """Return a filter in which what is asked of attributes that only others have is answered: they are absent."""
+    match node:
+        case And(terms) | Or(terms):
+            return type(node)(tuple(_without_others(term, table, others) for term in terms))
+        case Not(term):
+            return Not(_without_others(term, table, others))
+        case _:
+            (path,) = _paths(node)
+            if _knows(table, path) or not any(_knows(other, path) for other in others):
+                return node
+            return _ALWAYS if _holds_without_value(node) else Not(_ALWAYS)
+
+
+def _holds_without_value(node: Filter) -> bool:
+    """Return whether a comparison is true of what is absent: `ne` a value, `eq` null (`core.conditions`)."""
+    if not isinstance(node, Compare):
+        return False
+    return node.op is (Operator.EQ if node.operand.kind is OperandKind.NULL else Operator.NE)
 
 
 def _paths(node: Filter) -> Iterator[AttrPath]:

@@ -29,7 +29,6 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.sql import FromClause
 
 from rolebridge.core.filters import (
     And,
@@ -251,9 +250,11 @@ def _names_few(table: Table, shape: Any, kinds: frozenset[str] | None = None) ->
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What finds the rows of a shape: where they are read from, the conditions on them, and the row as a source."""
+    """What finds the rows of a shape: the conditions on them, and the row as a source.
 
-    rows: FromClause
+    `row.rows` is what to select from, once all that reads the row is made.
+    """
+
     conditions: list[ColumnElement[bool]]
     row: Row
 
@@ -269,7 +270,7 @@ def finding(database: Database, table: Table, shape: Shape | None) -> Found:
         builder = _Builder(database, table, row)
         terms = shape.terms if isinstance(shape, And) else (shape,)
         found += [builder.condition(term, row) for term in terms]
-    return Found(row.rows, found, row)
+    return Found(found, row)
 
 
 def in_creation_order(table: Table, shape: Shape | None) -> ColumnElement[Any]:

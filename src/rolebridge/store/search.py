@@ -73,7 +73,7 @@ def _page(
     if extra is not None:
         columns.append(extra(database))
     columns += [table.c.sequence, literal_column("NULL") if key is None else key]
-    made = select(*columns).select_from(found.rows).where(*found.conditions)
+    made = select(*columns).select_from(found.row.rows).where(*found.conditions)
     if key is None or order is None:
         made = _cut_unsorted(made, table, cut).order_by(in_creation_order(table, shape))
     else:
@@ -109,7 +109,7 @@ def _cut_sorted(made: Select[Any], table: Table, order: Order, key: ColumnElemen
 
 def _count(database: Database, *, table: Table, shape: Shape | None) -> ClauseElement:
     found = finding(database, table, shape)
-    return select(func.count()).select_from(found.rows).where(*found.conditions)
+    return select(func.count()).select_from(found.row.rows).where(*found.conditions)
 
 
 def _statement(terms: int, build: Callable[..., ClauseElement], **how: Any) -> Statement:

@@ -1,0 +1,74 @@
+"""Cursors: where the next page begins, as a text that only this installation can have made (RFC 9865 §2).
+
+A cursor holds a position, and until when it is good; an HMAC under a key derived from the installation's secret key
+binds both to the connection and to the question that was asked. So any process of the installation takes up what
+another one gave out, nothing is kept for a cursor, and a changed or borrowed one is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from rolebridge.scim.errors import expired_cursor, invalid_cursor
+from rolebridge.scim.limits import CURSOR_TIMEOUT
+from rolebridge.store.records import Position
+
+_PURPOSE: Final = b"rolebridge cursor seal v1"
+_MAC: Final = 16
+# A sealed position holds at most 200 characters of a key, six bytes each as JSON.
+_LONGEST: Final = 2_400
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a page begins: in which endpoint's resources, and after which position (None: with the first)."""
+
+    endpoint: str
+    position: Position | None = None
+
+
+class CursorSeal:
+    """Makes cursors and takes them back."""
+
+    def __init__(self, secret_key: bytes | None, clock: Callable[[], datetime]) -> None:
+        """Derive the sealing key; without a secret key the cursors are good in this process only."""
+        self._key = hmac.digest(secret_key or os.urandom(32), _PURPOSE, "sha256")
+        self._clock = clock
+
+    def seal(self, mark: Mark, question: tuple[str, ...]) -> str:
+        """Return a cursor for those who ask the same question, good for `CURSOR_TIMEOUT` seconds."""
+        until = int(self._clock().timestamp()) + CURSOR_TIMEOUT
+        place = [] if mark.position is None else [mark.position.key, mark.position.sequence]
+        held = json.dumps([until, mark.endpoint, *place], ensure_ascii=False, separators=(",", ":")).encode()
+        return base64.urlsafe_b64encode(self._mac(held, question) + held).decode().rstrip("=")
+
+    def open(self, cursor: str, question: tuple[str, ...]) -> Mark:
+        """Return what a cursor says. Raises `ScimError` (invalidCursor, expiredCursor)."""
+        held = self._opened(cursor, question)
+        until, endpoint, *place = json.loads(held)
+        if self._clock().timestamp() > until:
+            raise expired_cursor(f"the cursor is older than {CURSOR_TIMEOUT} seconds; begin again without one")
+        return Mark(endpoint, Position(*place) if place else None)
+
+    def _opened(self, cursor: str, question: tuple[str, ...]) -> bytes:
+        if len(cursor) <= _LONGEST and cursor.isascii():
+            try:
+                raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            except binascii.Error:
+                raw = b""
+            mac, held = raw[:_MAC], raw[_MAC:]
+            if hmac.compare_digest(mac, self._mac(held, question)):
+                return held
+        raise invalid_cursor("the cursor was not given out for this question to this connection")
+
+    def _mac(self, held: bytes, question: tuple[str, ...]) -> bytes:
+        asked = json.dumps(question).encode()
+        return hmac.digest(self._key, len(asked).to_bytes(8, "big") + asked + held, "sha256")[:_MAC]
