@@ -330,9 +330,7 @@ def main() -> None:
         print(f"CPU of the server, us a request{'ours':>12}{'floor':>9}   ({USERS} users)")
         costs = [create(one, USERS, "load") for one in (ours, floor)]
         ratio = costs[1] / costs[0]
-        print(
-            f"{'POST user, while growing':<34}{costs[0]:9.0f}{costs[1]:9.0f}   speed {costs[1] / costs[0]:5.2f}x   goal >= 0.5x"
-        )
+        print(f"{'POST user, while growing':<34}{costs[0]:9.0f}{costs[1]:9.0f}   speed {ratio:5.2f}x   goal >= 0.5x")
         rows: tuple[tuple[str, str, Turn], ...] = (
             ("GET user", ">= 0.85x", gets),
             ("filter userName eq, hit", ">= 0.85x", hits),
