@@ -395,4 +395,6 @@ def _group_cause(old: StoredGroup, new: StoredGroup, moved: _Moved) -> str:
 
 def may_matter(rulebook: Rulebook, old: StoredUser, new: StoredUser) -> bool:
     """Return whether a user's change can change their grants."""
+    if not rulebook.programs:
+        return False
     return old.active != new.active or old.user_name != new.user_name or rulebook.reads_attributes

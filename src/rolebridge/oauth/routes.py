@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, request
 
 from rolebridge.oauth.face import OAuthFace
-from rolebridge.web.requests import Request
+from rolebridge.web.requests import EnvironHeaders, Request
 from rolebridge.web.requests import Response as Answer
 
 WELL_KNOWN = "/.well-known/oauth-authorization-server"
@@ -39,7 +39,7 @@ def _request(id_: str) -> Request:
         method=request.method,
         path=request.path,
         query=(),
-        headers={name.lower(): value for name, value in request.headers.items()},
+        headers=EnvironHeaders(request.environ),
         body=request.get_data(cache=False),
         request_id=id_,
         peer=request.remote_addr or "",

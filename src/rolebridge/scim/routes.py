@@ -15,7 +15,7 @@ from rolebridge.scim.handlers import ScimFace
 from rolebridge.web.addresses import Origin, Origins
 from rolebridge.web.admission import AddressRefused, TooManyRequests
 from rolebridge.web.authentication import Authenticator, Unauthenticated
-from rolebridge.web.requests import Request
+from rolebridge.web.requests import EnvironHeaders, Request
 from rolebridge.web.requests import Response as Answer
 
 _METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -50,8 +50,8 @@ def _request(path: str, id_: str, origin: Origin, body: bytes | None = None) -> 
     return Request(
         method="GET" if request.method == "HEAD" else request.method,
         path=f"/{path}",
-        query=tuple(request.args.items(multi=True)),
-        headers={name.lower(): value for name, value in request.headers.items()},
+        query=tuple(request.args.items(multi=True)) if request.query_string else (),
+        headers=EnvironHeaders(request.environ),
         body=request.get_data(cache=False) if body is None else body,
         request_id=id_,
         peer=str(origin.address or request.remote_addr or ""),

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 
 def new_request_id() -> str:
@@ -14,6 +15,36 @@ def new_request_id() -> str:
     The request log is looked up by them; ids in the order of time keep one end of its index busy instead of all of it.
     """
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+class EnvironHeaders(Mapping[str, str]):
+    """A WSGI request's headers by their lower-case names, read where they are: most are never asked for."""
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self._environ = environ
+
+    def __getitem__(self, name: str) -> str:
+        """Return the header's value. Raises KeyError, also for a name that is not in lower case."""
+        if name != name.lower():
+            raise KeyError(name)
+        key = name.upper().replace("-", "_")
+        value: str = self._environ[key if key in _UNPREFIXED else f"HTTP_{key}"]
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names of the headers that were sent."""
+        for key in self._environ:
+            if key.startswith("HTTP_") or (key in _UNPREFIXED and self._environ[key]):
+                yield key.removeprefix("HTTP_").lower().replace("_", "-")
+
+    def __len__(self) -> int:
+        """Return how many headers were sent."""
+        return sum(1 for _ in self)
+
+
+_UNPREFIXED: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
 
 
 @dataclass(frozen=True, slots=True)
