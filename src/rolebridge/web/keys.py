@@ -65,7 +65,5 @@ def _key(authorization: str | None) -> str:
         raise Unauthenticated("there is no Authorization header")
     scheme, _, text = authorization[: _LONGEST + 1].strip().partition(" ")
     if scheme.casefold() != "bearer" or not text.strip().startswith(KEY_PREFIX) or len(authorization) > _LONGEST:
-        raise Unauthenticated(
-            f"the Authorization header is not `Bearer` and an API key, which begins with {KEY_PREFIX}"
-        )
+        raise Unauthenticated(f"the Authorization header is not `Bearer` and an API key ({KEY_PREFIX}…)")
     return text.strip()

@@ -1,0 +1,99 @@
+"""Two organizations behind one application, keys of every role, and how to ask as each of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from tests.bridge.worlds import MAPPING, OPERATOR
+
+from rolebridge.app import Installation
+from rolebridge.app.wsgi import create_app
+from rolebridge.bridge.permissions import KeyRole
+from rolebridge.store.records import Organization
+
+USER = "urn:ietf:params:scim:schemas:core:2.0:User"
+GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer, read."""
+
+    status: int
+    kind: str
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass
+class Tenant:
+    """An organization with the connection `okta`, a mapping for `vision`, and keys made when asked for."""
+
+    installation: Installation
+    client: FlaskClient
+    organization: Organization
+    token: str
+    keys: dict[tuple[str, str | None], str] = field(default_factory=dict)
+
+    @classmethod
+    def found(cls, installation: Installation, app: Flask, name: str) -> Tenant:
+        administration = installation.administration
+        organization = administration.add_organization(OPERATOR, name)
+        _, secret = administration.add_connection(OPERATOR, organization, "okta", "okta")
+        installation.planning.apply(OPERATOR, organization.id, {"mappings/vision.yaml": MAPPING})
+        return cls(installation, app.test_client(), organization, secret.text)
+
+    def key(self, role: str, workspace: str | None = None) -> str:
+        """Return a key of a role, for a workspace alone or for the organization."""
+        if (role, workspace) not in self.keys:
+            _, secret = self.installation.administration.add_key(
+                OPERATOR, self.organization, f"{role} {workspace}", KeyRole(role), workspace=workspace
+            )
+            self.keys[role, workspace] = secret.text
+        return self.keys[role, workspace]
+
+    def get(self, path: str, /, key: str | None = None, method: str = "GET", **query: str) -> Said:
+        """Ask the API, as the owner unless with another key."""
+        headers = {"Authorization": f"Bearer {key or self.key('owner')}"}
+        answer = self.client.open(f"/api/v1{path}", method=method, query_string=query, headers=headers)
+        document = json.loads(answer.data) if answer.data else None
+        return Said(answer.status_code, answer.content_type, dict(answer.headers), document)
+
+    def scim(self, method: str, path: str, body: Any = None, token: str | None = None) -> Said:
+        """Send a request as the identity provider does."""
+        headers = {"Authorization": f"Bearer {token or self.token}", "User-Agent": "Okta SCIM Client"}
+        answer = self.client.open(f"/scim/v2{path}", method=method, json=body, headers=headers)
+        document = json.loads(answer.data) if answer.data else None
+        return Said(answer.status_code, answer.content_type, dict(answer.headers), document)
+
+    def user(self, name: str) -> str:
+        """Create a user and return its id."""
+        said = self.scim("POST", "/Users", {"schemas": [USER], "userName": name})
+        assert said.status == 201, said
+        id_: str = said.body["id"]
+        return id_
+
+    def group(self, name: str, *members: str) -> None:
+        """Create a group."""
+        body = {"schemas": [GROUP], "displayName": name, "members": [{"value": member} for member in members]}
+        assert self.scim("POST", "/Groups", body).status == 201
+
+    def write_log(self) -> None:
+        """Write what waits for the request log."""
+        self.installation.request_log.flush()
+
+
+def tenants(installation: Installation) -> tuple[Tenant, Tenant]:
+    """Return two organizations of one installation; the first has people who hold roles."""
+    app = create_app(installation)
+    acme, other = Tenant.found(installation, app, "acme"), Tenant.found(installation, app, "other")
+    ana, ben = acme.user("ana@acme.example"), acme.user("ben@acme.example")
+    acme.group("Admins", ben)
+    acme.group("lbx-cityscapes-reviewers", ana)
+    acme.group("lbx-retail-labelers", ana)
+    other.group("Admins", other.user("olga@other.example"))
+    return acme, other
