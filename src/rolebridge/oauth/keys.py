@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from joserfc.errors import JoseError
+from joserfc.errors import InvalidKeyTypeError, JoseError
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey, import_key, thumbprint
 from joserfc.util import urlsafe_b64decode
 
@@ -70,7 +70,7 @@ def _from_jwk(item: Any) -> PublicKey:
 
 def _imported(value: str | dict[str, Any]) -> Key:
     try:
-        key = import_key(value)
+        key = import_key(value) if isinstance(value, dict) else _from_pem(value)
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise Invalid(f"this is no public key: {error}", "key") from None
     if isinstance(key, RSAKey):
@@ -82,14 +82,28 @@ def _imported(value: str | dict[str, Any]) -> Key:
         if curve != _CURVES[key.key_type]:
             raise Invalid(f"the key is on the curve {curve}; {_CURVES[key.key_type]} is accepted", "key")
     else:
-        raise Invalid("this is no public key of type RSA, EC or OKP", "key")
+        raise _no_type()
     return key
+
+
+def _from_pem(text: str) -> Key:
+    """Return the key in a PEM block, of whichever type it is."""
+    for kind in (RSAKey, ECKey, OKPKey):
+        try:
+            return kind.import_key(text)
+        except InvalidKeyTypeError:
+            continue
+    raise _no_type()
 
 
 def _public(key: Key, kid: str = "") -> PublicKey:
     members = {name: value for name, value in key.as_dict(private=False).items() if name not in {"kid", "use", "alg"}}
     digest = thumbprint(members)
     return PublicKey(json.dumps(members, sort_keys=True), urlsafe_b64decode(digest.encode()), digest[-4:], kid)
+
+
+def _no_type() -> Invalid:
+    return Invalid("this is no public key of type RSA, EC or OKP", "key")
 
 
 def _private() -> Invalid:
