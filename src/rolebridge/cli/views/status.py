@@ -10,7 +10,7 @@ from rolebridge.cli.views.requests import what
 from rolebridge.scim.tolerances import Tolerance
 
 _URGENT = frozenset({Concern.FAILING, Concern.EXPIRED, Concern.TRIED, Concern.SILENT})
-TOLERANCES_PAGE = "docs/reference/scim-profiles.md"
+TOLERANCES_PAGE = "docs/reference/tolerances.md"
 
 
 def text(status: OrganizationStatus) -> str:
