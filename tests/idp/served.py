@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from tests.idp.player import exchange
+
 from rolebridge.app.installation import Installation, open_installation
 from rolebridge.bridge.callers import Operator
 from rolebridge.settings import PREFIX, load
@@ -90,6 +92,8 @@ def served(folder: Path, database_url: str, workers: int = 2) -> Iterator[Served
             assert process.stdout is not None
             try:
                 assert process.stdout.readline(), log.read_text()
+                for _ in range(4 * workers):  # a worker that is still importing makes its clients wait
+                    assert exchange("GET", f"{said['base_url']}/healthz", {}, None).status == 200
                 yield Served(installation, installation.scim_base_url, log)
             finally:
                 process.terminate()

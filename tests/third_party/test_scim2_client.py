@@ -25,7 +25,8 @@ ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 @pytest.fixture(params=["strict", "entra"])
 def scim(bridge: Served, request: pytest.FixtureRequest) -> Iterator[SyncSCIMClient]:
     """A client that has discovered the service, and knows no more of it than the service says."""
-    with Client(base_url=bridge.base, headers={"Authorization": f"Bearer {bridge.token(request.param)}"}) as http:
+    headers = {"Authorization": f"Bearer {bridge.token(request.param)}"}
+    with Client(base_url=bridge.base, headers=headers, timeout=30) as http:
         client = SyncSCIMClient(http)
         client.discover()
         yield client

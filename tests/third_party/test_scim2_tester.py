@@ -16,7 +16,8 @@ NOT_APPLICABLE: dict[tuple[str | None, str | None], str] = {}
 
 def test_every_check_of_scim2_tester_passes(bridge: Served) -> None:
     """Discovery, creation, reading, queries, search, PUT, PATCH of every attribute, deletion: nothing deviates."""
-    with Client(base_url=bridge.base, headers={"Authorization": f"Bearer {bridge.token('strict')}"}) as http:
+    headers = {"Authorization": f"Bearer {bridge.token('strict')}"}
+    with Client(base_url=bridge.base, headers=headers, timeout=30) as http:
         results = check_server(SyncSCIMClient(http))
     passed = {Status.SUCCESS, Status.COMPLIANT, Status.ACCEPTABLE}
     odd = [one for one in results if one.status not in passed]
