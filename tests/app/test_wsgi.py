@@ -141,9 +141,13 @@ def test_scim_door_wants_a_token(app: Flask, path: str) -> None:
     assert response.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_two_slashes_are_another_path(app: Flask) -> None:
-    """A path with an empty part is unknown, not redirected."""
-    scim_error(app.test_client().get("/scim/v2//Users"), 404)
+def test_two_slashes_are_one_below_the_scim_door(app: Flask, token: str) -> None:
+    """A base URL with a slash at its end works, without a redirect; two slashes before the door are another path."""
+    headers = {"Authorization": f"Bearer {token}"}
+    for path in ("/scim/v2//Users", "/scim/v2/Users/", "/scim/v2///Users//", "/scim/v2//Users?count=1"):
+        assert app.test_client().get(path, headers=headers).status_code == 200, path
+    scim_error(app.test_client().get("/scim/v2//Users"), 401)
+    assert app.test_client().get("//scim/v2/Users", headers=headers).status_code == 404
 
 
 def test_scim_door_refuses_methods_as_scim(app: Flask) -> None:

@@ -71,11 +71,11 @@ def test_a_token_is_bound_to_a_user_of_its_connection(store: Store) -> None:
         token, secret = world.administration.add_token(OPERATOR, connection, "hers", None, name)
         assert token.user_id == ana
         assert authenticator.caller(f"Bearer {secret.text}", "r").subject == ana
+        told = [entry.reason for entry in world.audit(token.credential.id)]
+        assert told == ["okta: hers, `/Me` is ana@acme.example"]
     _, secret = world.administration.add_token(OPERATOR, connection, "plain", None)
     assert authenticator.caller(f"Bearer {secret.text}", "r").subject == ""
     for name in ("eve@acme.example", "ana", "nobody", ""):
         with pytest.raises(NotFound, match="there is no user"):
             world.administration.add_token(OPERATOR, connection, "wrong", None, name)
-    told = [entry.reason for entry in world.audit(token.credential.id)]
-    assert told == ["okta: hers, `/Me` is ana@acme.example"]
     authenticator.uses.flush()

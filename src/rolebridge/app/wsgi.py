@@ -24,7 +24,8 @@ from rolebridge.oauth.face import error_body as token_error
 from rolebridge.oauth.routes import oauth_blueprint
 from rolebridge.scim.errors import ScimError
 from rolebridge.scim.exchanges import Exchange, Observer, log_refusal
-from rolebridge.scim.handlers import SCIM_TYPE, ScimFace
+from rolebridge.scim.handlers import ScimFace
+from rolebridge.scim.http import SCIM_TYPE
 from rolebridge.scim.routes import scim_blueprint
 from rolebridge.settings import ServingSettings
 from rolebridge.store.request_log import LoggedRequest

@@ -54,7 +54,8 @@ class ScimError(Exception):
         if self.scim_type is not None:
             message["scimType"] = self.scim_type
         message["detail"] = self.detail
-        return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+        text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+        return text.encode(errors="replace")  # half a character that was quoted from a path
 
 
 Refusal: TypeAlias = Callable[[str], ScimError]

@@ -32,6 +32,7 @@ from rolebridge.scim.errors import (
     translated,
 )
 from rolebridge.scim.exchanges import Exchange, Observer, log_refusal, now
+from rolebridge.scim.http import SCIM_TYPE, answer_type, check_body, parameters_of, resource_of
 from rolebridge.scim.limits import MAX_USER_BODY
 from rolebridge.scim.membership import read_group_change, read_group_replacement
 from rolebridge.scim.patch import read_user_change, read_user_replacement
@@ -43,11 +44,9 @@ from rolebridge.scim.searching import GROUPS, USERS, Searching, user_text
 from rolebridge.store.records import GroupAnswer, UserAnswer
 from rolebridge.web.requests import Request, Response
 
-SCIM_TYPE: Final = "application/scim+json"
 UNKNOWN_MEMBERS: Final = "X-Rolebridge-Unknown-Members"
 """The answer's header that counts the member ids which name no user of the connection."""
 
-_BODY_TYPES: Final = frozenset({SCIM_TYPE, "application/json"})
 _DISCOVERY: Final = frozenset({"Schemas", "ResourceTypes", "ServiceProviderConfig"})
 
 
@@ -89,6 +88,7 @@ class ScimFace:
             refusal = ScimError(500, None, "an unexpected error; the server's log tells it under this request id")
             self._observe(exchange.end(refused(refusal), refusal, forgiven=work.reading.used))
             raise
+        response = as_preferred(response, request)
         told = exchange.end(response, refusal, forgiven=work.reading.used, unknown_members=work.unknown, words=words)
         self._observe(told)
         return response
@@ -102,7 +102,7 @@ class ScimFace:
 
         `owner` is whose the credential is, if it is one of ours.
         """
-        response = refused(refusal)
+        response = as_preferred(refused(refusal), request)
         self._observe(Exchange.begin(request, owner, self._clock).end(response, refusal))
         return response
 
@@ -110,6 +110,15 @@ class ScimFace:
 def refused(error: ScimError) -> Response:
     """Return the answer that refuses."""
     return Response(error.status, (("Content-Type", SCIM_TYPE), *error.headers), error.body())
+
+
+def as_preferred(response: Response, request: Request) -> Response:
+    """Return an answer in the type that the client prefers."""
+    type_ = answer_type(request.headers)
+    if type_ == SCIM_TYPE:
+        return response
+    headers = tuple((name, type_ if value == SCIM_TYPE else value) for name, value in response.headers)
+    return replace(response, headers=headers)
 
 
 class _Work:
@@ -134,20 +143,19 @@ class _Work:
         self.schemas = self.reading.schemas
         self.unknown = 0
         self.parameters: dict[str, str] = {}
-        for name, value in request.query:
-            self.parameters.setdefault(name.lower(), value)
 
     def answer(self) -> Response:
         """Find what the path names, and do what the method says."""
         if self.caller.schemas_version:
             self.take_up_extensions()
-        endpoint, _, id_ = self.request.path.strip("/").partition("/")
+        endpoint, id_ = resource_of(self.request.path, self.reading)
+        self.parameters = parameters_of(self.request.query)
         if endpoint == "Users":
             return self.users(id_)
         if endpoint == "Groups":
             return self.groups(id_)
         if endpoint in _DISCOVERY:
-            return self.discovery()
+            return self.discovery(f"/{endpoint}/{id_}".rstrip("/"))
         if endpoint == ".search" and not id_:
             return self.by_method(POST=lambda: self.searched(USERS, GROUPS))
         if not endpoint:
@@ -175,12 +183,12 @@ class _Work:
 
     # --- discovery -----------------------------------------------------------------------------------------
 
-    def discovery(self) -> Response:
+    def discovery(self, path: str) -> Response:
         def get() -> Response:
             if "filter" in self.parameters:
                 raise forbidden("what the service says about itself is not filtered (RFC 7644 §4)")
             told = discovery(self.provisioning.scim_base, self.profile.unannounced, self.schemas)
-            found = told.answer(self.request.path.rstrip("/"))
+            found = told.answer(path)
             if found is None:
                 raise not_found(f"there is nothing at `{self.request.path[:200]}`")
             return Response(200, (("Content-Type", SCIM_TYPE),), found)
@@ -332,9 +340,7 @@ class _Work:
 
     def body(self) -> Any:
         """Return the request's JSON."""
-        content_type = self.request.headers.get("content-type", SCIM_TYPE)
-        if content_type.partition(";")[0].strip().lower() not in _BODY_TYPES:
-            raise ScimError(415, None, f"the body is `{content_type[:60]}`, not `{SCIM_TYPE}` or `application/json`")
+        check_body(self.request.body, self.request.headers)
         return parse_body(self.request.body)
 
     def user_body(self) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from flask import Blueprint, Response, request
+from werkzeug.routing import PathConverter
 
 from rolebridge.scim.errors import ScimError
 from rolebridge.scim.handlers import ScimFace
@@ -18,7 +19,14 @@ from rolebridge.web.authentication import Authenticator, Unauthenticated
 from rolebridge.web.requests import EnvironHeaders, Request
 from rolebridge.web.requests import Response as Answer
 
-_METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+class AnyPath(PathConverter):
+    """A path that may begin with slashes: what a base URL with a slash at its end makes of `/Users`."""
+
+    regex = ".*?"
+    part_isolating = False
 
 
 def scim_blueprint(
@@ -40,8 +48,9 @@ def scim_blueprint(
             return _response(face.turn_away(_request(path, id_, origin, body=b""), _refusal(error), error.owner))
         return _response(face.handle(_request(path, id_, origin), caller))
 
+    blueprint.record_once(lambda state: state.app.url_map.converters.update(anypath=AnyPath))
     blueprint.add_url_rule("/", "root", answer, methods=_METHODS, provide_automatic_options=False)
-    blueprint.add_url_rule("/<path:path>", "resources", answer, methods=_METHODS, provide_automatic_options=False)
+    blueprint.add_url_rule("/<anypath:path>", "resources", answer, methods=_METHODS, provide_automatic_options=False)
     return blueprint
 
 

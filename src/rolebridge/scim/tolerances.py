@@ -47,6 +47,8 @@ class Tolerance(StrEnum):
     UNQUOTED_VALUE = "unquoted-value"
     FILTER_IN_ATTRIBUTES = "filter-in-attributes"
     BOTH_PROJECTIONS = "both-projections"
+    # HTTP
+    ENDPOINT_CASE = "endpoint-case"
 
     @property
     def meaning(self) -> str:
@@ -79,6 +81,7 @@ _MEANINGS: Final[Mapping[Tolerance, str]] = MappingProxyType(
         Tolerance.UNQUOTED_VALUE: "a string in a filter may lack its quotes: `externalId eq jyoung`",
         Tolerance.FILTER_IN_ATTRIBUTES: "a filter inside `attributes` or `excludedAttributes` is passed over",
         Tolerance.BOTH_PROJECTIONS: "of `attributes` and `excludedAttributes` in one request, the former counts",
+        Tolerance.ENDPOINT_CASE: "an endpoint in another case, `/users`, is that endpoint",
     }
 )
 
