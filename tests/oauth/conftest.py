@@ -25,6 +25,8 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def talk(store: Store) -> Talk:
+def talk(store: Store) -> Iterator[Talk]:
     """A client with one secret, of the connection `okta` of a fresh organization."""
-    return Talk(World(store))
+    made = Talk(World(store))
+    yield made
+    made.authenticator.uses.flush()  # or it is done later, when the store has gone

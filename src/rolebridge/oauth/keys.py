@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
-from joserfc.errors import InvalidKeyTypeError, JoseError
+from joserfc.errors import InvalidKeyTypeError, JoseError, SecurityWarning
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey, import_key, thumbprint
 from joserfc.util import urlsafe_b64decode
 
@@ -21,6 +22,11 @@ ALGORITHMS: Final[Mapping[str, tuple[str, ...]]] = {
 """The algorithms of each type of key. `Ed25519` is the name that RFC 9864 gives to `EdDSA` with such a key."""
 SIGNING: Final = tuple(name for names in ALGORITHMS.values() for name in names)
 
+_MEMBERS: Final = {
+    "RSA": ("e", "kty", "n"),
+    "EC": ("crv", "kty", "x", "y"),
+    "OKP": ("crv", "kty", "x"),
+}  # RFC 7638 §3.2
 _RSA_BITS: Final = range(2_048, 8_193)
 _CURVES: Final = {"EC": "P-256", "OKP": "Ed25519"}
 _LONGEST: Final = 64 * 1024
@@ -70,7 +76,9 @@ def _from_jwk(item: Any) -> PublicKey:
 
 def _imported(value: str | dict[str, Any]) -> Key:
     try:
-        key = import_key(value) if isinstance(value, dict) else _from_pem(value)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SecurityWarning)  # of keys that are refused below
+            key = import_key(value) if isinstance(value, dict) else _from_pem(value)
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise Invalid(f"this is no public key: {error}", "key") from None
     if isinstance(key, RSAKey):
@@ -97,7 +105,8 @@ def _from_pem(text: str) -> Key:
 
 
 def _public(key: Key, kid: str = "") -> PublicKey:
-    members = {name: value for name, value in key.as_dict(private=False).items() if name not in {"kid", "use", "alg"}}
+    whole = key.as_dict(private=False)
+    members = {name: whole[name] for name in _MEMBERS[key.key_type]}
     digest = thumbprint(members)
     return PublicKey(json.dumps(members, sort_keys=True), urlsafe_b64decode(digest.encode()), digest[-4:], kid)
 
