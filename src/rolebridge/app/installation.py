@@ -14,7 +14,9 @@ from rolebridge.bridge.clients import ClientAdministration, TokenIssuing
 from rolebridge.bridge.consistency import Consistency
 from rolebridge.bridge.credentials import Hasher, NewSecret
 from rolebridge.bridge.explaining import Explaining
+from rolebridge.bridge.exporting import Exporting
 from rolebridge.bridge.extensions import SchemaRegistry
+from rolebridge.bridge.importing import Importing
 from rolebridge.bridge.planning import Planning
 from rolebridge.bridge.provisioning import Provisioning
 from rolebridge.bridge.request_log import RequestLog, Retention
@@ -57,6 +59,8 @@ class Installation:
     access: Access
     consistency: Consistency
     provisioning: Provisioning
+    importing: Importing
+    exporting: Exporting
     schemas: SchemaRegistry
     authenticator: Authenticator
     keys: KeyAuthenticator
@@ -98,6 +102,7 @@ def open_installation(
     meters = Meters(memory)
     admission = Admission(meters, read_rate_limit(settings.rate_limit))
     authenticator = Authenticator(store, hasher, clock, admission)
+    provisioning = Provisioning(store, rulebooks, clock, scim_base_url(settings))
     return Installation(
         settings=settings,
         clock=clock,
@@ -109,7 +114,9 @@ def open_installation(
         access=Access(store, rulebooks, clock),
         consistency=Consistency(store, rulebooks, clock),
         schemas=SchemaRegistry(store, clock),
-        provisioning=Provisioning(store, rulebooks, clock, scim_base_url(settings)),
+        provisioning=provisioning,
+        importing=Importing(store, provisioning),
+        exporting=Exporting(store),
         authenticator=authenticator,
         keys=KeyAuthenticator(store, hasher, clock, authenticator.uses),
         clients=ClientAdministration(store, hasher, clock),

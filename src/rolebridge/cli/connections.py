@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rolebridge.store.records import Connection, Organization
 
 
-class _ProfileName(click.ParamType[str]):
+class ProfileName(click.ParamType[str]):
     name = "profile"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -41,7 +41,7 @@ def connection() -> None:
 @click.argument("name")
 @click.option(
     "--profile",
-    type=_ProfileName(),
+    type=ProfileName(),
     required=True,
     metavar="PROFILE",
     help="How the identity provider speaks SCIM: okta, entra, google, keycloak, …, generic or strict.",

@@ -21,7 +21,9 @@ from rolebridge.cli import (
     database,
     demo,
     explain,
+    exports,
     fsck,
+    imports,
     init,
     keys,
     organizations,
@@ -134,6 +136,8 @@ for _command in (
     requests.requests,
     fsck.fsck,
     keys.key,
+    imports.import_,
+    exports.export,
     demo.demo,
 ):
     cli.add_command(_command)

@@ -6,19 +6,21 @@ insert leaves out what a unique index refuses and says which rows it wrote.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, Boolean, Select, Table, Text, cast, column, delete, func, select
+from sqlalchemy import ARRAY, Boolean, Select, Table, Text, cast, column, delete, func, literal_column, select
 from sqlalchemy.sql import ClauseElement
 
 from rolebridge.core.directory import UserDraft
 from rolebridge.store.documents import exact_key, folded_key, indexed_values, stamp, user_body
 from rolebridge.store.links import BLOCK, in_batches
-from rolebridge.store.scope import USER, Scope, owned
+from rolebridge.store.records import StoredUser
+from rolebridge.store.scope import GROUP, USER, Scope, owned
 from rolebridge.store.statements import (
     Database,
     Statement,
@@ -28,8 +30,18 @@ from rolebridge.store.statements import (
     insert_into,
     json_list,
 )
-from rolebridge.store.tables import audit, connections, groups, import_ids, imports, user_values, users
-from rolebridge.store.users import user_row
+from rolebridge.store.tables import (
+    audit,
+    connections,
+    group_children,
+    groups,
+    import_ids,
+    imports,
+    memberships,
+    user_values,
+    users,
+)
+from rolebridge.store.users import USER_COLUMNS, stored_user, user_row
 
 _ALIKE: Final[Mapping[str, frozenset[str]]] = {
     "users": frozenset({"organization_id", "connection_id", "version", "created", "last_modified"}),
@@ -116,11 +128,61 @@ OWNED_GROUPS: Final = Statement(
         groups.c.organization_id == given("organization_id"), among(groups.c.id, given("keys")), owned(groups)
     )
 )
+STORED_USERS: Final = Statement(
+    lambda _: select(*USER_COLUMNS).where(
+        users.c.organization_id == given("organization_id"), among(users.c.id, given("keys")), owned(users)
+    )
+)
 SOURCE_IDS: Final = Statement(
     lambda _: select(import_ids.c.source_key, import_ids.c.resource_id).where(
         import_ids.c.organization_id == given("organization_id"),
         import_ids.c.import_id == given("import_id"),
         among(import_ids.c.source_key, given("keys")),
+    )
+)
+
+# --- what an export reads
+
+
+def _after(table: Table) -> Select[Any]:
+    state = [table.c.active] if table is users else []
+    return (
+        select(table.c.sequence, table.c.id, table.c.body, *state)
+        .where(
+            table.c.organization_id == given("organization_id"),
+            table.c.connection_id == given("connection_id"),
+            table.c.sequence > given("after", table.c.sequence),
+        )
+        .order_by(table.c.sequence)
+        .limit(literal_column(str(BLOCK)))
+    )
+
+
+USERS_AFTER: Final = Statement(lambda _: _after(users))
+GROUPS_AFTER: Final = Statement(lambda _: _after(groups))
+MEMBER_NAMES: Final = Statement(
+    lambda _: (
+        select(memberships.c.group_id, users.c.user_name)
+        .join(
+            users,
+            (users.c.organization_id == memberships.c.organization_id) & (users.c.id == memberships.c.user_id),
+        )
+        .where(memberships.c.organization_id == given("organization_id"), among(memberships.c.group_id, given("keys")))
+        .order_by(users.c.user_key)
+    )
+)
+CHILD_NAMES: Final = Statement(
+    lambda _: (
+        select(group_children.c.parent_id, groups.c.display)
+        .join(
+            groups,
+            (groups.c.organization_id == group_children.c.organization_id) & (groups.c.id == group_children.c.child_id),
+        )
+        .where(
+            group_children.c.organization_id == given("organization_id"),
+            among(group_children.c.parent_id, given("keys")),
+        )
+        .order_by(groups.c.display_key)
     )
 )
 
@@ -171,12 +233,30 @@ class NewUser:
         return bool(self.row["active"])
 
 
+@dataclass(frozen=True, slots=True)
+class ExportedGroup:
+    """A group's body, the userNames of its members and the displayNames of the groups in it, each in order."""
+
+    body: str
+    members: tuple[str, ...]
+    children: tuple[str, ...]
+
+
 def new_user(draft: UserDraft, id: str, now: datetime) -> NewUser:
     """Return the rows of a user to be made. Raises `Invalid` for text that cannot be stored."""
     created = stamp(now)
     active = draft.active is not False
     body = user_body(id, draft, active, 1, created, created)
     return NewUser(id, {"id": id, **user_row(draft, active, created, body)}, indexed_values(draft.attributes))
+
+
+GROUPS_AT_ONCE: Final = 20
+"""Groups whose members an export reads in one statement."""
+
+
+def _grouped(rows: Iterator[tuple[Any, ...]], size: int) -> Iterator[list[tuple[Any, ...]]]:
+    while batch := list(islice(rows, size)):
+        yield batch
 
 
 class Bulk(Scope):
@@ -203,6 +283,11 @@ class Bulk(Scope):
         """Return the connection's groups with these externalIds: key → id."""
         return dict(self._found(GROUPS_BY_EXTERNAL, map(exact_key, ids), connection_id=connection_id))
 
+    def stored_users(self, connection_id: str, ids: Iterable[str]) -> dict[str, StoredUser]:
+        """Return the connection's users with these ids, by id."""
+        rows = self._found(STORED_USERS, ids, connection_id=connection_id)
+        return {row[0]: stored_user(self._organization_id, row) for row in rows}
+
     def owned_users(self, connection_id: str, ids: Iterable[str]) -> set[str]:
         """Return which of the ids are users of the connection."""
         return {id_ for (id_,) in self._found(OWNED_USERS, ids, connection_id=connection_id)}
@@ -221,6 +306,40 @@ class Bulk(Scope):
             for batch in in_batches(sorted(set(keys)), BLOCK)
             for row in self._link.all(statement, organization_id=self._organization_id, keys=json_list(batch), **values)
         ]
+
+    # --- what an export reads
+
+    def totals(self, connection_id: str) -> tuple[int, int]:
+        """Return how many users and groups the connection has."""
+        return self._total(connection_id, USER), self._total(connection_id, GROUP)
+
+    def exported_users(self, connection_id: str) -> Iterator[tuple[str, bool]]:
+        """Yield the connection's users, oldest first, read in blocks: the body, and whether they are active."""
+        for row in self._sequence(USERS_AFTER, connection_id):
+            yield row[2], bool(row[3])
+
+    def exported_groups(self, connection_id: str) -> Iterator[ExportedGroup]:
+        """Yield the connection's groups, oldest first, with their members' names in order.
+
+        The members of one group are in memory at a time, or those of several small ones.
+        """
+        for batch in _grouped(self._sequence(GROUPS_AFTER, connection_id), GROUPS_AT_ONCE):
+            ids = json_list(row[1] for row in batch)
+            named: dict[str, list[str]] = {row[1]: [] for row in batch}
+            for group_id, name in self._link.all(MEMBER_NAMES, organization_id=self._organization_id, keys=ids):
+                named[group_id].append(name)
+            nested: dict[str, list[str]] = {row[1]: [] for row in batch}
+            for group_id, name in self._link.all(CHILD_NAMES, organization_id=self._organization_id, keys=ids):
+                nested[group_id].append(name)
+            for row in batch:
+                yield ExportedGroup(row[2], tuple(named.pop(row[1])), tuple(nested.pop(row[1])))
+
+    def _sequence(self, statement: Statement, connection_id: str) -> Iterator[tuple[Any, ...]]:
+        after = -1
+        scope = {"organization_id": self._organization_id, "connection_id": connection_id}
+        while rows := self._link.all(statement, **scope, after=after):
+            yield from rows
+            after = rows[-1][0]
 
     # --- what is written
 

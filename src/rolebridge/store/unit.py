@@ -5,6 +5,7 @@ from __future__ import annotations
 from rolebridge.store.accounts import Accounts
 from rolebridge.store.adoption import Adoption
 from rolebridge.store.checks import Checks
+from rolebridge.store.bulk import Bulk
 from rolebridge.store.clients import Clients
 from rolebridge.store.directory import Directory
 from rolebridge.store.extensions import ExtensionRows
@@ -37,6 +38,10 @@ class Unit:
     def directory(self, organization_id: str) -> Directory:
         """Return the users, groups and memberships of an organization."""
         return Directory(self.link, organization_id)
+
+    def bulk(self, organization_id: str) -> Bulk:
+        """Return what imports read and write of an organization, in sets."""
+        return Bulk(self.link, organization_id)
 
     def extensions(self, organization_id: str) -> ExtensionRows:
         """Return the schema extensions that an organization defines."""

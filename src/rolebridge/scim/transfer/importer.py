@@ -1,0 +1,362 @@
+"""An import from beginning to end: phases over the sources, batches of rows, problems, and where to go on.
+
+First all users, then all groups with the users in them, then, only if members were left over, groups in groups. So
+the rows of a source may come in any order, and no phase holds more than a batch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO, Final
+
+from rolebridge.bridge.importing import (
+    Fate,
+    GroupEntry,
+    Import,
+    Importing,
+    Named,
+    Outcome,
+    Reference,
+    UserEntry,
+)
+from rolebridge.scim.canonical import read_resource
+from rolebridge.scim.errors import ScimError
+from rolebridge.scim.limits import MAX_USER_BODY
+from rolebridge.scim.tolerances import Reading
+from rolebridge.scim.transfer.rows import Mark, Row, Source, references
+
+USERS_AT_ONCE: Final = 1_000
+GROUPS_AT_ONCE: Final = 100
+MEMBERS_AT_ONCE: Final = 5_000
+BYTES_AT_ONCE: Final = 8 * 1024 * 1024
+"""Rows, members and bytes of one transaction, the last of which may pass the bound: others wait for a tenth of a
+second."""
+MOST_PROBLEMS: Final = 20
+"""Problems that are told one by one; the others are counted."""
+
+_PHASES: Final = (Named.USER, Named.GROUP, Named.EITHER)
+_UNKNOWN_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a row, and where it stands."""
+
+    place: str
+    text: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What an import did: rows by kind and fate, members, tolerances used, and the first problems of all."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    members_added: int = 0
+    members_unknown: int = 0
+    tolerances: Counter[str] = field(default_factory=Counter)
+    problems: list[Problem] = field(default_factory=list)
+    problem_count: int = 0
+    resumed_at: str = ""
+
+    @property
+    def refused(self) -> int:
+        """Return how many rows were refused."""
+        return sum(number for (_, fate), number in self.counts.items() if fate == Fate.REFUSED)
+
+    @property
+    def complete(self) -> bool:
+        """Return whether every row and every member arrived."""
+        return not (self.refused or self.members_unknown)
+
+    def add_problem(self, place: str, text: str) -> None:
+        """Count a problem, and keep it if it is one of the first."""
+        self.problem_count += 1
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(Problem(place, text))
+
+    def document(self) -> dict[str, Any]:
+        """Return the report as JSON has it."""
+        kinds: dict[str, dict[str, int]] = {"users": {}, "groups": {}}
+        for (kind, fate), number in sorted(self.counts.items()):
+            kinds.setdefault(kind, {})[fate] = number
+        return {
+            **kinds,
+            "members": {"added": self.members_added, "unknown": self.members_unknown},
+            "tolerances": dict(sorted(self.tolerances.items())),
+            "problems": [{"place": problem.place, "text": problem.text} for problem in self.problems],
+            "problem_count": self.problem_count,
+        }
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> Report:
+        """Return the report whose `document` this is."""
+        counts = {
+            (kind, fate): number for kind in ("users", "groups", "rows") for fate, number in kept.get(kind, {}).items()
+        }
+        return cls(
+            Counter(counts),
+            kept["members"]["added"],
+            kept["members"]["unknown"],
+            Counter(kept["tolerances"]),
+            [Problem(**problem) for problem in kept["problems"]],
+            kept["problem_count"],
+        )
+
+
+@dataclass(slots=True)
+class _At:
+    """Where an import is: the phase, the source, and the place in it."""
+
+    phase: int = 0
+    source: int = 0
+    mark: Mark = field(default_factory=Mark)
+    rejects: int = 0
+    leftover: bool = False
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "phase": self.phase, "source": self.source, "row": self.mark.row, "offset": self.mark.offset,
+            "rejects": self.rejects, "leftover": self.leftover,
+        }  # fmt: skip
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> _At:
+        mark = Mark(kept["row"], kept["offset"])
+        return cls(kept["phase"], kept["source"], mark, kept["rejects"], kept["leftover"])
+
+
+Watcher = Callable[[str, Source, Mark], None]
+"""Told after each batch: what is imported (`users`, …), from where, and how far it is."""
+
+
+class Importer:
+    """One import of some sources. `run` it once."""
+
+    def __init__(
+        self,
+        importing: Importing,
+        wanted: Import,
+        reading: Callable[[], Reading],
+        sources: Sequence[Source],
+        *,
+        rejects: BinaryIO | None = None,
+        watch: Watcher = lambda _kind, _source, _mark: None,
+    ) -> None:
+        """`reading` makes a reading for one row, `rejects` receives the rows that are refused as they stand."""
+        self._importing = importing
+        self._wanted = wanted
+        self._reading = reading
+        self._sources = sources
+        self._rejects = rejects
+        self._watch = watch
+        self._at = _At()
+        self.report = Report()
+
+    def run(self, now: datetime, *, afresh: bool = False) -> Report:
+        """Import everything, from where the same import was broken off unless `afresh`. Raises Unavailable."""
+        kept = self._importing.begin(self._wanted, now)
+        if kept is not None and not self._wanted.dry_run:
+            if afresh or not all(source.resumable for source in self._sources):
+                self._importing.forget(self._wanted)
+            else:
+                self._resume(json.loads(kept))
+        if self._rejects is not None:
+            self._rejects.truncate(self._at.rejects)
+            self._rejects.seek(self._at.rejects)
+        while self._at.phase < len(_PHASES):
+            if _PHASES[self._at.phase] is not Named.EITHER or self._at.leftover:
+                self._phase()
+            self._at = _At(self._at.phase + 1, rejects=self._at.rejects, leftover=self._at.leftover)
+        if not self._wanted.dry_run:
+            self._importing.forget(self._wanted)
+        return self.report
+
+    def _resume(self, kept: dict[str, Any]) -> None:
+        self._at = _At.read(kept["at"])
+        self.report = Report.read(kept["report"])
+        source = self._sources[self._at.source]
+        self.report.resumed_at = f"{source.name}:{self._at.mark.row}" if self._at.mark.row else source.name
+
+    def _phase(self) -> None:
+        take = (self._users, self._groups, self._nested)[self._at.phase]
+        for number in range(self._at.source, len(self._sources)):
+            if number != self._at.source:
+                self._at.source, self._at.mark = number, Mark()
+            take(self._sources[number])
+
+    # --- phases
+
+    def _users(self, source: Source) -> None:
+        for rows in _batches(self._user_rows(source), USERS_AT_ONCE):
+            entries: list[UserEntry] = []
+            of: list[Row] = []
+            refused: list[tuple[Row, str]] = []
+            for row in rows:
+                if row.problem or row.named is Named.EITHER:
+                    refused.append((row, row.problem or "neither a user nor a group: no `schemas` and no `userName`"))
+                    continue
+                try:
+                    entries.append(self._user(row))
+                    of.append(row)
+                except ScimError as error:
+                    refused.append((row, str(error)))
+            outcomes = self._importing.users(self._wanted, entries, self._progress()) if entries else []
+            for row, text in refused:
+                self._refuse("rows" if row.named is Named.EITHER else "users", row, text)
+            for row, outcome in zip(of, outcomes, strict=True):
+                self._count("users", row, outcome)
+            self._done("users", source, rows[-1])
+
+    def _groups(self, source: Source) -> None:
+        for rows in _batches(self._group_rows(source), GROUPS_AT_ONCE):
+            entries: list[GroupEntry] = []
+            of: list[list[Row]] = []
+            places: dict[str, int] = {}
+            for row in rows:
+                if row.groups:
+                    self._join(row, entries, of, places)
+                    continue
+                try:
+                    entries.append(self._group(row))
+                    of.append([row])
+                except ScimError as error:
+                    self._refuse("groups", row, str(error))
+            outcomes = self._importing.groups(self._wanted, entries, self._progress()) if entries else []
+            for held, outcome in zip(of, outcomes, strict=True):
+                self._at.leftover |= bool(outcome.unknown)
+                self._count("groups", held[0], outcome)
+            self._done("groups", source, rows[-1])
+
+    def _user_rows(self, source: Source) -> Iterator[Row]:
+        for row in source.rows(Named.USER, self._at.mark):
+            if row.problem or row.named is not Named.GROUP:  # a group may be large, and its turn comes later
+                yield row
+
+    def _group_rows(self, source: Source) -> Iterator[Row]:
+        for row in source.rows(Named.GROUP, self._at.mark):
+            if row.groups or (not row.problem and row.named is Named.GROUP):
+                yield row
+
+    def _nested(self, source: Source) -> None:
+        for row in self._group_rows(source):
+            entries: list[GroupEntry] = []
+            if row.groups:
+                self._join(row, entries, [], {})
+            else:
+                try:
+                    entries.append(self._group(row))
+                except ScimError:
+                    continue  # told in the phase before
+            for entry in entries:
+                left = self._importing.unresolved(self._wanted, entry.members)
+                if left:
+                    outcome = self._importing.nested(self._wanted, entry, left)
+                    self._count_nested(row, outcome)
+            self._done("nested groups", source, row)
+
+    # --- rows
+
+    def _user(self, row: Row) -> UserEntry:
+        if len(row.raw) > MAX_USER_BODY:
+            raise ScimError(413, None, f"the user has {len(row.raw):,} bytes, the limit is {MAX_USER_BODY:,}")
+        reading = self._reading()
+        attributes = read_resource(reading.schemas.user, row.resource, reading)
+        name = attributes.get("userName", "")
+        if not name.strip():
+            raise ScimError(400, "invalidValue", "`userName` is required and must not be empty")
+        self.report.tolerances.update(map(str, reading.used))
+        return UserEntry(name, attributes.get("externalId"), attributes, _source_id(row))
+
+    def _group(self, row: Row) -> GroupEntry:
+        reading = self._reading()
+        members: list[Any] = []
+        attributes = read_resource(reading.schemas.group, row.resource, reading, members)
+        name = attributes.get("displayName", "")
+        if not name.strip():
+            raise ScimError(400, "invalidValue", "`displayName` is required and must not be empty")
+        self.report.tolerances.update(map(str, reading.used))
+        named = references(members[-1]) if members else ()
+        return GroupEntry(name, attributes.get("externalId"), attributes, named, _source_id(row))
+
+    def _join(self, row: Row, entries: list[GroupEntry], of: list[list[Row]], places: dict[str, int]) -> None:
+        """Add a user to the groups that their row names; rows of one batch that name the same group become one."""
+        user = (row.resource or {}).get("userName")
+        member = (Reference(user, Named.USER),) if isinstance(user, str) and user else ()
+        for display in row.groups:
+            place = places.setdefault(display, len(entries))
+            if place == len(entries):
+                entries.append(GroupEntry(display, None, {"displayName": display}, member))
+                of.append([row])
+            else:
+                entry = entries[place]
+                entries[place] = GroupEntry(display, None, entry.attributes, (*entry.members, *member))
+                of[place].append(row)
+
+    # --- accounts
+
+    def _count(self, kind: str, row: Row, outcome: Outcome) -> None:
+        if outcome.fate is Fate.REFUSED:
+            self._refuse(kind, row, outcome.problem)
+            return
+        self.report.counts[kind, outcome.fate] += 1
+        self.report.members_added += outcome.added
+
+    def _count_nested(self, row: Row, outcome: Outcome) -> None:
+        self.report.members_added += outcome.added
+        self.report.members_unknown += len(outcome.unknown)
+        if outcome.fate is Fate.REFUSED:
+            self.report.counts["groups", Fate.REFUSED] += 1
+            self.report.add_problem(row.place, outcome.problem)
+        if outcome.unknown:
+            shown = ", ".join(f"`{text[:100]}`" for text in outcome.unknown[:_UNKNOWN_SHOWN])
+            more = len(outcome.unknown) - _UNKNOWN_SHOWN
+            rest = f" and {more} more" if more > 0 else ""
+            self.report.add_problem(row.place, f"members that nobody knows: {shown}{rest}")
+
+    def _refuse(self, kind: str, row: Row, text: str) -> None:
+        self.report.counts[kind, Fate.REFUSED] += 1
+        self.report.add_problem(row.place, text)
+        if self._rejects is not None and row.raw:
+            if self._rejects.tell() == 0:
+                self._rejects.write(self._sources[self._at.source].header)
+            self._rejects.write(row.raw if row.raw.endswith(b"\n") else row.raw + b"\n")
+
+    def _done(self, kind: str, source: Source, last: Row) -> None:
+        """Go on after a row. What was rejected so far is on the disk before a later batch says that it is done."""
+        self._at.mark = last.after
+        if self._rejects is not None:
+            self._rejects.flush()
+            self._at.rejects = self._rejects.tell()
+        self._watch(kind, source, last.after)
+
+    def _progress(self) -> str:
+        return json.dumps({"at": self._at.document(), "report": self.report.document()}, ensure_ascii=False)
+
+
+def _source_id(row: Row) -> str | None:
+    id_ = (row.resource or {}).get("id")
+    return id_ if isinstance(id_, str) and id_ else None
+
+
+def _members(row: Row) -> int:
+    members = (row.resource or {}).get("members")
+    return len(members) if isinstance(members, list) else 1
+
+
+def _batches(rows: Iterable[Row], most: int) -> Iterator[list[Row]]:
+    """Yield rows in batches, bounded in number, in members and in bytes."""
+    batch: list[Row] = []
+    members = held = 0
+    for row in rows:
+        batch.append(row)
+        members += _members(row)
+        held += len(row.raw)
+        if len(batch) >= most or members >= MEMBERS_AT_ONCE or held >= BYTES_AT_ONCE:
+            yield batch
+            batch, members, held = [], 0, 0
+    if batch:
+        yield batch
