@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 from tests.bridge.worlds import OPERATOR
 from tests.oauth.talking import ENDPOINT, Talk, Told, key_for, public_pem
+from tests.store.worlds import together
 
+from rolebridge.bridge.clients import NoLongerValid
 from rolebridge.oauth.assertions import LONGEST_LIFE, SKEW
 from rolebridge.oauth.face import FAILURES_OF_ADDRESS, FAILURES_OF_CLIENT, MAX_BODY, TOKENS_OF_CLIENT
+from rolebridge.oauth.proofs import Claim, Method, prove
 from rolebridge.oauth.refusals import Reason
+from rolebridge.oauth.routes import WELL_KNOWN, oauth_blueprint
 from rolebridge.web.authentication import Unauthenticated
 
 UNKNOWN = "the client is unknown, or did not prove that it is the client"
@@ -390,8 +396,6 @@ def test_a_key_of_another_type(talk: Talk, reasons: pytest.LogCaptureFixture) ->
 
 def test_a_signature_of_somebody_else(talk: Talk, reasons: pytest.LogCaptureFixture) -> None:
     """Another key's signature, and claims changed after signing, are refused for the signature."""
-    import json
-
     talk.register("Ed25519")
     other = talk.administration.add(OPERATOR, talk.connection("entra"), "other")
     talk.client, mine = other, talk.client
@@ -467,3 +471,53 @@ def test_tokens_are_not_given_without_end(talk: Talk) -> None:
     told = talk.post()
     assert told.refusal == (429, "temporarily_unavailable")
     assert told.headers["Retry-After"] == "1"
+
+
+def test_an_assertion_that_is_sent_many_times_at_once(talk: Talk) -> None:
+    """Of parallel uses of one assertion exactly one brings a token."""
+    talk.register()
+    assertion = talk.sign()
+    told: list[tuple[int, str]] = []
+
+    def send(_: int) -> None:
+        answer = talk.show(assertion)
+        told.append((answer.status, answer.body.get("error_description", "")))
+
+    assert together(send, 8) == [None] * 8
+    assert sorted(told) == [(200, "")] + [(401, "the assertion was used before")] * 7
+
+
+def test_a_client_that_is_revoked_while_it_asks(talk: Talk) -> None:
+    """Whatever meets: once the revocation has returned, no token of the client works."""
+    tokens: list[str] = []
+
+    def race(number: int) -> None:
+        if number == 3:
+            talk.administration.revoke(OPERATOR, talk.client)
+        else:
+            told = talk.post()
+            tokens.extend([told.body["access_token"]] if told.status == 200 else [])
+
+    assert together(race, 8) == [None] * 8
+    for token in tokens:
+        with pytest.raises(Unauthenticated, match="was revoked"):
+            talk.connection_of(token)
+
+
+def test_what_was_revoked_after_its_proof_brings_nothing(talk: Talk) -> None:
+    """A proof that was right a moment ago is looked at again in the transaction that gives the token."""
+    proof = prove(Claim(Method.SECRET_POST, talk.client.id, talk.secret), talk.face._issuing, ())
+    talk.administration.revoke_credential(OPERATOR, talk.client, talk.held.credential.id, key=False)
+    with pytest.raises(NoLongerValid):
+        talk.face._issuing.issue(proof)
+    assert rows_of(talk, "access_tokens") == 0
+
+
+def test_an_issuer_with_a_path_describes_itself_there_too(talk: Talk) -> None:
+    """The description of `https://host/rolebridge` is found with that path at its end (RFC 8414 §3.1), and without."""
+    app = Flask("oauth")
+    issuer = "https://host.example/rolebridge"
+    app.register_blueprint(oauth_blueprint(talk.face, issuer, "/oauth/token", lambda: "r"))
+    for path in (WELL_KNOWN, f"{WELL_KNOWN}/rolebridge"):
+        assert app.test_client().get(path).json == json.loads(bytes(talk.face.metadata().body))  # type: ignore[arg-type]
+    assert app.test_client().get(f"{WELL_KNOWN}/other").status_code == 404
