@@ -15,6 +15,8 @@ import signal
 import socket
 import sys
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +39,10 @@ logger = logging.getLogger("rolebridge.web")
 
 BACKLOG = 1024
 """Connections that wait in the kernel for a worker to accept them."""
+
+MOST_DEATHS = 30
+"""Workers, times their number, that may die within `DEATHS_SECONDS` and be replaced; then the server gives up."""
+DEATHS_SECONDS = 60.0
 
 HEAD_BYTES = 64 * 1024
 """The largest request line with all headers; a connection can make a worker hold as much."""
@@ -126,11 +132,13 @@ class _Server(MPServer):
 
     _shd: Any
     _sso: Any
+    respawned_wrks: dict[int, float]
 
     def __init__(self, listeners: list[socket.socket], ready: Event, **options: Any) -> None:
         super().__init__("rolebridge", **options)
         self._listeners = listeners
         self._ready = ready
+        self._deaths: deque[float] = deque(maxlen=MOST_DEATHS * len(listeners))
 
     def _init_shared_socket(self) -> None:
         """Open nothing: the sockets are open."""
@@ -150,7 +158,15 @@ class _Server(MPServer):
     def _respawn_workers(self, *arguments: Any, **options: Any) -> None:
         if not self._ready.is_set():
             self.shutdown(exit_code=1)  # type: ignore[no-untyped-call]
+        now = time.monotonic()
+        if len(self._deaths) == self._deaths.maxlen and now - self._deaths[0] < DEATHS_SECONDS:
+            logger.error("%d workers died within %g seconds", len(self._deaths), DEATHS_SECONDS)
+            self.shutdown(exit_code=1)  # type: ignore[no-untyped-call]
+        self._deaths.append(now)
         super()._respawn_workers(*arguments, **options)
+        # granian itself gives up as soon as a worker dies twice within 5.5 seconds, be it killed by a person or by the
+        # kernel; it asks these times.
+        self.respawned_wrks.clear()
 
 
 _LINUX = sys.platform.startswith("linux")
