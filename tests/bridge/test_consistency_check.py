@@ -11,6 +11,9 @@ from rolebridge.bridge.consistency import Consistency
 from rolebridge.core.plan import ChangeKind
 
 
+PERSON = "user_key = 'person003@acme.example'"
+
+
 @pytest.fixture
 def busy(world: World) -> World:
     """An organization in which something happened."""
@@ -43,7 +46,7 @@ def test_a_healthy_organization_has_no_problems(busy: World) -> None:
 @pytest.mark.parametrize(
     ("sql", "problem"),
     [
-        ("DELETE FROM users WHERE organization_id = $org AND user_key = 'person003@acme.example'", "users that are not there"),
+        (f"DELETE FROM users WHERE organization_id = $org AND {PERSON}", "users that are not there"),
         ("DELETE FROM groups WHERE organization_id = $org", "groups that are not there"),
         ("UPDATE users SET active = NOT active WHERE organization_id = $org", "disagree on active"),
         ("UPDATE users SET user_key = user_key || 'x' WHERE organization_id = $org", "disagree on key"),

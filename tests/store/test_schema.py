@@ -14,7 +14,14 @@ from rolebridge.store.engine import Store
 from rolebridge.store.tables import metadata
 
 # Look-ups that find the organization, and the organizations themselves.
-FINDING = {"uq_tokens_hash", "uq_keys_hash", "uq_clients_id", "uq_access_tokens_hash", "pk_organizations", "uq_organizations_name_key"}
+FINDING = {
+    "uq_tokens_hash",
+    "uq_keys_hash",
+    "uq_clients_id",
+    "uq_access_tokens_hash",
+    "pk_organizations",
+    "uq_organizations_name_key",
+}
 
 
 def test_head_is_the_last_revision() -> None:
