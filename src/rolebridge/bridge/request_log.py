@@ -33,6 +33,7 @@ NOBODYS_PER_MINUTE: Final = 120
 _EARLY: Final = 500  # rows at which nobody waits for the seconds to pass
 _BATCH: Final = 200  # rows of one transaction: 2 to 5 ms of the one writer that SQLite has
 _BREATH: Final = 0.005  # seconds between two transactions, in which others get their turn
+_STOP_SECONDS: Final = 10.0  # how long closing waits for the thread, which may be waiting for the database itself
 _RETAIN_SECONDS: Final = 300.0
 _RETAIN_ROWS: Final = 20_000
 _STEPS: Final = 100  # transactions of retention before rows are written again
@@ -118,7 +119,7 @@ class RequestLog:
             thread, self._thread = self._thread, None
             self._state.notify_all()
         if thread is not None and thread is not threading.current_thread():
-            thread.join(FLUSH_SECONDS)
+            thread.join(_STOP_SECONDS)
         self.flush()
 
     def _run(self) -> None:
