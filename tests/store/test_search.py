@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,18 +14,24 @@ from hypothesis import strategies as st
 from tests.store.worlds import BASE, NOW, World, group_draft, new_id, user_draft
 
 from rolebridge.core.attributes import Attribute, AttributeTable, AttributeType, by_name
+from rolebridge.core.errors import TooLong
 from rolebridge.core.filters import (
     MAX_COMPARISONS,
+    AttrPath,
     check,
     compile_filter,
     parse_datetime,
     parse_filter,
+    parse_path,
+    values_at,
 )
 from rolebridge.core.schemas import ENTERPRISE_USER, GROUP_TABLE, USER_TABLE
-from rolebridge.store.documents import LONGEST_KEY, PREFIX, folded, folded_key
+from rolebridge.store import anchors
+from rolebridge.store.documents import LONGEST_KEY, PREFIX, exact_key, exact_stamp, folded, folded_key
 from rolebridge.store.engine import Store
 from rolebridge.store.filters import narrow
-from rolebridge.store.records import GroupAnswer, Page, UserAnswer
+from rolebridge.store.orders import Order, Unsortable
+from rolebridge.store.records import GroupAnswer, Page, Position, UserAnswer
 from rolebridge.store.unit import Unit
 
 # Text whose case is not what it seems, text that means something to SQL and JSON, and the edges of keys.
@@ -358,3 +364,154 @@ def test_keys_are_one_to_one(one: str, two: str) -> None:
     """Two texts have one key only if they are alike without case, however long they are."""
     assert (folded_key(one) == folded_key(two)) is (one.casefold() == two.casefold())
     assert len(folded_key(one)) <= LONGEST_KEY
+
+
+def test_a_question_may_take_so_long_and_no_longer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past the bound the database stops, and the question is refused as one that asks for too much."""
+    monkeypatch.setattr("rolebridge.store.sqlite.CLOCK_STEPS", 10)
+    monkeypatch.setattr("rolebridge.store.links.READ_SECONDS", 0.001)
+    made = World(store).begin()
+    made.add_users(60)
+    hurried = Store(store._backend, store._url)
+    wide = check(parse_filter(" and ".join(f'title ne "{number}"' for number in range(250))), USER_TABLE)
+    with pytest.raises(TooLong, match=r"longer than 0\.001 seconds"), hurried.read() as unit:
+        unit.directory(made.organization).find_users(made.okta, wanted=wide, offset=0, limit=1, prefix=BASE)
+    while hurried._readers:
+        hurried._readers.pop().close()
+
+
+# --- positions
+
+
+def order(by: str, *, descending: bool = False) -> Order:
+    path = parse_path(by)
+    assert isinstance(path, AttrPath)
+    return Order(TABLE.resolve(path, compared=True), descending)
+
+
+def sort_key(resource: Mapping[str, Any], wanted: Order) -> Any:
+    """Return what places a resource: the value of the primary element, else of the first one."""
+    path = wanted.path
+    if path.attribute.multi_valued:
+        holder = resource.get(path.schema, {}) if path.schema else resource
+        elements = holder.get(path.attribute.name) or [None]
+        primary = [item for item in elements if isinstance(item, dict) and item.get("primary") is True]
+        value = (primary or elements)[0]
+        value = value.get(path.sub.name) if path.sub and isinstance(value, dict) else value
+    else:
+        value = next(iter(values_at(path, resource)), None)
+    if isinstance(value, str) and path.target.type is AttributeType.DATE_TIME:
+        instant = parse_datetime(value)
+        return None if instant is None else exact_stamp(instant)
+    if isinstance(value, str):
+        if path.keys[0] in ("userName", "displayName", "externalId"):
+            return exact_key(value) if path.target.case_exact else folded_key(value)
+        return (value if path.target.case_exact else value.casefold())[:LONGEST_KEY]
+    return value
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize(
+    "by",
+    [
+        "userName", "displayName", "externalId", "id", "meta.created", "meta.location", "active", "title", "profileUrl",
+        "name.familyName", "emails", "emails.type", "photos.value", "roles", "department", "manager", f"{HR}:level",
+        f"{HR}:hours", f"{HR}:hired", f"{HR}:tags", f"{HR}:code", f"{HR}:flags", f"{HR}:stays.since",
+    ],
+)  # fmt: skip
+def test_every_order_is_that_of_the_values(people: Crowd, by: str, descending: bool) -> None:
+    """By any attribute; absent last, first when descending; ties by creation; page by page as at once."""
+    wanted = order(by, descending=descending)
+    keyed = [(sort_key(resource, wanted), resource["id"]) for resource in people.resources]
+    present = sorted((pair for pair in keyed if pair[0] is not None), key=lambda pair: pair[0], reverse=descending)
+    if descending:  # `reverse` keeps ties as they came
+        present = [pair for key in dict.fromkeys(k for k, _ in present) for pair in keyed if pair[0] == key]
+    absent = [pair for pair in keyed if pair[0] is None]
+    expected = [id_ for _, id_ in (absent + present if descending else present + absent)]
+    assert [answer.id for answer in find(people.world, TABLE, None, order=wanted).answers] == expected
+    walked: list[str] = []
+    after: Position | None = None
+    while True:
+        page = find(people.world, TABLE, "userName pr", order=wanted, after=after, resumable=True, limit=17)
+        walked += [answer.id for answer in page.answers]
+        assert page.total == len(expected)
+        if (after := page.next) is None:
+            break
+    assert walked == expected
+
+
+@pytest.mark.parametrize("by", ["groups", "groups.display", "name", "meta"])
+def test_what_has_no_order_is_refused(people: Crowd, by: str) -> None:
+    """Relations and complex attributes place nobody."""
+    with pytest.raises(Unsortable, match="nothing can be sorted by"):
+        find(people.world, TABLE, None, order=order(by))
+
+
+# --- anchors
+
+
+@pytest.fixture
+def anchored(store: Store, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A connection in which every fifth user has an anchor."""
+    monkeypatch.setattr(anchors, "STEP", 5)
+    anchors.forget()
+    made = World(store).begin()
+    made.add_users(23)
+    return made
+
+
+def names(world: World, offset: int, limit: int = 3) -> list[str]:
+    return [
+        json.loads(answer.body)["userName"] for answer in find(world, TABLE, None, offset=offset, limit=limit).answers
+    ]
+
+
+def test_pages_are_right_wherever_they_begin(anchored: World) -> None:
+    """At each offset, twice, past the end too."""
+    everyone = [f"user{number}" for number in range(23)]
+    for offset in (*range(26), *range(26), 10**9):
+        assert names(anchored, offset) == everyone[offset : offset + 3]
+
+
+def test_anchors_follow_what_comes_and_goes(anchored: World) -> None:
+    """New users lengthen them, a deletion anywhere sets them anew; no page is ever off."""
+    everyone = [f"user{number}" for number in range(23)]
+    assert names(anchored, 17) == everyone[17:20]
+    for number in range(23, 41):
+        anchored.add_user(f"user{number}")
+        everyone.append(f"user{number}")
+        for offset in (0, 9, 22, number - 2, number, number + 1):
+            assert names(anchored, offset) == everyone[offset : offset + 3]
+    for number, place in enumerate((30, 0, 12, 36, 0)):
+        delete(anchored, everyone.pop(place))
+        for offset in (0, 6, 11, 20, len(everyone) - 1):
+            assert names(anchored, offset) == everyone[offset : offset + 3]
+        anchored.add_user(f"again{number}")
+        everyone.append(f"again{number}")
+        assert names(anchored, len(everyone) - 2) == everyone[-2:]
+
+
+def delete(world: World, name: str) -> None:
+    (found,) = find(world, USER_TABLE, f'userName eq "{name}"').answers
+
+    def work(unit: Unit) -> None:
+        directory = unit.directory(world.organization)
+        stored = directory.user(world.okta, found.id)
+        assert stored is not None
+        directory.delete_user(stored, NOW)
+
+    world.store.transact(work)
+
+
+def test_anchors_are_bounded_in_number_and_age(anchored: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only so many connections have some, and nobody believes old ones."""
+    monkeypatch.setattr(anchors, "KEPT", 2)
+    others = [World(anchored.store).begin() for _ in range(4)]
+    for other in others:
+        other.add_users(7)
+        assert names(other, 6) == ["user6"]
+    assert len(anchors._kept) == 2
+    held = anchors._kept["users", others[-1].organization, others[-1].okta]
+    held.numbers[1] += 1  # as if a late arrival and a deletion had made up for each other
+    monkeypatch.setattr(anchors, "LIFE", -1.0)
+    assert names(others[-1], 6) == ["user6"]

@@ -41,11 +41,11 @@ class VersionMismatch(RolebridgeError):
 
 
 class UnknownMembers(RolebridgeError):
-    """That a membership change names ids which are not users of the connection, and the profile refuses that."""
+    """That a membership change names ids that are no users or groups of the connection, and the profile refuses that."""
 
     def __init__(self, ids: tuple[str, ...]) -> None:
         shown = ", ".join(f"`{id_}`" for id_ in ids[:5]) + (" …" if len(ids) > 5 else "")
-        super().__init__(f"{len(ids)} members are not users of this connection: {shown}")
+        super().__init__(f"{len(ids)} members are not users or groups of this connection: {shown}")
         self.ids = ids
 
 
@@ -63,3 +63,10 @@ class Unavailable(RolebridgeError):
     def __init__(self, message: str, retry_after: int = 1) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class TooLong(Unavailable):
+    """That a question took longer than one may: asking it again is of no use, asking for less is."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the question took longer than {seconds:g} seconds; ask for less", retry_after=60)

@@ -24,6 +24,7 @@ from scim2_models.exceptions import (
     PayloadTooLargeException,
     PreconditionFailedException,
     SCIMException,
+    TooManyException,
     UniquenessException,
 )
 
@@ -76,6 +77,7 @@ uniqueness: Final = _refusal(UniquenessException)
 forbidden: Final = _refusal(ForbiddenException)
 not_found: Final = _refusal(NotFoundException)
 precondition_failed: Final = _refusal(PreconditionFailedException)
+too_many: Final = _refusal(TooManyException)
 too_large: Final = _refusal(PayloadTooLargeException)
 invalid_cursor: Final = _refusal(InvalidCursorException)
 expired_cursor: Final = _refusal(ExpiredCursorException)
@@ -106,6 +108,8 @@ def translated(error: errors.RolebridgeError) -> ScimError:
             return uniqueness(str(error))
         case errors.VersionMismatch():
             return precondition_failed(str(error))
+        case errors.TooLong():
+            return too_many(str(error))
         case errors.Unavailable(retry_after=seconds):
             return ScimError(503, None, str(error), (("Retry-After", str(seconds)),))
         case errors.Invalid(field="filter"):

@@ -27,12 +27,12 @@ from rolebridge.store.scope import GROUP, USER, total_of
 from rolebridge.store.statements import Database, Statement, given
 from rolebridge.store.tables import groups, users
 
-STEP: Final = 1_000
-"""Resources from one anchor to the next: 20 µs of walking on the average."""
+STEP: Final = 256
+"""Resources from one anchor to the next: 5 µs of walking on the average."""
 LIFE: Final = 60.0
 """Seconds that anchors are believed at most."""
 KEPT: Final = 64
-"""Connections (users and groups apart) whose anchors a process keeps, 8 kB for each 100,000 resources."""
+"""Connections (users and groups apart) whose anchors a process keeps, 16 kB for each 100,000 resources."""
 
 
 def _of_connection(table: Table) -> tuple[Any, ...]:

@@ -28,6 +28,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    union_all,
 )
 
 from rolebridge.core.filters import (
@@ -47,7 +48,7 @@ from rolebridge.store.documents import EMPLOYEE_NUMBER, INDEXED, PREFIX, exact_k
 from rolebridge.store.places import Below, Keys, Place, Source, as_bytes
 from rolebridge.store.rows import Row
 from rolebridge.store.statements import Database, given
-from rolebridge.store.tables import memberships, user_values, users
+from rolebridge.store.tables import group_ancestors, group_children, memberships, user_values, users
 
 # --- shapes ------------------------------------------------------------------------------------------------------
 
@@ -346,10 +347,12 @@ class _Builder:
             last = place == len(levels) - 1
             if many and (through_last or not last or self._is_relation(source, keys)):
                 self._named += 1
-                elements, element = source.elements(keys, f"e{self._named}", exact=exact)
                 rest = levels[place + 1 :]
-                inside = self._along(rest, element, test, exact=exact, through_last=through_last)
-                return elements.where(inside).exists()
+                found = [
+                    elements.where(self._along(rest, element, test, exact=exact, through_last=through_last)).exists()
+                    for elements, element in source.elements(keys, f"e{self._named}", exact=exact)
+                ]
+                return or_(*found) if len(found) > 1 else found[0]
         return test(source, keys)
 
     def _is_relation(self, source: Source, keys: Keys) -> bool:
@@ -387,12 +390,23 @@ class _Builder:
         )
 
     def _in_memberships(self, name: str) -> ColumnElement[bool]:
-        asked, told = ("group_id", "user_id") if self._table is users else ("user_id", "group_id")
-        return self._table.c.id.in_(
-            select(memberships.c[told]).where(
-                memberships.c.organization_id == given("organization_id"), memberships.c[asked] == given(name)
+        """Return whether the row belongs to the group, or has the member, of an id; through other groups, too."""
+        member = memberships.c
+        scope = member.organization_id == given("organization_id")
+        if self._table is users:
+            above = group_ancestors.c
+            below = select(above.group_id).where(
+                above.organization_id == given("organization_id"), above.ancestor_id == given(name)
             )
+            direct = select(member.user_id).where(scope, member.group_id == given(name))
+            indirect = select(member.user_id).where(scope, member.group_id.in_(below))
+            return self._table.c.id.in_(union_all(direct, indirect))
+        nested = group_children.c
+        parents = select(nested.parent_id).where(
+            nested.organization_id == given("organization_id"), nested.child_id == given(name)
         )
+        holders = select(member.group_id).where(scope, member.user_id == given(name))
+        return self._table.c.id.in_(union_all(holders, parents))
 
 
 def _is_present(source: Source, keys: Keys) -> ColumnElement[bool]:

@@ -13,6 +13,9 @@ from rolebridge.store.statements import Database, Parameters, Statement
 
 Row = tuple[Any, ...]
 
+READ_SECONDS: Final = 10.0
+"""How long one statement of a reader may run: a filter may look at every resource of a connection."""
+
 BLOCK: Final = 1_000
 """Rows, or ids, that one statement of many takes."""
 

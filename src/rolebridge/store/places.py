@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
     BigInteger,
@@ -31,6 +31,8 @@ from sqlalchemy.sql import FromClause, Select
 from rolebridge.store.statements import Database, given
 
 Keys = tuple[str, ...]
+Elements: TypeAlias = "tuple[Select[Any], Source]"
+"""A select of some elements of a list, and one of them as a source."""
 
 ONE: Final[ColumnElement[int]] = literal_column("1")
 
@@ -101,10 +103,10 @@ class Source(ABC):
         """Return where the value at the end of `keys` is; none of them leads to a list."""
 
     @abstractmethod
-    def elements(self, keys: Keys, name: str, *, exact: bool) -> tuple[Select[Any], Source]:
-        """Return a select of the elements of the list at `keys`, called `name`, and one of them as a source.
+    def elements(self, keys: Keys, name: str, *, exact: bool) -> list[Elements]:
+        """Return where the elements of the list at `keys` come from.
 
-        `exact` says whether any of their text is to be compared as it is.
+        `name` is for what a statement calls them; `exact` says whether any of their text is to be compared as it is.
         """
 
 
@@ -125,7 +127,7 @@ class Below(Source):
         """Return where a value is."""
         return self.source.place((*self.prefix, *keys))
 
-    def elements(self, keys: Keys, name: str, *, exact: bool) -> tuple[Select[Any], Source]:
+    def elements(self, keys: Keys, name: str, *, exact: bool) -> list[Elements]:
         """Return the elements of a list."""
         return self.source.elements((*self.prefix, *keys), name, exact=exact)
 
@@ -146,10 +148,10 @@ class Documents(Source):
         kind = _SqliteJson if self.database is Database.SQLITE else _PostgresJson
         return kind(self.exact, self.folding, keys)
 
-    def elements(self, keys: Keys, name: str, *, exact: bool) -> tuple[Select[Any], Source]:
+    def elements(self, keys: Keys, name: str, *, exact: bool) -> list[Elements]:
         """Return the elements of a list."""
         found, element, _ = self._elements(keys, name, twinned=exact and self.exact is not self.folding)
-        return found, element
+        return [(found, element)]
 
     def chosen(self, keys: Keys, *, exact: bool) -> tuple[Select[Any], Source, ColumnElement[Any]]:
         """Return a select of the elements of the list at `keys`, one as a source, and its place in the list."""
@@ -202,7 +204,7 @@ class _SqliteElement(Source):
             return _SqliteJson(_object(self._exact), _object(self._folding), keys)
         return _SqliteAtom(self._exact, self._folding)
 
-    def elements(self, keys: Keys, name: str, *, exact: bool) -> tuple[Select[Any], Source]:
+    def elements(self, keys: Keys, name: str, *, exact: bool) -> list[Elements]:
         return Documents(self.database, _object(self._exact), _object(self._folding)).elements(keys, name, exact=exact)
 
 
@@ -330,7 +332,7 @@ class Related(Source):
         """Return where a value is."""
         return self.subs[keys[0]] if keys else said(self.database, "there")
 
-    def elements(self, keys: Keys, name: str, *, exact: bool) -> tuple[Select[Any], Source]:
+    def elements(self, keys: Keys, name: str, *, exact: bool) -> list[Elements]:
         """Return the elements of a list."""
         raise AssertionError("no element of a relation holds a list")
 

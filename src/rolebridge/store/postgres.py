@@ -10,7 +10,8 @@ from psycopg import errors, pq
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL, Dialect
 
-from rolebridge.core.errors import Unavailable
+from rolebridge.core.errors import TooLong, Unavailable
+from rolebridge.store import links
 from rolebridge.store.links import Cursor, Link
 from rolebridge.store.statements import Database, Parameters
 
@@ -67,6 +68,7 @@ class PostgresLink(Link):
         settings = dict(_SETTINGS)
         if not self._writes:
             settings["default_transaction_read_only"] = "on"
+            settings["statement_timeout"] = f"{links.READ_SECONDS * 1000:.0f}ms"
         try:
             driver = psycopg.connect(*positional, autocommit=True, **{**_CONNECT, **named})
         except psycopg.OperationalError as error:
@@ -112,6 +114,8 @@ class PostgresLink(Link):
 
     def _refusal(self, error: psycopg.OperationalError) -> Unavailable | None:
         """Return the refusal that an error amounts to; None for one to run again for, and for a mistake of ours."""
+        if isinstance(error, errors.QueryCanceled) and not self._writes:
+            return TooLong(links.READ_SECONDS)
         if isinstance(error, _LATER) or self._driver.broken:
             return Unavailable(f"PostgreSQL cannot do this now: {_line(error)}")
         return None

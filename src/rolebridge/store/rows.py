@@ -12,6 +12,7 @@ from rolebridge.store.documents import LONGEST_KEY
 from rolebridge.store.places import (
     ONE,
     Documents,
+    Elements,
     Keys,
     Place,
     Related,
@@ -22,7 +23,7 @@ from rolebridge.store.places import (
     said,
 )
 from rolebridge.store.statements import Database
-from rolebridge.store.tables import groups, memberships, users
+from rolebridge.store.tables import group_ancestors, group_children, groups, memberships, users
 
 # What is asked often and stands in a column of its own, beside its key.
 _NAMES: Final[dict[Keys, tuple[str, str]]] = {
@@ -64,10 +65,10 @@ class Row(Source):
             return self._meta().place(keys)
         return self._documents().place(keys)
 
-    def elements(self, keys: Keys, name: str, *, exact: bool) -> tuple[Select[Any], Source]:
+    def elements(self, keys: Keys, name: str, *, exact: bool) -> list[Elements]:
         """Return the elements of a list."""
         if self.is_relation(keys):
-            return self._memberships(name)
+            return self._groups_of_user(name) if self._table is users else self._members_of_group(name)
         return self._documents().elements(keys, name, exact=exact)
 
     def chosen(self, keys: Keys, *, exact: bool) -> tuple[Select[Any], Source, ColumnElement[Any]]:
@@ -98,36 +99,63 @@ class Row(Source):
         exact = self._documents().exact
         return Documents(self.database, exact, exact)
 
-    def _memberships(self, name: str) -> tuple[Select[Any], Source]:
-        held = memberships.alias(name)
-        if self._table is groups:
-            found = select(ONE).where(
-                held.c.organization_id == groups.c.organization_id, held.c.group_id == groups.c.id
-            )
-            user_id = held.c.user_id
-            subs: dict[str, Place] = {
-                "value": TextPlace(user_id, user_id),
-                "$ref": reference(self.database, "/Users/", user_id),
-                "type": said(self.database, "User"),
-                "display": _Nothing(user_id, user_id),
-            }
-            return found, Related(self.database, subs)
-        group = groups.alias(f"{name}g")
-        found = (
-            select(ONE)
-            .select_from(
-                held.join(group, (group.c.organization_id == held.c.organization_id) & (group.c.id == held.c.group_id))
-            )
-            .where(held.c.organization_id == users.c.organization_id, held.c.user_id == users.c.id)
+    def _members_of_group(self, name: str) -> list[Elements]:
+        """Return a group's members: users, and groups."""
+        held, nested = memberships.alias(name), group_children.alias(f"{name}n")
+        people = select(ONE).where(held.c.organization_id == groups.c.organization_id, held.c.group_id == groups.c.id)
+        teams = select(ONE).where(
+            nested.c.organization_id == groups.c.organization_id, nested.c.parent_id == groups.c.id
         )
-        display = Documents(self.database, *_documents(self.database, group)).place(("displayName",))
-        subs = {
-            "value": TextPlace(group.c.id, group.c.id),
-            "$ref": reference(self.database, "/Groups/", group.c.id),
-            "type": said(self.database, "direct"),
-            "display": display,
-        }
-        return found, Related(self.database, subs)
+        return [(people, self._member(held.c.user_id, "User")), (teams, self._member(nested.c.child_id, "Group"))]
+
+    def _member(self, id_: ColumnElement[str], kind: str) -> Related:
+        return Related(
+            self.database,
+            {
+                "value": TextPlace(id_, id_),
+                "$ref": reference(self.database, f"/{kind}s/", id_),
+                "type": said(self.database, kind),
+                "display": _Nothing(id_, id_),
+            },
+        )
+
+    def _groups_of_user(self, name: str) -> list[Elements]:
+        """Return a user's groups: those that have the user, and those that have one of these without the user."""
+        held, group = memberships.alias(name), groups.alias(f"{name}g")
+        owns = (group.c.organization_id == held.c.organization_id) & (group.c.id == held.c.group_id)
+        direct = select(ONE).select_from(held.join(group, owns))
+        direct = direct.where(held.c.organization_id == users.c.organization_id, held.c.user_id == users.c.id)
+        through, nested, above = (
+            memberships.alias(f"{name}m"),
+            group_ancestors.alias(f"{name}a"),
+            groups.alias(f"{name}h"),
+        )
+        leads = (nested.c.organization_id == through.c.organization_id) & (nested.c.group_id == through.c.group_id)
+        ends = (above.c.organization_id == nested.c.organization_id) & (above.c.id == nested.c.ancestor_id)
+        itself = memberships.alias(f"{name}i")
+        known = select(ONE).where(
+            itself.c.organization_id == above.c.organization_id,
+            itself.c.group_id == above.c.id,
+            itself.c.user_id == users.c.id,
+        )
+        indirect = (
+            select(ONE)
+            .select_from(through.join(nested, leads).join(above, ends))
+            .where(through.c.organization_id == users.c.organization_id, through.c.user_id == users.c.id)
+            .where(~known.correlate(above, users).exists())
+        )
+        return [(direct, self._group(group, "direct")), (indirect, self._group(above, "indirect"))]
+
+    def _group(self, group: FromClause, kind: str) -> Related:
+        return Related(
+            self.database,
+            {
+                "value": TextPlace(group.c.id, group.c.id),
+                "$ref": reference(self.database, "/Groups/", group.c.id),
+                "type": said(self.database, kind),
+                "display": Documents(self.database, *_documents(self.database, group)).place(("displayName",)),
+            },
+        )
 
 
 class _Flag(Place):

@@ -66,19 +66,41 @@ class Answered:
 def _page(
     database: Database, *, table: Table, shape: Shape | None, extra: Extra | None, order: Order | None, cut: str
 ) -> ClauseElement:
-    """Return the select of a part. `cut` says where it begins: see `_CUTS`."""
+    """Return the select of a part. `cut` says where it begins: `_Asked` has the words."""
+    if order is not None:
+        return _sorted_page(database, table, shape, extra, order, cut)
     found = finding(database, table, shape)
-    key = None if order is None else key_of(found.row, table, order)
-    columns: list[ColumnElement[Any]] = [table.c.id, table.c.body, table.c.version]
-    if extra is not None:
-        columns.append(extra(database))
-    columns += [table.c.sequence, literal_column("NULL") if key is None else key]
+    columns = [*_columns(database, table, extra), table.c.sequence, literal_column("NULL")]
     made = select(*columns).select_from(found.row.rows).where(*found.conditions)
-    if key is None or order is None:
-        made = _cut_unsorted(made, table, cut).order_by(in_creation_order(table, shape))
-    else:
-        made = _cut_sorted(made, table, order, key, cut)
+    made = _cut_unsorted(made, table, cut).order_by(in_creation_order(table, shape))
     return made.limit(given("limit", table.c.sequence))
+
+
+def _columns(database: Database, table: Table, extra: Extra | None) -> list[ColumnElement[Any]]:
+    columns: list[ColumnElement[Any]] = [table.c.id, table.c.body, table.c.version]
+    return columns if extra is None else [*columns, extra(database)]
+
+
+def _sorted_page(
+    database: Database, table: Table, shape: Shape | None, extra: Extra | None, order: Order, cut: str
+) -> ClauseElement:
+    """Return the select of a sorted part: first who is in it, then what is read of them; bodies are not sorted."""
+    found = finding(database, table, shape)
+    key = key_of(found.row, table, order)
+    named = [table.c.id.label("id"), table.c.sequence.label("sequence"), key.label("key")]
+    who = select(*named).select_from(found.row.rows).where(*found.conditions)
+    who = _cut_sorted(who, table, order, key, cut).limit(given("limit", table.c.sequence))
+    chosen = who.subquery("chosen")
+    theirs = (table.c.organization_id == given("organization_id")) & (table.c.id == chosen.c.id)
+    return (
+        select(*_columns(database, table, extra), chosen.c.sequence, chosen.c.key)
+        .select_from(chosen.join(table, theirs))
+        .order_by(_turned(chosen.c.key, order), chosen.c.sequence)
+    )
+
+
+def _turned(key: ColumnElement[Any], order: Order) -> ColumnElement[Any]:
+    return key.desc().nulls_first() if order.descending else key.asc().nulls_last()
 
 
 def _cut_unsorted(made: Select[Any], table: Table, cut: str) -> Select[Any]:
@@ -92,14 +114,12 @@ def _cut_unsorted(made: Select[Any], table: Table, cut: str) -> Select[Any]:
 def _cut_sorted(made: Select[Any], table: Table, order: Order, key: ColumnElement[Any], cut: str) -> Select[Any]:
     """Return the part of a sorted select. What has a key and what has none are two stretches, one after the other."""
     sequence = table.c.sequence
-    turned = key.desc() if order.descending else key.asc()
     if cut == "offset":
-        turned = turned.nulls_first() if order.descending else turned.nulls_last()
-        return made.order_by(turned, sequence).offset(given("offset", sequence))
+        return made.order_by(_turned(key, order), sequence).offset(given("offset", sequence))
     later = sequence > given("sequence", sequence)
     if cut == "without key":
         return made.where(key.is_(None), later).order_by(sequence)
-    made = made.order_by(turned, sequence)
+    made = made.order_by(key.desc() if order.descending else key.asc(), sequence)
     if cut == "with key":
         return made.where(key.isnot(None))
     last: ColumnElement[Any] = bindparam("key", type_=key_type(order), required=True)

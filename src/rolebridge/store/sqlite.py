@@ -14,20 +14,23 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from rolebridge.core.errors import Unavailable
+from rolebridge.core.errors import TooLong, Unavailable
 from rolebridge.core.filters import parse_datetime
+from rolebridge.store import links
 from rolebridge.store.documents import exact_stamp
-from rolebridge.store.links import Cursor, Link
+from rolebridge.store.links import Cursor, Link, Row
 from rolebridge.store.problems import StoreProblem
-from rolebridge.store.statements import Database, Parameters
+from rolebridge.store.statements import Database, Parameters, Statement
 
 # Others (a backup, the sqlite3 shell) may still hold SQLite's own lock when we have ours.
 BUSY_MS: Final = 5_000
 # 16 MB of WAL: large enough that a burst of writes pays for few checkpoints, small enough to read through.
 CHECKPOINT_PAGES: Final = 4_000
 CACHED_STATEMENTS: Final = 512
+# Steps of SQLite's machine between two looks at the clock, about a millisecond.
+CLOCK_STEPS: Final = 20_000
 # `synchronous=FULL`: a deprovisioning that was answered and is lost in a power cut is a security hole.
 _PRAGMAS: Final = (
     f"PRAGMA busy_timeout={BUSY_MS}",
@@ -49,6 +52,7 @@ class SqliteLink(Link):
     database = Database.SQLITE
 
     def __init__(self, path: Path, *, writes: bool) -> None:
+        self._began = 0.0
         try:
             # Links move between threads through the pool, one at a time.
             self._driver = sqlite3.connect(
@@ -66,12 +70,14 @@ class SqliteLink(Link):
                 self.execute(pragma, ())
             if not writes:
                 self.execute("PRAGMA query_only=ON", ())
+                self._driver.set_progress_handler(self._is_late, CLOCK_STEPS)
         except BaseException:
             self._driver.close()
             raise
 
     def execute(self, sql: str, parameters: Parameters) -> Cursor:
         """Run one statement."""
+        self._began = time.monotonic()
         try:
             return self._driver.execute(sql, parameters)
         except sqlite3.OperationalError as error:
@@ -83,6 +89,24 @@ class SqliteLink(Link):
             return self._driver.executemany(sql, parameters).rowcount
         except sqlite3.OperationalError as error:
             raise _unavailable(error) or error from None
+
+    def one(self, statement: Statement, **values: Any) -> Row | None:
+        """Return the first row of the answer, or None."""
+        try:
+            return super().one(statement, **values)
+        except sqlite3.OperationalError as error:  # SQLite finds rows as they are fetched
+            raise _unavailable(error) or error from None
+
+    def all(self, statement: Statement, **values: Any) -> list[Row]:
+        """Return all rows of the answer."""
+        try:
+            return super().all(statement, **values)
+        except sqlite3.OperationalError as error:
+            raise _unavailable(error) or error from None
+
+    def _is_late(self) -> bool:
+        """Return whether the statement that runs is to be stopped."""
+        return time.monotonic() - self._began > links.READ_SECONDS
 
     def begin(self, *, snapshot: bool = False) -> None:
         """Begin: readers at the state of their first statement, writers as the only one."""
@@ -133,6 +157,8 @@ def _unavailable(error: sqlite3.OperationalError) -> Unavailable | None:
     """Return the refusal that an error of SQLite amounts to, None for a mistake of ours."""
     # Extended codes carry the primary one in the low byte.
     primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if primary == sqlite3.SQLITE_INTERRUPT:
+        return TooLong(links.READ_SECONDS)
     if primary in _BUSY:
         return Unavailable("the database is busy: another program is writing to it")
     if primary in _FAILING:

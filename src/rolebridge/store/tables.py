@@ -221,6 +221,9 @@ users: Final = Table(
     ForeignKeyConstraint(["organization_id", "connection_id"], ["connections.organization_id", "connections.id"]),
     Index(None, "organization_id", "connection_id", "sequence"),
     Index(None, "organization_id", "connection_id", "display_key"),
+    # For orders by these, and for those who ask what has changed since.
+    Index(None, "organization_id", "connection_id", "created", "sequence"),
+    Index(None, "organization_id", "connection_id", "last_modified", "sequence"),
 )
 
 # What multi-valued (and a few other) attributes of a user are matched on; `documents.indexed_values` says which. No
@@ -277,7 +280,7 @@ memberships: Final = Table(
     sqlite_with_rowid=False,
 )
 
-# Groups in groups, of one connection and never in a circle (`nesting` sees to that).
+# Groups in groups, of one connection and never in a circle: `nesting` sees to that.
 group_children: Final = Table(
     "group_children",
     metadata,
@@ -287,6 +290,18 @@ group_children: Final = Table(
     _text("since"),
     PrimaryKeyConstraint("organization_id", "parent_id", "child_id"),
     Index(None, "organization_id", "child_id", "parent_id"),
+    sqlite_with_rowid=False,
+)
+
+# All that a group is in, through however many groups: what `group_children` says, followed to its end.
+group_ancestors: Final = Table(
+    "group_ancestors",
+    metadata,
+    _organization(),
+    _text("group_id"),
+    _text("ancestor_id"),
+    PrimaryKeyConstraint("organization_id", "group_id", "ancestor_id"),
+    Index(None, "organization_id", "ancestor_id", "group_id"),
     sqlite_with_rowid=False,
 )
 

@@ -248,6 +248,20 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "group_ancestors",
+        _text("organization_id"),
+        _text("group_id"),
+        _text("ancestor_id"),
+        sa.PrimaryKeyConstraint("organization_id", "group_id", "ancestor_id", name=op.f("pk_group_ancestors")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        op.f("ix_group_ancestors_organization_id_ancestor_id_group_id"),
+        "group_ancestors",
+        ["organization_id", "ancestor_id", "group_id"],
+        unique=False,
+    )
+    op.create_table(
         "organizations",
         _text("id"),
         _text("name"),
@@ -512,6 +526,18 @@ def upgrade() -> None:
         op.f("ix_users_organization_id_connection_id_display_key"),
         "users",
         ["organization_id", "connection_id", "display_key"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_users_organization_id_connection_id_created_sequence"),
+        "users",
+        ["organization_id", "connection_id", "created", "sequence"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_users_organization_id_connection_id_last_modified_sequence"),
+        "users",
+        ["organization_id", "connection_id", "last_modified", "sequence"],
         unique=False,
     )
     op.create_index(
