@@ -14,10 +14,10 @@ NOT_APPLICABLE: dict[tuple[str | None, str | None], str] = {}
 """Checks (resource type, title) that are not run, each with why."""
 
 
-def test_every_check_of_scim2_tester_passes(bridge: Served) -> None:
+def test_every_check_of_scim2_tester_passes(each_bridge: Served) -> None:
     """Discovery, creation, reading, queries, search, PUT, PATCH of every attribute, deletion: nothing deviates."""
-    headers = {"Authorization": f"Bearer {bridge.token('strict')}"}
-    with Client(base_url=bridge.base, headers=headers, timeout=30) as http:
+    headers = {"Authorization": f"Bearer {each_bridge.token('strict')}"}
+    with Client(base_url=each_bridge.base, headers=headers, timeout=30) as http:
         results = check_server(SyncSCIMClient(http))
     passed = {Status.SUCCESS, Status.COMPLIANT, Status.ACCEPTABLE}
     odd = [one for one in results if one.status not in passed]
