@@ -245,3 +245,22 @@ def test_the_server_describes_itself(door: Door) -> None:
         "response_types_supported": [],
         "scopes_supported": ["scim"],
     }
+
+
+def test_token_requests_are_in_the_request_log(door: Door) -> None:
+    """A client's requests for tokens are rows of its connection, with the check that refused; nothing it sent is."""
+    client = door.installation.clients.add(MAY_I, door.okta, "client")
+    held, secret = door.installation.clients.add_secret(MAY_I, client, "first", None)
+    for text in (secret.text, "rbs_wrong-and-secret"):
+        form = {"grant_type": "client_credentials", "client_id": client.id, "client_secret": text}
+        door.http.post("/oauth/token", data=form)
+    door.http.post("/oauth/token", data={"grant_type": "client_credentials", "client_id": "x", "client_secret": "y"})
+    door.installation.request_log.flush()
+    with door.installation.store.read() as unit:
+        columns = "connection_id, path, status, detail, credential_id"
+        rows = unit.link.execute(f"SELECT {columns} FROM request_log ORDER BY at, request_id", ()).fetchall()
+    assert [tuple(row) for row in rows] == [
+        (door.okta.id, "/oauth/token", 200, "", held.credential.id),
+        (door.okta.id, "/oauth/token", 401, "wrong-secret: no secret of the client is that", ""),
+        ("", "/oauth/token", 401, "unknown-client: there is no such client", ""),
+    ]

@@ -70,7 +70,8 @@ def create_app(installation: Installation) -> Flask:
     api = ApiFace(use_cases, installation.settings.base_url + API_PATH)
     app.register_blueprint(api_blueprint(api, installation.keys, _request_id, observe), url_prefix=API_PATH)
     issuer = installation.settings.base_url
-    oauth = OAuthFace(installation.issuing, origins, installation.meters, issuer, installation.token_endpoint)
+    endpoint = installation.token_endpoint
+    oauth = OAuthFace(installation.issuing, origins, installation.meters, issuer, endpoint, observe)
     app.register_blueprint(oauth_blueprint(oauth, issuer, TOKEN_PATH, _request_id))
     return app
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
+from time import perf_counter
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -30,6 +33,8 @@ from rolebridge.oauth.server import (
     TryLater,
     plain,
 )
+from rolebridge.store.records import Client
+from rolebridge.store.request_log import NOBODY, LoggedRequest
 from rolebridge.web.addresses import Origin, Origins
 from rolebridge.web.rates import Meters
 from rolebridge.web.requests import Request, Response
@@ -52,30 +57,41 @@ _MOST_PARAMETERS: Final = 20
 class OAuthFace:
     """The OAuth 2.0 authorization server of an installation, for SCIM clients."""
 
-    def __init__(self, issuing: TokenIssuing, origins: Origins, meters: Meters, issuer: str, endpoint: str) -> None:
-        """`issuer` is the installation's base URL, `endpoint` the URL of its token endpoint."""
+    def __init__(
+        self,
+        issuing: TokenIssuing,
+        origins: Origins,
+        meters: Meters,
+        issuer: str,
+        endpoint: str,
+        observe: Callable[[LoggedRequest], None] = lambda row: None,
+    ) -> None:
+        """`issuer` is the installation's base URL, `endpoint` the URL of its token endpoint.
+
+        `observe` is told of every request.
+        """
         self._issuing = issuing
         self._origins = origins
         self._meters = meters
         self._issuer = issuer
         self._endpoint = endpoint
+        self._observe = observe
         self._server = TokenServer(self._issue)
 
     def token(self, request: Request) -> Response:
         """Answer a request to the token endpoint. What it raises is a defect."""
         origin = self._origins.of(request.peer, request.headers.get("x-forwarded-for"))
+        seen = _Seen(request, origin, self._issuing.clock())
         try:
             form = _form_of(request)
-            asked = TokenRequest(form, partial(self._prove, request, form, origin))
-            answer = self._server.answer(asked)
+            answer = self._server.answer(TokenRequest(form, partial(self._prove, seen, form)))
         except OAuth2Error as error:
             answer = Answer(*error())
         except Unavailable as busy:
             answer = Answer(*TryLater(503, str(busy), busy.retry_after)())
-        if answer.status != 200:
-            said = answer.body.get("error_description", "")
-            logger.info("request %s: token -> %d %s: %s", request.request_id, answer.status, answer.body["error"], said)
-        return Response(answer.status, answer.headers, json.dumps(answer.body).encode())
+        response = Response(answer.status, answer.headers, json.dumps(answer.body).encode())
+        self._observe(seen.row(answer, response))
+        return response
 
     def metadata(self) -> Response:
         """Describe the server (RFC 8414 §2)."""
@@ -90,19 +106,21 @@ class OAuthFace:
         }
         return Response(200, (("Content-Type", "application/json"),), json.dumps(document).encode())
 
-    def _prove(self, request: Request, form: Mapping[str, str], origin: Origin) -> Proof:
+    def _prove(self, seen: _Seen, form: Mapping[str, str]) -> Proof:
         """Return the proof of the request's client. Raises OAuth2Error."""
         try:
-            claim = claim_of(request.headers.get("authorization"), form)
+            claim = claim_of(seen.request.headers.get("authorization"), form)
         except Malformed as error:
             raise InvalidRequestError(plain(str(error))) from None
         except ClientRefused as refused:
-            raise self._refused(request, origin, "", refused) from None
-        self._check_failures(claim, origin)
+            raise self._refused(seen, "", refused) from None
+        self._check_failures(claim, seen.origin)
         try:
-            return prove(claim, self._issuing, (self._endpoint, self._issuer))
+            proof = prove(claim, self._issuing, (self._endpoint, self._issuer))
         except ClientRefused as refused:
-            raise self._refused(request, origin, claim.client_id, refused) from None
+            raise self._refused(seen, claim.client_id, refused) from None
+        seen.client, seen.credential_id = proof.client, proof.credential.credential.id
+        return proof
 
     def _issue(self, proof: Proof) -> IssuedToken:
         """Give a proved client its token. Raises OAuth2Error."""
@@ -128,13 +146,47 @@ class OAuthFace:
         if any(waits):
             raise _slower("too many proofs have failed", max(waits))
 
-    def _refused(self, request: Request, origin: Origin, client_id: str, refused: ClientRefused) -> NotProved:
+    def _refused(self, seen: _Seen, client_id: str, refused: ClientRefused) -> NotProved:
         """Count a failure and tell the log about it; return what the client is told."""
-        for name, limit in _failures(client_id, origin):
+        for name, limit in _failures(client_id, seen.origin):
             self._meters.take(name, limit)
-        shown = client_id[:60].encode("ascii", "backslashreplace").decode()
-        logger.warning("request %s: client `%s` from %s refused: %s", request.request_id, shown, origin, refused)
+        seen.client, seen.reason = refused.client, str(refused)
+        id_, shown = seen.request.request_id, client_id[:60].encode("ascii", "backslashreplace").decode()
+        logger.warning("request %s: client `%s` from %s refused: %s", id_, shown, seen.origin, refused)
         return NotProved(refused.told)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A request while it is answered: what became known of it, for the request log."""
+
+    request: Request
+    origin: Origin
+    at: datetime
+    client: Client | None = None
+    credential_id: str = ""
+    reason: str = ""
+    began: float = field(default_factory=perf_counter)
+
+    def row(self, answer: Answer, response: Response) -> LoggedRequest:
+        """Return what is logged: our own words, and nothing that the client sent."""
+        said = f"{answer.body['error']}: {answer.body.get('error_description', '')}" if answer.status != 200 else ""
+        return LoggedRequest(
+            organization_id=self.client.organization_id if self.client else NOBODY,
+            connection_id=self.client.connection_id if self.client else NOBODY,
+            at=self.at,
+            request_id=self.request.request_id,
+            method=self.request.method,
+            path=self.request.path,
+            status=answer.status,
+            detail=plain(self.reason) or said,
+            duration_us=round((perf_counter() - self.began) * 1_000_000),
+            credential_id=self.credential_id,
+            peer=str(self.origin.address or ""),
+            user_agent=plain(self.request.headers.get("user-agent", ""))[:120],
+            request_bytes=len(self.request.body),
+            answer_bytes=len(response.body) if isinstance(response.body, bytes) else None,
+        )
 
 
 def error_body(status: int, detail: str) -> tuple[list[tuple[str, str]], bytes]:

@@ -11,12 +11,15 @@ import hmac
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 from urllib.parse import unquote
 
 from rolebridge.bridge.clients import Proof, TokenIssuing
 from rolebridge.oauth.assertions import ASSERTION_TYPE, Assertion, take_apart, verify
 from rolebridge.oauth.refusals import ClientRefused, Reason
 from rolebridge.store.records import Client, ClientCredential
+
+_Found: TypeAlias = tuple[Client, Sequence[ClientCredential]] | None
 
 
 class Method(StrEnum):
@@ -94,6 +97,14 @@ _CLAIMS = {Method.SECRET_BASIC: _basic, Method.SECRET_POST: _post, Method.PRIVAT
 def prove(claim: Claim, issuing: TokenIssuing, audiences: Collection[str]) -> Proof:
     """Return the proof that a request is from whom it says. Raises ClientRefused."""
     found = issuing.client(claim.client_id)
+    try:
+        return _proof(claim, found, issuing, audiences)
+    except ClientRefused as refused:
+        refused.client = found[0] if found else None
+        raise
+
+
+def _proof(claim: Claim, found: _Found, issuing: TokenIssuing, audiences: Collection[str]) -> Proof:
     if isinstance(claim.evidence, Assertion):
         client, held = _known(found)
         verified = verify(claim.evidence, client.id, held, audiences, issuing.clock())
@@ -108,7 +119,7 @@ def prove(claim: Claim, issuing: TokenIssuing, audiences: Collection[str]) -> Pr
     return proof
 
 
-def _known(found: tuple[Client, Sequence[ClientCredential]] | None) -> tuple[Client, Sequence[ClientCredential]]:
+def _known(found: _Found) -> tuple[Client, Sequence[ClientCredential]]:
     if found is None:
         raise ClientRefused(Reason.UNKNOWN_CLIENT, "there is no such client")
     return found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from rolebridge.store.records import Client
+
 
 class Reason(StrEnum):
     """The check that a client did not pass."""
@@ -34,6 +36,9 @@ class ClientRefused(Exception):
     The client is told `told`, which depends on nothing that only its owner may know: whoever has not shown a right
     secret or signature learns neither which clients there are nor what is wrong with them.
     """
+
+    client: Client | None = None
+    """Whom the request said it was from, if there is such a client."""
 
     def __init__(self, reason: Reason, detail: str, *, proved: bool = False) -> None:
         """`proved` says that a right secret or signature was shown, so that `detail` may be told."""
