@@ -183,7 +183,7 @@ def test_unknown_members_are_reported_or_refused_whole(world: World) -> None:
     assert world.change(group, add(ana, stranger, "nobody")) == (stranger, "nobody")
     assert world.roles(ana) == {REVIEWER}
     ben = world.user("ben")
-    with pytest.raises(UnknownMembers, match="1 members are not users of this connection: `nobody`"):
+    with pytest.raises(UnknownMembers, match="1 members are not users or groups of this connection: `nobody`"):
         world.provisioning.change_group(world.okta, group, add(ben, "nobody"), refuse_unknown=True)
     assert world.roles(ben) == set()
 

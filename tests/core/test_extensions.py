@@ -17,6 +17,7 @@ from rolebridge.core.extensions import (
     Mutability,
     Resource,
     Returned,
+    SchemaProblem,
     SchemaRefused,
     group_table,
     misgrown,
@@ -209,6 +210,7 @@ JSON = st.recursive(
 @given(st.dictionaries(KEYS, JSON, max_size=8))
 def test_any_json_is_read_or_refused(document: dict[str, Any]) -> None:
     """No file brings anything but a schema, which then reads again, or its problems."""
+    refusals: tuple[SchemaProblem, ...] = ()
     try:
         found = read(json.dumps(document))
     except SchemaRefused as refused:

@@ -127,6 +127,8 @@ class _Transfer:
         adoption.move(USER, user_ids, source, target, self.now)
         adoption.move(GROUP, group_ids, source, target, self.now)
         partings = adoption.part(user_ids, group_ids, self.now)
+        if groups:
+            self.unit.directory(self.source.organization_id).rebuild_nesting()
         self.record(USER, user_ids)
         self.record(GROUP, group_ids)
         self.record_partings(partings)

@@ -84,6 +84,8 @@ def claim_document(claim: Assignment) -> dict[str, Any]:
     if claim.membership:
         group = claim.membership.group
         document["group"] = {"id": group.id, "display": group.display}
+        if claim.membership.via:
+            document["via"] = [{"id": one.id, "display": one.display} for one in claim.membership.via]
         document |= {"connection": group.connection, "asserted_by": claim.membership.source}
         if claim.membership.since:
             document["since"] = stamp(claim.membership.since)

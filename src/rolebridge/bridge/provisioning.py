@@ -143,22 +143,21 @@ class Provisioning:
     def create_group(
         self, caller: Caller, draft: GroupDraft, member_ids: Sequence[str], *, refuse_unknown: bool
     ) -> tuple[GroupAnswer, tuple[str, ...]]:
-        """Create a group; returns its answer and the member ids that are no users of the connection.
+        """Create a group; returns its answer and the member ids that are no users or groups of the connection.
 
-        Raises Taken, and UnknownMembers when `refuse_unknown` and there are any.
+        Raises Taken, Invalid for groups too deep in groups, and UnknownMembers when `refuse_unknown` and there are any.
         """
 
-        def work(unit: Unit) -> tuple[GroupAnswer, tuple[str, ...]]:
-            change = self.begin(unit, caller)
+        def work(unit: Unit, alone: bool) -> tuple[GroupAnswer, tuple[str, ...]]:
+            change = self.begin(unit, caller, alone=alone)
             group = change.directory.insert_group(caller.connection_id, draft, str(uuid4()), change.now)
             steps = (MemberStep(MemberAction.ADD, tuple(member_ids)),) if member_ids else ()
             moved = change.move_members(group, steps, refuse_unknown=refuse_unknown)
             change.audit("group.created", group.id, None, with_moves(group, moved))
-            if moved.users and change.rulebook.concerns(core_group(caller, group)):
-                change.recompute(moved.users, f"group `{group.display}` created")
+            change.recompute(change.affected(group, group, moved), f"group `{group.display}` created")
             return self._group_answer(unit, caller, group.id), tuple(moved.unknown)
 
-        return self._store.transact(work)
+        return self._nesting_or_not(work)
 
     def change_group(
         self,
@@ -171,37 +170,39 @@ class Provisioning:
     ) -> tuple[int, tuple[str, ...]]:
         """Apply a change to a group, all of it or none; the cost grows with the change, not with the group.
 
-        Returns the group's version and the member ids that are no users of the connection. Raises NotFound, Taken,
-        VersionMismatch, and UnknownMembers when `refuse_unknown` and there are any.
+        Returns the group's version and the member ids that are no users or groups of the connection. Raises NotFound,
+        Taken, VersionMismatch, Invalid for a group in itself, and UnknownMembers when `refuse_unknown` and there are any.
         """
 
-        def work(unit: Unit) -> tuple[int, tuple[str, ...]]:
-            change = self.begin(unit, caller)
+        def work(unit: Unit, alone: bool) -> tuple[int, tuple[str, ...]]:
+            change = self.begin(unit, caller, alone=alone)
             old = change.group(group_id, versions)
             new = old
             if wanted.revise is not None and (draft := wanted.revise(old.draft())) != old.draft():
                 new = change.directory.update_group(old, draft, change.now)
             moved = change.move_members(new, wanted.steps, refuse_unknown=refuse_unknown)
-            if new is old and not moved.users:
+            if new is old and not moved:
                 return old.version, tuple(moved.unknown)
             change.audit("group.updated", group_id, old.body, with_moves(new, moved))
             change.recompute(change.affected(old, new, moved), _group_cause(old, new, moved))
             return change.directory.group_version(group_id), tuple(moved.unknown)
 
-        return self._store.transact(work)
+        return self._nesting_or_not(work)
 
     def delete_group(self, caller: Caller, group_id: str, versions: Versions = ANY_VERSION) -> None:
         """Delete a group; its members stay, and lose what only this group gave them. Raises NotFound."""
 
-        def work(unit: Unit) -> None:
-            change = self.begin(unit, caller)
+        def work(unit: Unit, alone: bool) -> None:
+            change = self.begin(unit, caller, alone=alone)
             old = change.group(group_id, versions)
+            concerned = change.concerned(old)
+            below = change.leave_nesting(old) if old.nested else ()
             left = change.directory.delete_group(old, change.now)
             change.audit("group.deleted", group_id, old.body, None)
-            if change.rulebook.concerns(core_group(caller, old)):
-                change.recompute(left, f"group `{old.display}` deleted")
+            if concerned:
+                change.recompute({*below, *left}, f"group `{old.display}` deleted")
 
-        self._store.transact(work)
+        self._nesting_or_not(work)
 
     def group(self, caller: Caller, group_id: str, *, with_members: bool = True) -> GroupAnswer:
         """Return a group's stored answer, with its members' text in blocks unless not wanted. Raises NotFound."""
@@ -235,14 +236,27 @@ class Provisioning:
 
     # --- shared ----------------------------------------------------------------------------------------------
 
-    def begin(self, unit: Unit, caller: Caller) -> DirectoryChange:
-        """Keep an apply from replacing the mapping under this change, and take up the mapping in force."""
+    def _nesting_or_not(self, work: Callable[[Unit, bool], _T]) -> _T:
+        """Run a change of a group, and again with the organization to itself if it turns out to move groups in groups.
+
+        Whoever resolves a membership must see all of the nesting that it meets; and hardly anybody nests.
+        """
+        try:
+            return self._store.transact(lambda unit: work(unit, False))
+        except _Nests:
+            return self._store.transact(lambda unit: work(unit, True))
+
+    def begin(self, unit: Unit, caller: Caller, *, alone: bool = False) -> DirectoryChange:
+        """Keep an apply from replacing the mapping under this change, and take up the mapping in force.
+
+        With `alone`, nobody else changes the directory meanwhile.
+        """
         directory = unit.directory(caller.organization_id)
-        directory.lock_organization(exclusive=False)
+        directory.lock_organization(exclusive=alone)
         rulebook = self._rulebooks.current(unit, caller.organization_id)
         if rulebook.schemas_version != caller.schemas_version:
             raise Unavailable("the organization's schemas have just changed")  # by which the request was read
-        return DirectoryChange(unit, directory, caller, rulebook, self._clock())
+        return DirectoryChange(unit, directory, caller, rulebook, self._clock(), alone)
 
     def _user_answer(self, unit: Unit, caller: Caller, user_id: str) -> UserAnswer:
         directory = unit.directory(caller.organization_id)
@@ -264,6 +278,7 @@ class DirectoryChange:
     caller: Caller
     rulebook: Rulebook
     now: datetime
+    alone: bool = False
 
     def user(self, user_id: str, versions: Versions) -> StoredUser:
         """Return the user to be changed, locked."""
@@ -279,34 +294,80 @@ class DirectoryChange:
 
     def move_members(self, group: StoredGroup, steps: Sequence[MemberStep], *, refuse_unknown: bool) -> _Moved:
         """Move members as the steps say, in order. Those whose grants may follow are locked first, all at once."""
-        if self.rulebook.concerns(core_group(self.caller, group)):
+        if self.concerned(group):
             self.directory.lock_users(sorted({user_id for step in steps for user_id in step.ids}))
         moved = _Moved()
         for step in steps:
+            nested = group.nested or bool(moved.entered)
             if step.action is MemberAction.REMOVE:
                 moved.removed.extend(self.directory.remove_members(group.id, step.ids, self.now))
+                if nested:
+                    self._remove_groups(group, self.directory.children_among(group.id, step.ids), moved)
                 continue
-            put = self.directory.add_members if step.action is MemberAction.ADD else self.directory.replace_members
-            delta = put(
-                group.id,
-                step.ids,
-                source=MembershipSource.SCIM,
-                connection_id=self.caller.connection_id,
-                now=self.now,
-            )
-            moved.added.extend(delta.added)
-            moved.removed.extend(delta.removed)
-            moved.unknown.extend(delta.unknown)
+            unknown = self._put_users(group, step, moved)
+            children = self.directory.groups_among(self.caller.connection_id, unknown) if unknown else []
+            if nested and step.action is MemberAction.REPLACE:
+                others = [id_ for id_ in self.directory.child_ids(group.id) if id_ not in children]
+                self._remove_groups(group, others, moved)
+            self._add_groups(group, children, moved)
+            moved.unknown.extend(id_ for id_ in unknown if id_ not in set(children))
         if refuse_unknown and moved.unknown:
             raise UnknownMembers(tuple(moved.unknown))
         return moved
 
+    def _put_users(self, group: StoredGroup, step: MemberStep, moved: _Moved) -> tuple[str, ...]:
+        """Add users, or make them all there are; return the ids that are no users."""
+        put = self.directory.add_members if step.action is MemberAction.ADD else self.directory.replace_members
+        delta = put(
+            group.id,
+            step.ids,
+            source=MembershipSource.SCIM,
+            connection_id=self.caller.connection_id,
+            now=self.now,
+        )
+        moved.added.extend(delta.added)
+        moved.removed.extend(delta.removed)
+        return delta.unknown
+
+    def _add_groups(self, group: StoredGroup, ids: Sequence[str], moved: _Moved) -> None:
+        known = set(self.directory.children_among(group.id, ids)) if ids else set()
+        new = [id_ for id_ in ids if id_ not in known]
+        if new:
+            self._must_be_alone()
+            moved.entered.extend(self.directory.add_children(group.id, new, self.now))
+
+    def _remove_groups(self, group: StoredGroup, ids: Sequence[str], moved: _Moved) -> None:
+        if ids:
+            self._must_be_alone()
+            moved.left.extend(self.directory.remove_children(group.id, ids, self.now))
+
+    def _must_be_alone(self) -> None:
+        if not self.alone:
+            raise _Nests
+
+    def leave_nesting(self, group: StoredGroup) -> tuple[str, ...]:
+        """Take a group that is to be deleted out of the nesting; return the users who were in it, directly or not."""
+        self._must_be_alone()
+        below = tuple(self.directory.members_below(group.id))
+        self.directory.leave_nesting(group.id, self.now)
+        return below
+
+    def concerned(self, group: StoredGroup) -> bool:
+        """Return whether being in a group, or in what that is in, can change anyone's grants."""
+        if self.rulebook.concerns(core_group(self.caller, group)):
+            return True
+        return group.nested and any(map(self.rulebook.concerns, self.directory.groups_above(group.id)))
+
     def affected(self, old: StoredGroup, new: StoredGroup, moved: _Moved) -> Iterable[str]:
         """Return whose grants may differ: who moved, or everyone in a renamed group, whose name their grants tell."""
         before, after = core_group(self.caller, old), core_group(self.caller, new)
-        if not (self.rulebook.concerns(before) or self.rulebook.concerns(after)):
+        if not (self.concerned(old) or (before != after and self.rulebook.concerns(after))):
             return ()
-        return moved.users if before == after else [*self.directory.member_ids(new.id), *moved.removed]
+        below = {user_id for id_ in (*moved.entered, *moved.left) for user_id in self.directory.members_below(id_)}
+        if before == after:
+            return moved.users | below
+        inside = self.directory.members_below(new.id) if old.nested else self.directory.member_ids(new.id)
+        return [*inside, *moved.removed, *below]
 
     def recompute(self, user_ids: Iterable[str], text: str) -> None:
         """Resolve users again because of what `text` says."""
@@ -334,13 +395,22 @@ class DirectoryChange:
         )
 
 
+class _Nests(Exception):
+    """That a change moves groups in groups, for which it must have the organization to itself."""
+
+
 class _Moved:
-    """Who entered and left a group in one request, and which ids nobody knows."""
+    """Who entered and left a group in one request, users and groups, and which ids nobody knows."""
 
     def __init__(self) -> None:
         self.added: list[str] = []
         self.removed: list[str] = []
+        self.entered: list[str] = []
+        self.left: list[str] = []
         self.unknown: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.entered or self.left)
 
     @property
     def users(self) -> set[str]:
@@ -349,7 +419,13 @@ class _Moved:
 
 def with_moves(group: StoredGroup, moved: _Moved) -> str:
     """Return what an audit row says of a group after a change: the resource, and who came and went."""
-    moves = {"added": moved.added, "removed": moved.removed, "unknown": moved.unknown}
+    moves = {
+        "added": moved.added,
+        "removed": moved.removed,
+        "groups_added": moved.entered,
+        "groups_removed": moved.left,
+        "unknown": moved.unknown,
+    }
     told = {name: ids for name, ids in moves.items() if ids}
     return json.dumps({"group": json.loads(group.body), **told}, ensure_ascii=False)
 
@@ -390,6 +466,8 @@ def _group_cause(old: StoredGroup, new: StoredGroup, moved: _Moved) -> str:
     parts = [f"renamed from `{old.display}`"] if old.display != new.display else []
     parts += [f"{len(moved.added)} added"] if moved.added else []
     parts += [f"{len(moved.removed)} removed"] if moved.removed else []
+    parts += [f"{len(moved.entered)} groups added"] if moved.entered else []
+    parts += [f"{len(moved.left)} groups removed"] if moved.left else []
     return f"group `{new.display}`: {', '.join(parts) or 'changed'}"
 
 

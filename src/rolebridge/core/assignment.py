@@ -103,7 +103,8 @@ class Assignment:
         """Return a total order that does not depend on where the assignment stood among others."""
         group = self.membership.group.id if self.membership else ""
         by_hand = self.manual.id if self.manual else ""
-        return (self.slot, self.project or "", self.role, self.source, self.rule or "", group, by_hand)
+        via = [one.id for one in self.membership.via] if self.membership else []
+        return (self.slot, self.project or "", self.role, self.source, self.rule or "", group, by_hand, *via)
 
 
 @dataclass(frozen=True, slots=True)

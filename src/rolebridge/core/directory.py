@@ -28,11 +28,21 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """That a user is in `group`: since when (UTC), by which connection and in which way it was asserted."""
+    """That a user is in `group`: since when (UTC), by which connection and in which way it was asserted.
+
+    `via` leads there from the group that they are in directly, which stands first, each in the next and the last one in
+    `group`; it is empty for a direct membership.
+    """
 
     group: Group
     since: datetime | None = None
     source: MembershipSource = MembershipSource.SCIM
+    via: tuple[Group, ...] = ()
+
+    @property
+    def entered(self) -> Group:
+        """Return the group that the user is in directly, which they would have to leave."""
+        return self.via[0] if self.via else self.group
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,8 +87,9 @@ class Case:
         return resolve(self.program, self.user, self.memberships, self.manual, self.at)
 
     def without_group(self, group: Group) -> Case:
-        """Return the case in which the person is not in `group`."""
-        return replace(self, memberships=tuple(m for m in self.memberships if m.group.id != group.id))
+        """Return the case in which the person has left `group`, and what they were in only through it."""
+        left = (m for m in self.memberships if m.group.id != group.id and (not m.via or m.via[0].id != group.id))
+        return replace(self, memberships=tuple(left))
 
     def without_rule(self, rule_id: str) -> Case:
         """Return the case in which the mapping lacks the rule."""
@@ -157,8 +158,8 @@ def releases(case: Case, lock: Lock) -> tuple[Release, ...]:
         ways.append(Release(ReleaseKind.UNASSIGN, _held(case.without_manual(by_hand), lock)))
     if Source.DEFAULT in sources:
         ways.append(Release(ReleaseKind.CHANGE_DEFAULT, _held(case.without_defaults(), lock)))
-    groups = {winner.group.id: winner.group for winner in lock.by if winner.group is not None}
-    for group in groups.values():
+    entered = [winner.membership.entered for winner in lock.by if winner.membership is not None]
+    for group in {group.id: group for group in entered}.values():
         then = _held(case.without_group(group), lock)
         ways.append(Release(ReleaseKind.LEAVE_GROUP, then, group=group))
     rules = {winner.rule: winner.place for winner in lock.by if winner.rule is not None}

@@ -38,7 +38,7 @@ _MAX_NAME: Final = 100
 _MAX_URN: Final = 200
 _SCHEMA: Final = "urn:ietf:params:scim:schemas:core:2.0:Schema"
 # RFC 8141, as far as a path of RFC 7644 can hold it.
-_URN: Final = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{1,31}:[A-Za-z0-9._~:/@!$&'*+,;=%-]+")
+_URN: Final = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{1,31}:[A-Za-z0-9._~:/@!$&*+,;=-]+")
 _NAME: Final = re.compile(r"\$?[A-Za-z][A-Za-z0-9_$-]*")
 _IETF: Final = "urn:ietf:params:scim:"
 _IETF_EXTENSION: Final = "urn:ietf:params:scim:schemas:extension:"

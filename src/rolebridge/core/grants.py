@@ -159,6 +159,8 @@ def _provenance(claim: Assignment) -> dict[str, object]:
     if claim.membership:
         membership = claim.membership
         entry["group"] = {"id": membership.group.id, "display": membership.group.display}
+        if membership.via:
+            entry["via"] = [{"id": group.id, "display": group.display} for group in membership.via]
         entry["connection"] = membership.group.connection
         entry["asserted_by"] = membership.source
         if membership.since:

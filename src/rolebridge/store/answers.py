@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, Unpack
 
-from sqlalchemy import ColumnElement, Table, Text, func, literal_column, select
+from sqlalchemy import ColumnElement, Table, Text, case, exists, func, literal_column, select, union_all
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql import ClauseElement
 
 from rolebridge.core.filters import ResolvedFilter
+from rolebridge.store.nesting import NESTS
 from rolebridge.store.records import GroupAnswer, Page, UserAnswer
 from rolebridge.store.scope import GROUP, USER, Scope, owned
 from rolebridge.store.search import Part, Search, Sequel
 from rolebridge.store.statements import Database, Statement, among, given, json_list, storable
-from rolebridge.store.tables import groups, memberships, users
+from rolebridge.store.tables import group_ancestors, group_children, groups, memberships, users
 
 MEMBERS_BLOCK: Final = 5_000
 """Members per block of text: about 600 kB."""
@@ -38,17 +39,18 @@ def _joined(
     return func.group_concat(text, _quoted(between), type_=Text)
 
 
-def _groups_text(database: Database) -> ColumnElement[str]:
-    """Return the elements of a user's `groups`, as text. Ids need no escape: they are ours."""
-    element = (
-        _quoted('{"value":"')
-        + groups.c.id
-        + given("reference")
-        + groups.c.id
-        + _quoted('","display":')
-        + groups.c.display_json
-        + _quoted(',"type":"direct"}')
+def _group_text(table: Any, kind: str) -> ColumnElement[str]:
+    """Return an element of a user's `groups`, as text. Ids need no escape: they are ours."""
+    opening, display, closing = _quoted('{"value":"'), _quoted('","display":'), _quoted(f',"type":"{kind}"}}')
+    made: ColumnElement[str] = (
+        opening + table.c.id + given("reference") + table.c.id + display + table.c.display_json + closing
     )
+    return made
+
+
+def _groups_text(database: Database) -> ColumnElement[str]:
+    """Return the elements of a user's `groups`, as text: direct ones, then those through groups in groups."""
+    element = _group_text(groups, "direct")
     held = (
         select(func.coalesce(_joined(database, element, memberships.c.group_id, ","), _quoted("")))
         .select_from(memberships)
@@ -58,17 +60,48 @@ def _groups_text(database: Database) -> ColumnElement[str]:
         )
         .where(memberships.c.organization_id == users.c.organization_id, memberships.c.user_id == users.c.id)
     )
-    return held.correlate(users).scalar_subquery()
+    direct = held.correlate(users).scalar_subquery()
+    # Asked once for a statement: who has no groups in groups pays for nothing else.
+    return direct + case((NESTS, _indirect_text(database)), else_=_quoted(""))
 
 
-def _members_text(database: Database, user_id: ColumnElement[str]) -> ColumnElement[str]:
+def _indirect_text(database: Database) -> ColumnElement[str]:
+    """Return the elements of a user's `groups` that follow from others, each after a comma."""
+    above, mine, held = groups.alias("above"), memberships.alias("mine"), memberships.alias("held")
+    reached = (
+        select(group_ancestors.c.ancestor_id)
+        .select_from(mine)
+        .join(
+            group_ancestors,
+            (group_ancestors.c.organization_id == mine.c.organization_id)
+            & (group_ancestors.c.group_id == mine.c.group_id),
+        )
+        .where(mine.c.organization_id == users.c.organization_id, mine.c.user_id == users.c.id)
+        .correlate(users)
+    )
+    direct = exists(
+        select(literal_column("1"))
+        .where(held.c.organization_id == above.c.organization_id, held.c.group_id == above.c.id)
+        .where(held.c.user_id == users.c.id)
+        .correlate(above, users)
+    )
+    element = _quoted(",") + _group_text(above, "indirect")
+    return (
+        select(func.coalesce(_joined(database, element, above.c.id, ""), _quoted("")))
+        .where(above.c.organization_id == users.c.organization_id, above.c.id.in_(reached), ~direct)
+        .correlate(users)
+        .scalar_subquery()
+    )
+
+
+def _members_text(database: Database, member_id: ColumnElement[str], kind: str = "User") -> ColumnElement[str]:
     """Return the elements of a group's `members`, as text, NULL for none.
 
     What is alike in all of them stands in the separator: half the time for a large group.
     """
-    varying = user_id + given("reference") + user_id
-    opening, closing = '{"value":"', '","type":"User"}'
-    joined = _joined(database, varying, user_id, f"{closing},{opening}")
+    varying = member_id + given(f"to_{kind.lower()}") + member_id
+    opening, closing = '{"value":"', f'","type":"{kind}"}}'
+    joined = _joined(database, varying, member_id, f"{closing},{opening}")
     return _quoted(opening) + joined + _quoted(closing)
 
 
@@ -90,14 +123,27 @@ def _one(database: Database, *, table: Table, related: bool) -> ClauseElement:
 
 
 def _members_of(database: Database) -> ClauseElement:
-    text = _members_text(database, memberships.c.user_id)
-    return (
-        select(memberships.c.group_id, text)
-        .where(
-            memberships.c.organization_id == given("organization_id"),
-            among(memberships.c.group_id, given("ids")),
-        )
-        .group_by(memberships.c.group_id)
+    """Return the elements of groups' `members`, as text: those of users and those of groups, a row for each."""
+    ids = given("ids")
+    own, nested = memberships.c, group_children.c
+    users_ = (
+        select(own.group_id, _members_text(database, own.user_id))
+        .where(own.organization_id == given("organization_id"), among(own.group_id, ids))
+        .group_by(own.group_id)
+    )
+    groups_ = (
+        select(nested.parent_id, _members_text(database, nested.child_id, "Group"))
+        .where(nested.organization_id == given("organization_id"), among(nested.parent_id, ids))
+        .group_by(nested.parent_id)
+    )
+    return union_all(users_, groups_)
+
+
+def _children_of(database: Database) -> ClauseElement:
+    """Return those elements of a group's `members` that are groups, as text."""
+    nested = group_children.c
+    return select(_members_text(database, nested.child_id, "Group")).where(
+        nested.organization_id == given("organization_id"), nested.parent_id == given("group_id")
     )
 
 
@@ -114,7 +160,7 @@ def _member_block(database: Database) -> ClauseElement:
         .limit(literal_column(str(MEMBERS_BLOCK)))
         .subquery("block")
     )
-    return select(func.max(block.c.user_id), _members_text(database, block.c.user_id))
+    return select(func.max(block.c.user_id), _members_text(database, block.c.user_id), NESTS)
 
 
 ONE: Final = {
@@ -124,6 +170,7 @@ ONE: Final = {
 }
 MEMBERS_OF: Final = Statement(_members_of)
 MEMBER_BLOCK: Final = Statement(_member_block)
+CHILDREN_OF: Final = Statement(_children_of)
 
 
 class Answers(Scope):
@@ -152,21 +199,20 @@ class Answers(Scope):
     def member_blocks(self, group_id: str, *, prefix: str) -> Iterator[str]:
         """Yield the elements of a group's `members` as JSON text, in blocks to be joined by commas.
 
-        In the order of ids, read as they are asked for: of one moment only within a snapshot or a transaction.
+        Users in the order of ids, then groups, read as they are asked for: of one moment only within a snapshot or a transaction.
         """
-        after, reference = "", _reference(prefix, "Users")
+        after, scope = "", {"organization_id": self._organization_id, "group_id": group_id}
         while True:
-            row = self._link.one(
-                MEMBER_BLOCK,
-                organization_id=self._organization_id,
-                group_id=group_id,
-                after=after,
-                reference=reference,
-            )
-            if row is None or row[0] is None:
-                return
-            after, text = row
-            yield text
+            row = self._link.one(MEMBER_BLOCK, **scope, after=after, to_user=_reference(prefix, "Users"))
+            assert row is not None  # an aggregate has a row
+            if row[0] is None:
+                break
+            after = row[0]
+            yield row[1]
+        if row[2]:
+            nested = self._link.one(CHILDREN_OF, **scope, to_group=_reference(prefix, "Groups"))
+            if nested is not None and nested[0] is not None:
+                yield nested[0]
 
     def find_users(
         self,
@@ -210,10 +256,10 @@ class Answers(Scope):
         rows = found.rows
         if not with_members:
             return Page(found.total, tuple(GroupAnswer(*row) for row in rows), found.next)
-        members = self._related(MEMBERS_OF, [row[0] for row in rows], _reference(prefix, "Users"))
-        blocks = (((members[row[0]],) if row[0] in members else ()) for row in rows)
+        held = self._members([row[0] for row in rows], prefix)
+        blocks = (tuple(held.get(row[0], ())) for row in rows)
         answers = (
-            GroupAnswer(id_, body, version, held) for (id_, body, version), held in zip(rows, blocks, strict=True)
+            GroupAnswer(id_, body, version, block) for (id_, body, version), block in zip(rows, blocks, strict=True)
         )
         return Page(found.total, tuple(answers), found.next)
 
@@ -228,12 +274,15 @@ class Answers(Scope):
             values["reference"] = reference
         return self._link.one(ONE[table.name, reference is not None], **values)
 
-    def _related(self, statement: Statement, ids: list[str], reference: str) -> dict[str, str]:
-        """Return the text of `groups` or `members` for each of the ids that have any."""
-        if not ids:
-            return {}
-        values = {"organization_id": self._organization_id, "ids": json_list(ids), "reference": reference}
-        return dict(self._link.all(statement, **values))
+    def _members(self, ids: list[str], prefix: str) -> dict[str, list[str]]:
+        """Return the text of `members`, in blocks, for each of the groups that has any."""
+        found: dict[str, list[str]] = {}
+        if ids:
+            ends = {"to_user": _reference(prefix, "Users"), "to_group": _reference(prefix, "Groups")}
+            rows = self._link.all(MEMBERS_OF, organization_id=self._organization_id, ids=json_list(ids), **ends)
+            for id_, text in rows:
+                found.setdefault(id_, []).append(text)
+        return found
 
 
 def _reference(prefix: str, kind: str) -> str:

@@ -1,6 +1,7 @@
 """The directory of one organization: users, groups and memberships, by what is done with them.
 
-Users and groups are written in `users` and `groups`; the resolver reads in `people`, SCIM in `answers`.
+Users and groups are written in `users`, `groups` and `nesting`; the resolver reads in `people`, which rests on the last
+one, and SCIM in `answers`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Select, delete, exists, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Select, delete, exists, func, literal_column, or_, select, update
 from sqlalchemy.sql import ClauseElement
 
 from rolebridge.core.directory import GroupDraft, MembershipSource
@@ -22,7 +22,15 @@ from rolebridge.store.links import BLOCK, Link, Row, in_batches
 from rolebridge.store.records import MemberDelta, StoredGroup
 from rolebridge.store.scope import GROUP, Scope, owned, update_unless_taken
 from rolebridge.store.statements import Database, Statement, among, given, insert_for, insert_into, json_list, storable
-from rolebridge.store.tables import departed, groups, memberships, users
+from rolebridge.store.tables import departed, group_children, groups, memberships, users
+
+
+def _is_nested(end: str) -> ColumnElement[bool]:
+    """Return whether the group is at one end of a nesting: two questions, as SQLite finds an OR by no index."""
+    edge = group_children.alias(f"with_{end}")
+    here = (edge.c.organization_id == groups.c.organization_id) & (edge.c[end] == groups.c.id)
+    return exists(select(literal_column("1")).where(here).correlate(groups))
+
 
 GROUP_COLUMNS: Final = (
     groups.c.id,
@@ -33,6 +41,7 @@ GROUP_COLUMNS: Final = (
     groups.c.created,
     groups.c.last_modified,
     groups.c.body,
+    or_(_is_nested("parent_id"), _is_nested("child_id")).label("nested"),
 )
 _CHANGING: Final = (
     "display", "display_key", "display_json", "external_id", "external_key", "last_modified", "body", "folded",
@@ -204,7 +213,7 @@ class Groups(Scope):
         if not inserted:
             raise self._group_taken(connection_id, draft, id)
         self._count(connection_id, GROUP, 1)
-        values = (id, connection_id, draft.display, draft.external_id, 1, created, created, body)
+        values = (id, connection_id, draft.display, draft.external_id, 1, created, created, body, False)
         return stored_group(self._organization_id, values)
 
     def group(self, connection_id: str | None, id: str, *, lock: bool = False) -> StoredGroup | None:
@@ -235,8 +244,8 @@ class Groups(Scope):
         if not update_unless_taken(self._link, UPDATE, values, refusable=not keys_stay):
             taken = self._group_taken(stored.connection_id, draft, stored.id)
             raise _changed(stored) if keys_stay or taken.attribute == "id" else taken
-        row = (stored.id, stored.connection_id, draft.display, draft.external_id, version, created, modified, body)
-        return stored_group(self._organization_id, row)
+        keys = (stored.id, stored.connection_id, draft.display, draft.external_id)
+        return stored_group(self._organization_id, (*keys, version, created, modified, body, stored.nested))
 
     def delete_group(self, stored: StoredGroup, now: datetime) -> tuple[str, ...]:
         """Delete a group and its memberships; return the ids of those who were members, in order."""
@@ -403,6 +412,6 @@ def _row(draft: GroupDraft, modified: str, body: str) -> dict[str, Any]:
 
 def stored_group(organization_id: str, row: Row) -> StoredGroup:
     """Return the record of a row of `GROUP_COLUMNS`."""
-    id_, connection_id, display, external_id, version, created, modified, body = row
+    id_, connection_id, display, external_id, version, created, modified, body, nested = row
     times = (moment(created), moment(modified))
-    return StoredGroup(organization_id, id_, connection_id, display, external_id, version, *times, body)
+    return StoredGroup(organization_id, id_, connection_id, display, external_id, version, *times, body, bool(nested))

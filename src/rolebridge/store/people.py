@@ -9,12 +9,13 @@ from typing import Any, Final
 from sqlalchemy import Select, literal_column, select
 
 from rolebridge.core.directory import Group, Membership, MembershipSource, User
+from rolebridge.core.nesting import effective, ways_up
 from rolebridge.store.documents import folded_key, moment
 from rolebridge.store.groups import BY_ID as GROUP_BY_ID
 from rolebridge.store.groups import GROUP_COLUMNS, stored_group
 from rolebridge.store.links import BLOCK, Row, in_batches
+from rolebridge.store.nesting import NESTS, Nesting
 from rolebridge.store.records import Departed, StoredGroup, StoredUser
-from rolebridge.store.scope import Scope
 from rolebridge.store.statements import Statement, among, given, json_list, storable
 from rolebridge.store.tables import connections, departed, groups, memberships, users
 from rolebridge.store.users import BY_ID as USER_BY_ID
@@ -49,6 +50,7 @@ MEMBERSHIPS: Final = Statement(
             groups.c.external_id,
             memberships.c.since,
             memberships.c.source,
+            NESTS,
         )
         .join(
             groups,
@@ -107,7 +109,7 @@ DEPARTED: Final = Statement(
 )
 
 
-class People(Scope):
+class People(Nesting):
     """Users, groups and memberships as values of `core.directory`, connections by their names."""
 
     __slots__ = ()
@@ -128,15 +130,24 @@ class People(Scope):
             after = rows[-1][0]
 
     def memberships(self, user_ids: Iterable[str]) -> dict[str, tuple[Membership, ...]]:
-        """Return the memberships of each of the users, in the order of the groups' ids; none is an empty tuple."""
+        """Return the memberships of each of the users, in the order of the groups' ids; none is an empty tuple.
+
+        Those through groups in groups are among them.
+        """
         ids = sorted(set(user_ids))
         found: dict[str, list[Membership]] = {id_: [] for id_ in ids}
         seen: dict[str, Group] = {}
+        nests = False
         for batch in in_batches(ids):
             for row in self._link.all(MEMBERSHIPS, organization_id=self._organization_id, ids=json_list(batch)):
                 group = seen.get(row[1]) or seen.setdefault(row[1], Group(*row[1:5]))
                 found[row[0]].append(Membership(group, moment(row[5]), MembershipSource(row[6])))
-        return {id_: tuple(held) for id_, held in found.items()}
+                nests = bool(row[7])
+        if not nests:
+            return {id_: tuple(held) for id_, held in found.items()}
+        parents = self.parents_above(seen)
+        ways = {id_: ways_up(group, parents) for id_, group in seen.items()}
+        return {id_: effective(held, ways) for id_, held in found.items()}
 
     def core_groups(self) -> list[Group]:
         """Return all groups, in the order of their ids."""

@@ -168,7 +168,10 @@ class StoredUser:
 
 @dataclass(frozen=True, slots=True)
 class StoredGroup:
-    """A group's row. `body` is the canonical answer without `members` and `meta.location` (see `documents`)."""
+    """A group's row. `body` is the canonical answer without `members` and `meta.location` (see `documents`).
+
+    `nested` says that groups are in it, or that it is in a group.
+    """
 
     organization_id: str
     id: str
@@ -179,6 +182,7 @@ class StoredGroup:
     created: datetime
     last_modified: datetime
     body: str
+    nested: bool = False
 
     def draft(self) -> GroupDraft:
         """Return what the group is, as a draft to make another one from."""

@@ -38,7 +38,8 @@ def source_words(claim: Assignment) -> str:
     """Return in a few words where an assignment comes from: `rule project-teams, group lbx-cityscapes-reviewers`."""
     match claim.source:
         case Source.RULE if claim.group:
-            return f"rule {claim.rule}, group {one_line(claim.group.display)}"
+            groups = (*(claim.membership.via if claim.membership else ()), claim.group)
+            return f"rule {claim.rule}, group {' in '.join(one_line(group.display) for group in groups)}"
         case Source.RULE:
             return f"rule {claim.rule}"
         case Source.MANUAL if claim.manual:
@@ -55,7 +56,8 @@ def source_sentence(claim: Assignment) -> Iterator[str]:
         membership = claim.membership
         how = "asserted at login by" if membership.source is MembershipSource.LOGIN else "sent by"
         since = f"member since {minute(membership.since)}, " if membership.since else ""
-        yield f"rule {claim.rule} ({claim.place}) through group {one_line(membership.group.display)},"
+        names = [one_line(group.display) for group in (*membership.via, membership.group)]
+        yield f"rule {claim.rule} ({claim.place}) through group {', member of '.join(names)},"
         yield f"{since}{how} {membership.group.connection}"
     elif claim.source is Source.RULE:
         yield f"rule {claim.rule} ({claim.place}), which speaks of them without a group"
@@ -121,7 +123,8 @@ def _recorded(provenance: Mapping[str, Any]) -> str:
     """Return where a recorded winner comes from, in the words of `source_words`."""
     match provenance.get("source"):
         case Source.RULE if "group" in provenance:
-            return f"rule {provenance['rule']}, group {one_line(provenance['group']['display'])}"
+            via = "".join(f"{one_line(group['display'])} in " for group in provenance.get("via", ()))
+            return f"rule {provenance['rule']}, group {via}{one_line(provenance['group']['display'])}"
         case Source.RULE:
             return f"rule {provenance['rule']}"
         case Source.MANUAL:
