@@ -129,15 +129,14 @@ def measure(bench: Bench) -> None:
             f'meta.lastModified gt "{(NOW + timedelta(milliseconds=PEOPLE - 11)).isoformat()}"'
         ),
     }
+    sixteen = " or ".join(f'userName ew "{number}@x"' for number in range(16))
     slow: dict[str, Callable[[], object]] = {
         "first page by name.familyName": lambda: bench.ask(order=order("name.familyName")),
         "userName co, few users": lambda: bench.ask('userName co "7777@"'),
         "name.familyName co, few users": lambda: bench.ask('name.familyName co "Z 7777"'),
         "emails[type eq and value ew], everyone": lambda: bench.ask('emails[type eq "work" and value ew "example"]'),
         "not (title eq or title sw), 99 %": lambda: bench.ask('not (title eq "x" or title sw "annotator 7 ")'),
-        "256 terms, nobody": lambda: bench.ask(
-            " or ".join(f'userName ew "{number}@x"' for number in range(256)), limit=1
-        ),
+        "16 terms without index, nobody": lambda: bench.ask(sixteen, limit=1),
     }
     taken: dict[str, list[float]] = {name: [] for name in (*fast, *slow)}
     for _ in range(ROUNDS):
@@ -152,9 +151,8 @@ def measure(bench: Bench) -> None:
         print(f"  {name:<45} {cost:>12,.0f} µs  {cost / floor:>8.2f} × the first page")
     for number in (5, PEOPLE // 3):
         bench.remove(number)
-        print(
-            f"  {'last page, right after a deletion':<45} {microseconds(lambda: bench.ask(offset=PEOPLE - 200)):>12,.0f} µs"
-        )
+        cost = microseconds(lambda: bench.ask(offset=PEOPLE - 200))
+        print(f"  {'last page, right after a deletion':<45} {cost:>12,.0f} µs")
 
 
 def storage() -> None:
