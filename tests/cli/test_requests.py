@@ -137,6 +137,7 @@ def test_one_request_is_shown_whole(logged: Machine) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("--since", "0001-01-01T00:00+14:00"), "is neither a span (`90m`, `1h`, `2d`) nor a moment"),
         (("--since", "soon"), "`soon` is neither a span (`90m`, `1h`, `2d`) nor a moment"),
         (("--status", "4x"), "`4x` is neither a status (`409`) nor a class of them (`4xx`)"),
         (("--errors", "--status", "4xx"), "--errors and --status say two different things: choose one"),

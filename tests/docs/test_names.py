@@ -45,10 +45,15 @@ def problem_of(command: str) -> str | None:
     here: click.Command = cli
     context = click.Context(cli)
     while words and isinstance(here, click.Group) and not words[0].startswith("-"):
-        found = here.get_command(context, words.pop(0))
+        found = here.get_command(context, words[0])
+        if found is None and hasattr(here, "default"):
+            break
+        words.pop(0)
         if found is None:
             return f"`{here.name}` has no such command"
         here = found
+    if isinstance(here, click.Group) and hasattr(here, "default"):
+        here = here.commands[here.default]
     known = {name for one in (cli, here) for option in one.params for name in option.opts} | {"--help", "-h"}
     unknown = [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
     return f"{here.name}: no option {unknown[0]}" if unknown else None

@@ -40,9 +40,9 @@ class Since(click.ParamType[datetime]):
             return (session or Session()).clock() - timedelta(**{unit: int(span[1])})
         try:
             moment = datetime.fromisoformat(text)
-        except ValueError:
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             self.fail(f"`{text}` is neither a span (`90m`, `1h`, `2d`) nor a moment (`2026-11-20T09:00`)", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class Statuses(click.ParamType[tuple[int, int]]):
@@ -72,10 +72,13 @@ class _Question:
 class _Requests(click.Group):
     """Lists requests, unless its first word is a command: a connection's name stands in the same place."""
 
+    default = "list"
+    """The command that is meant where none is said."""
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Say `list` where no command is said."""
+        """Say the default command where none is said."""
         says_command = bool(args) and (args[0] in self.commands or args[0] in {"--help", "-h"})
-        return super().parse_args(ctx, args if says_command else ["list", *args])
+        return super().parse_args(ctx, args if says_command else [self.default, *args])
 
 
 @click.group(cls=_Requests)

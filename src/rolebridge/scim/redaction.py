@@ -237,8 +237,8 @@ def redacted_detail(detail: str, request: Request, names: Mapping[str, str], wor
 
 
 def _holds_backticks(request: Request) -> bool:
-    body = request.body[:_READ_BODY]
     written = (request.path, *(part for pair in request.query for part in pair), *request.headers.values())
+    body = request.body
     return b"`" in body or b"\\u0060" in body or any("`" in text for text in written)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, case, delete, func, literal_column, select, tuple_
@@ -102,6 +103,7 @@ class TriedCredential:
 
 
 _NAMES: Final = tuple(field.name for field in fields(LoggedRequest))
+_fields = attrgetter(*_NAMES)
 _COLUMNS: Final = tuple(log.c[name] for name in _NAMES)
 _ORGANIZATION: Final = log.c.organization_id == given("organization_id")
 _SINCE: Final = log.c.at >= given("since")
@@ -294,7 +296,9 @@ class RequestLogRows(Scope):
 
 
 def _values(row: LoggedRequest) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in _NAMES} | {"at": stamp(row.at)}
+    values: dict[str, Any] = dict(zip(_NAMES, _fields(row), strict=True))
+    values["at"] = stamp(row.at)
+    return values
 
 
 def _row(row: Row) -> LoggedRequest:
