@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 @click.command("import")
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("--from-url", metavar="URL", help="The base URL of another SCIM server, instead of files.")
+@click.option("--token-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its bearer token.")
 @click.option("--connection", metavar="NAME", help="Whose they will be; may be left out when there is only one.")
 @click.option("--format", "kind", type=click.Choice(["jsonl", "csv"]), help="Otherwise the file's name tells.")
 @click.option("--delimiter", default=";", metavar="TEXT", help="What separates several values of a cell (`;`).")
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 def import_(  # noqa: PLR0913, PLR0917 - the options of a command
     session: Session,
     files: tuple[str, ...],
+    from_url: str | None,
+    token_file: Path | None,
     connection: str | None,
     kind: str | None,
     delimiter: str,
@@ -60,12 +64,16 @@ def import_(  # noqa: PLR0913, PLR0917 - the options of a command
 ) -> Exit:
     """Import users and groups: SCIM resources, one in each line, or tables (CSV). `-` is the standard input.
 
+    With --from-url they come from another SCIM server.
+
     What the connection has already, by externalId, else by name, is updated with what the row says; nothing is
     deleted, and no member is removed. A row that is refused does not stop the others. An import that was broken off
     goes on where it was when the same command runs again.
     """
-    if not files:
-        raise click.UsageError("say what to import: one or more files, or `-`")
+    if bool(files) == bool(from_url):
+        raise click.UsageError("say what to import: one or more files, `-`, or --from-url")
+    if bool(from_url) != bool(token_file):
+        raise click.UsageError("--from-url and --token-file go together")
     from rolebridge.scim.schemas import schemas_of
     from rolebridge.scim.transfer.files import digest_of
 
@@ -76,7 +84,9 @@ def import_(  # noqa: PLR0913, PLR0917 - the options of a command
         schemas = schemas_of(registered)
         paths = [_path(stack, name) for name in files]
         sources = [_source(path, name, kind, delimiter, schemas) for path, name in zip(paths, files, strict=True)]
-        id_ = digest_of(paths, target.id, profile, delimiter, kind or "", str(create_only))
+        if from_url and token_file:
+            sources = [_server(from_url, token_file)]
+        id_ = digest_of(paths, target.id, profile, delimiter, kind or "", str(create_only), from_url or "")
         wanted = _wanted(session, target, id_, schemas, create_only=create_only, dry_run=dry_run)
         stream = stack.enter_context(_rejects(rejects))
         with _watching(session, sources) as watch:
@@ -140,6 +150,12 @@ def _source(path: Path, name: str, kind: str | None, delimiter: str, schemas: Sc
         raise click.UsageError("say which --format the standard input has")
     format_ = Format(kind) if kind else format_of(path)
     return open_source(path, "standard input" if name == "-" else name, format_, delimiter, schemas)
+
+
+def _server(url: str, token_file: Path) -> Source:
+    from rolebridge.scim.transfer.remote import ScimServer
+
+    return ScimServer(url, token_file.read_text(encoding="utf-8", errors="replace").strip())
 
 
 @contextmanager

@@ -395,15 +395,22 @@ class Bulk(Scope):
                 return {id_ for (id_,) in self._link.all(statement, **alike, **columns)}
             self._link.run(statement, **alike, **columns)
             return set()
-        if table.name in LAST:
-            last = self._link.one(LAST[table.name], **alike)
-            assert last is not None  # a maximum has a row
-            rows = [{**row, "sequence": number} for number, row in enumerate(rows, int(last[0]) + 1)]
-        inserted = self._link.run_many(statement, ({**alike, **row} for row in rows))
+        inserted = self._link.run_many(statement, self._numbered(table, rows, alike))
         if table is not users:
             return set()
         ids = [row["id"] for row in rows]
         return set(ids) if inserted == len(ids) else self.owned_users(alike["connection_id"], ids)
+
+    def _numbered(
+        self, table: Table, rows: Sequence[dict[str, Any]], alike: dict[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the whole rows, with a `sequence` where the table has one."""
+        if table.name not in LAST:
+            yield from ({**alike, **row} for row in rows)
+            return
+        last = self._link.one(LAST[table.name], **alike)
+        assert last is not None  # a maximum has a row
+        yield from ({**alike, **row, "sequence": number} for number, row in enumerate(rows, int(last[0]) + 1))
 
     # --- how far imports are
 

@@ -103,12 +103,16 @@ def group_body(id: str, draft: GroupDraft, version: int, created: str, modified:
     return _body(CORE_GROUP, id, {**draft.attributes, **own}, _meta("Group", version, created, modified))
 
 
+# Made once: `json.dumps` makes one for every call whose options are not its own.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def _body(schema: str, id: str, attributes: Mapping[str, Any], meta: str) -> str:
     extensions = [name for name, value in attributes.items() if name.startswith("urn:") and value is not None]
     kept = {name: value for name, value in attributes.items() if value is not None and name not in _OWN}
     resource: dict[str, Any] = {"schemas": [schema, *extensions], "id": id, **kept}
     try:
-        text = json.dumps(resource, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _ENCODER.encode(resource)
         text.encode()
     except UnicodeEncodeError:
         raise Invalid("a text holds half a character (a lone surrogate), which cannot be stored") from None

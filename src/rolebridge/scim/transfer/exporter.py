@@ -16,7 +16,7 @@ def lines(snapshot: Snapshot, format: str, only: str | None, delimiter: str) -> 
     A table holds one of them. Raises Invalid for a table of too many columns.
     """
     if format == "csv":
-        yield from (user_table if only == "users" else group_table)(snapshot, delimiter)
+        yield from user_table(snapshot, delimiter) if only == "users" else group_table(snapshot, delimiter)
         return
     if only != "groups":
         for user in snapshot.users():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, BinaryIO, Final
 
@@ -39,6 +39,7 @@ MOST_PROBLEMS: Final = 20
 """Problems that are told one by one; the others are counted."""
 
 _PHASES: Final = (Named.USER, Named.GROUP, Named.EITHER)
+_KINDS: Final = {Named.USER: "users", Named.GROUP: "groups", Named.EITHER: "rows"}
 _UNKNOWN_SHOWN: Final = 3
 
 
@@ -116,17 +117,20 @@ class _At:
     mark: Mark = field(default_factory=Mark)
     rejects: int = 0
     leftover: bool = False
+    groups: dict[str, list[int]] = field(default_factory=dict)
+    """Where the first row about groups is in each source (by its number) that has any: row and offset before it."""
 
     def document(self) -> dict[str, Any]:
         return {
             "phase": self.phase, "source": self.source, "row": self.mark.row, "offset": self.mark.offset,
             "rejects": self.rejects, "leftover": self.leftover,
+            "groups": self.groups,
         }  # fmt: skip
 
     @classmethod
     def read(cls, kept: Mapping[str, Any]) -> _At:
         mark = Mark(kept["row"], kept["offset"])
-        return cls(kept["phase"], kept["source"], mark, kept["rejects"], kept["leftover"])
+        return cls(kept["phase"], kept["source"], mark, kept["rejects"], kept["leftover"], kept["groups"])
 
 
 Watcher = Callable[[str, Source, Mark], None]
@@ -170,7 +174,7 @@ class Importer:
         while self._at.phase < len(_PHASES):
             if _PHASES[self._at.phase] is not Named.EITHER or self._at.leftover:
                 self._phase()
-            self._at = _At(self._at.phase + 1, rejects=self._at.rejects, leftover=self._at.leftover)
+            self._at = replace(self._at, phase=self._at.phase + 1, source=0, mark=Mark())
         if not self._wanted.dry_run:
             self._importing.forget(self._wanted)
         return self.report
@@ -178,8 +182,9 @@ class Importer:
     def _resume(self, kept: dict[str, Any]) -> None:
         self._at = _At.read(kept["at"])
         self.report = Report.read(kept["report"])
-        source = self._sources[self._at.source]
-        self.report.resumed_at = f"{source.name}:{self._at.mark.row}" if self._at.mark.row else source.name
+        at, source = self._at, self._sources[self._at.source]
+        if at != _At():
+            self.report.resumed_at = f"{source.name}:{at.mark.row}" if at.mark.row else source.name
 
     def _phase(self) -> None:
         take = (self._users, self._groups, self._nested)[self._at.phase]
@@ -206,7 +211,7 @@ class Importer:
                     refused.append((row, str(error)))
             outcomes = self._importing.users(self._wanted, entries, self._progress()) if entries else []
             for row, text in refused:
-                self._refuse("rows" if row.named is Named.EITHER else "users", row, text)
+                self._refuse(_KINDS[row.named], row, text)
             for row, outcome in zip(of, outcomes, strict=True):
                 self._count("users", row, outcome)
             self._done("users", source, rows[-1])
@@ -232,12 +237,23 @@ class Importer:
             self._done("groups", source, rows[-1])
 
     def _user_rows(self, source: Source) -> Iterator[Row]:
-        for row in source.rows(Named.USER, self._at.mark):
+        before = self._at.mark
+        number = str(self._at.source)
+        for row in source.rows(Named.USER, before):
+            if not row.problem and (row.groups or row.named is Named.GROUP):
+                self._at.groups.setdefault(number, [before.row, before.offset])
+            before = row.after
             if row.problem or row.named is not Named.GROUP:  # a group may be large, and its turn comes later
                 yield row
 
     def _group_rows(self, source: Source) -> Iterator[Row]:
-        for row in source.rows(Named.GROUP, self._at.mark):
+        after = self._at.mark
+        if source.resumable:  # a file, every row of which was seen among the users
+            first = self._at.groups.get(str(self._at.source))
+            if first is None:
+                return
+            after = max(after, Mark(*first), key=lambda mark: mark.offset)
+        for row in source.rows(Named.GROUP, after):
             if row.groups or (not row.problem and row.named is Named.GROUP):
                 yield row
 
@@ -268,7 +284,8 @@ class Importer:
         name = attributes.get("userName", "")
         if not name.strip():
             raise ScimError(400, "invalidValue", "`userName` is required and must not be empty")
-        self.report.tolerances.update(map(str, reading.used))
+        if reading.used:
+            self.report.tolerances.update(map(str, reading.used))
         return UserEntry(name, attributes.get("externalId"), attributes, _source_id(row))
 
     def _group(self, row: Row) -> GroupEntry:
@@ -278,7 +295,8 @@ class Importer:
         name = attributes.get("displayName", "")
         if not name.strip():
             raise ScimError(400, "invalidValue", "`displayName` is required and must not be empty")
-        self.report.tolerances.update(map(str, reading.used))
+        if reading.used:
+            self.report.tolerances.update(map(str, reading.used))
         named = references(members[-1]) if members else ()
         return GroupEntry(name, attributes.get("externalId"), attributes, named, _source_id(row))
 

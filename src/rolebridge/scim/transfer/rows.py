@@ -48,7 +48,10 @@ class Row:
 
 def kind_of(resource: dict[str, Any]) -> Named:
     """Return whether a resource is a user or a group; EITHER when it does not say."""
-    schemas = {text.lower() for text in _texts(resource.get("schemas"))}
+    listed = resource.get("schemas")
+    if type(listed) is list and listed and listed[0] == CORE_USER:
+        return Named.USER
+    schemas = {text.lower() for text in _texts(listed)}
     meta = resource.get("meta")
     kind = meta.get("resourceType") if isinstance(meta, dict) else None
     if CORE_USER.lower() in schemas or kind == "User":

@@ -88,9 +88,7 @@ class CsvTable:
         return self.schemas.user if self.kind is Named.USER else self.schemas.group
 
     def rows(self, kind: Named, after: Mark) -> Iterator[Row]:
-        """Yield the records after a place; none in a phase to which the table has nothing to say."""
-        if kind is Named.USER and self.kind is not Named.USER:
-            return
+        """Yield the records after a place; no users in the phase of groups unless they say which they are in."""
         if kind is not Named.USER and self.kind is Named.USER and _GROUPS not in self._columns:
             return
         after = max(after, self._begin, key=lambda mark: mark.offset)

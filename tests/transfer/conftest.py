@@ -1,0 +1,30 @@
+"""Imports and exports without HTTP, on each database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.transfer.moving import Moving
+
+from rolebridge.store.engine import Store
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store with the present schema, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('transfer') / 'rolebridge.db'}"
+    else:
+        url = request.getfixturevalue("postgres_module_database")
+    opened = Store.open(url, create=True)
+    opened.upgrade()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def moving(store: Store, tmp_path: Path) -> Moving:
+    """A fresh organization to import into."""
+    return Moving(store, tmp_path)
