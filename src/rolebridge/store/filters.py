@@ -101,7 +101,7 @@ class _Apart:
                 return self.shape(term, holds=not holds)
             case And(terms) | Or(terms):
                 kind = And if isinstance(node, And) is holds else Or
-                return kind(tuple(self._joined(kind, terms, holds)))
+                return kind(_deepest_first(tuple(self._joined(kind, terms, holds))))
             case Element(path, inner):
                 found: Any = Element(path, self.shape(inner, holds=True), "")
             case Presence():
@@ -154,6 +154,31 @@ class _Apart:
     def _instant(self, name: str, op: Operator, value: datetime) -> None:
         self.values[name] = exact_stamp(value)
         self.values[f"{name}stamp"] = _stamp_bound(op, value)
+
+
+# Below this depth terms stand in the order in which they were written.
+_SHALLOW: Final = 6
+
+
+def _deepest_first(terms: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return terms so that SQLite can read them, whose parser before 3.46 has a stack of 100.
+
+    A bracket at the beginning of an expression takes one place of it, one after `a AND` takes three.
+    """
+    depths = {id(term): _depth(term) for term in terms}
+    if max(depths.values()) <= _SHALLOW:
+        return terms
+    return tuple(sorted(terms, key=lambda term: -depths[id(term)]))
+
+
+def _depth(shape: Any) -> int:
+    match shape:
+        case And(terms) | Or(terms):
+            return 1 + max(map(_depth, terms))
+        case Element(_, inner) | Not(Element(_, inner)):
+            return 1 + _depth(inner)
+        case _:
+            return 0
 
 
 # The last character before the surrogates, which UTF-8 does not have, and the last one of all.
