@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from time import monotonic
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rolebridge.scim.bodies import MAX_DEPTH, parse_body
+from rolebridge.scim.bodies import MAX_CONTAINERS, MAX_DEPTH, parse_body
 from rolebridge.scim.errors import ScimError
 
 
@@ -59,3 +60,13 @@ def test_arbitrary_bytes_are_read_or_refused(body: bytes) -> None:
     """Nothing but ScimError ever leaves the parser."""
     with suppress(ScimError):
         parse_body(body)
+
+
+def test_more_objects_and_lists_than_any_message_has_are_not_read() -> None:
+    """Small in bytes and large in memory: refused by counting, before anything is built."""
+    body = b"[" + b"[]," * MAX_CONTAINERS + b"[]]"
+    began = monotonic()
+    with pytest.raises(ScimError, match=f"the limit is {MAX_CONTAINERS}") as refused:
+        parse_body(body)
+    assert refused.value.status == 413
+    assert monotonic() - began < 0.5

@@ -323,6 +323,14 @@ def test_a_thousand_references_and_a_long_chain_cost_little(client: Client) -> N
     assert sum(step.completes for step in steps) == 1
 
 
+def test_a_reference_however_it_is_spelt(client: Client) -> None:
+    """JSON's escapes are undone before references are looked for."""
+    job = {"schemas": [BULK], "Operations": [post_group("g", "g", "bulkId:ana"), post_user("ana", "ana")]}
+    spelt = json.dumps(job).replace("bulkId:ana", "bulk\\u0049d:ana").encode()
+    told = client.send("POST", "/Bulk", spelt).body["Operations"]
+    assert client.members(id_of(told[0])) == {id_of(told[1])}
+
+
 def test_limits_of_single_requests_hold_inside(client: Client) -> None:
     """A user too large for a request of their own is too large in a bulk request."""
     told = results(client, post_user("1", "ana", title="x" * MAX_USER_BODY), post_user("2", "bea"))

@@ -10,10 +10,13 @@ import re
 from collections import Counter
 from typing import Any, Final, NoReturn
 
-from rolebridge.scim.errors import invalid_syntax, invalid_value
+from rolebridge.scim.errors import invalid_syntax, invalid_value, too_large
 
 # A SCIM message has six levels. As many brackets as this cannot be nested deeper, so most bodies are never walked.
 MAX_DEPTH: Final = 64
+
+MAX_CONTAINERS: Final = 500_000
+"""Objects and lists of a body: more than the largest body has members, and what can be read in a second."""
 
 _SUSPICIOUS_ESCAPE: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _NUL_ESCAPE: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -23,9 +26,13 @@ def parse_body(body: bytes | str) -> Any:
     """Read one JSON value. Raises `ScimError` (invalidSyntax, invalidValue) for everything that is not I-JSON.
 
     Refused beside bad syntax: keys given twice (RFC 8259 §4: which one counts is anybody's guess), NaN and infinity,
-    more than `MAX_DEPTH` levels, NUL and half surrogate pairs (PostgreSQL and UTF-8 cannot hold them).
+    more than `MAX_DEPTH` levels or (413) `MAX_CONTAINERS` objects and lists, NUL and half surrogate pairs (PostgreSQL
+    and UTF-8 cannot hold them).
     """
     raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+    brackets = raw.count(b"{") + raw.count(b"[")
+    if brackets > MAX_CONTAINERS:
+        raise too_large(f"the body has {brackets} objects and lists, the limit is {MAX_CONTAINERS}")
     try:
         value = _DECODER.decode(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -36,7 +43,7 @@ def parse_body(body: bytes | str) -> Any:
         raise invalid_syntax(_TOO_DEEP) from error
     except ValueError as error:  # Python reads no integer of more than 4,300 digits
         raise invalid_syntax("the body holds a number that is too long") from error
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+    if brackets > MAX_DEPTH:
         _check_depth(value)
     if _SUSPICIOUS_ESCAPE.search(raw):
         _check_text(raw, value)

@@ -18,7 +18,7 @@ from typing import Any, Final
 from scim2_models import BulkRequest, BulkResponse
 
 from rolebridge.core.filter_tree import shown
-from rolebridge.scim.bulk_plan import BulkOperation, Step, plan, resolved, resolved_path, without
+from rolebridge.scim.bulk_plan import BulkOperation, Step, may_refer, plan, resolved, resolved_path, without
 from rolebridge.scim.errors import ScimError, invalid_path, invalid_syntax, invalid_value, too_large
 from rolebridge.scim.limits import MAX_BULK_BODY, MAX_BULK_OPERATIONS
 from rolebridge.scim.tolerances import Reading, Tolerance
@@ -146,6 +146,7 @@ class BulkRun:
         self._outer = outer
         self._send = send
         self._location = location
+        self._refers = may_refer(outer.body)
         self._created: dict[str, str] = {}
         self._unfinished: dict[int, tuple[Step, Response]] = {}
         self._results: dict[int, bytes] = {}
@@ -157,7 +158,7 @@ class BulkRun:
         """Run the job and yield the answer, at least a block for every step."""
         yield f'{{"schemas":["{BULK_RESPONSE}"],"Operations":['.encode()
         try:
-            for step in plan(self._operations):
+            for step in plan(self._operations) if self._refers else map(Step, range(len(self._operations))):
                 self._take(step)
                 if self._stopped:
                     break
@@ -212,10 +213,12 @@ class BulkRun:
         """Run an operation, without what refers to `missing`; returns the answer and the resolved path."""
         if operation.fault is not None:
             raise operation.fault
-        path = resolved_path(operation.path, self._find)
-        data = without(operation.data, missing) if missing else operation.data
+        path, data = operation.path, operation.data
+        if self._refers:
+            path = resolved_path(path, self._find)
+            data = resolved(without(data, missing) if missing else data, self._find)
         conditions = {} if operation.version is None or operation.creates else {"if-match": operation.version}
-        return self._ask(operation, operation.method, path, resolved(data, self._find), conditions), path
+        return self._ask(operation, operation.method, path, data, conditions), path
 
     def _complete(self, step: Step) -> None:
         """Put into a resource what refers to those made after it; where that fails, the resource is not made."""

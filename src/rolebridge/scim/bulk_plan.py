@@ -99,6 +99,11 @@ def _walk(root: int, operations: Sequence[BulkOperation], creations: Mapping[str
 # --- references ----------------------------------------------------------------------------------------------
 
 
+def may_refer(body: bytes) -> bool:
+    """Return whether the text of a request may hold references: without any there is nothing to look for."""
+    return PREFIX.encode() in body or b"\\u" in body
+
+
 def references(operation: BulkOperation) -> list[str]:
     """Return the bulkIds that an operation refers to, each once, in the order in which they come."""
     found: dict[str, None] = {}
