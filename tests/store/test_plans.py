@@ -20,7 +20,8 @@ from rolebridge.store.unit import Unit
 IDS = json_list(["a", "b"])
 VALUES: dict[str, Any] = {
     "organization_id": "o", "connection_id": "c", "id": "i", "of": "i", "ids": IDS, "reference": "r", "user_id": "u",
-    "to_user": "r", "to_group": "r", "group_id": "g", "hash": b"h", "after": "", "known": 1, "at": "t", "text": "b", "limit": 10, "offset": 3,
+    "to_user": "r", "to_group": "r",
+    "group_id": "g", "hash": b"h", "after": "", "known": 1, "at": "t", "text": "b", "limit": 10, "offset": 3,
     "first": 1,
     "user_key": "k", "external_key": "k", "display_key": "k", "from_key": "a", "to_key": "b", "kind": "user",
     "source": "scim", "since": "t", "workspace": "w", "rule": "r", "except_user": "u", "day": "2026-12-01", "number": 1,

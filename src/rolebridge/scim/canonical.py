@@ -10,6 +10,7 @@ from __future__ import annotations
 import binascii
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -27,6 +28,9 @@ MAX_STRING: Final = 64 * 1024
 
 MAX_ELEMENTS: Final = 500
 """Values of one multi-valued attribute, `members` apart, which only the body's size bounds."""
+
+# `https://host/scim/v2/Users/ID`, `../Groups/ID`, `/Users/ID` (RFC 7643 §2.3.7: absolute or relative).
+_REFERENCE: Final = re.compile(r"(?:[^?#]{0,2000}/)?(?:Users|Groups)/([^/?#]{1,200})/?")
 
 ASSIGNED_JSON: Final = frozenset({"roles", "entitlements"})
 """The attributes whose values arrive as JSON text from Entra's AppRoleAssignmentsComplex."""
@@ -166,7 +170,8 @@ def check_schemas(schema: ResourceSchema, listed: Any, found: Mapping[str, Any],
 def member_ids(value: Any, reading: Reading) -> tuple[str, ...]:
     """Return the ids of a `members` value without duplicates, in the order given (RFC 7643 §4.2).
 
-    What a client says about a member beside its id (`display`, `type`, `$ref`) is derived here and passed over.
+    What a client says about a member beside its id (`display`, `type`, `$ref`) is derived here and passed over: the
+    id alone tells whether a user or a group is meant. Where it is missing, a `$ref`, relative or absolute, ends in it.
     """
     attribute = reading.schemas.group.attributes["members"]
     ids: dict[str, None] = {}
@@ -182,7 +187,11 @@ def member_ids(value: Any, reading: Reading) -> tuple[str, ...]:
 def _member_id(attribute: Attribute, item: Any, reading: Reading) -> str | None:
     """Return the id of a member in one of the rarer spellings, None where there is explicitly none."""
     if type(item) is dict and item and not any(key.lower() == "value" for key in item):
-        raise invalid_value("a member has no `value`, the id of the user")
+        references = [value for key, value in item.items() if key.lower() == "$ref" and type(value) is str]
+        found = _REFERENCE.fullmatch(references[0]) if len(references) == 1 else None
+        if found is None:
+            raise invalid_value("a member has no `value`, the id of the user or group")
+        return found[1]
     read = clean_element(attribute, item, reading)
     return read["value"] if read else None
 

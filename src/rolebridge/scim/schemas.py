@@ -5,7 +5,7 @@ answers a request is given as a value (`Reading.schemas`).
 
 Four things differ from what scim2-models publishes, on purpose, and `/Schemas` announces them: a manager needs no
 `$ref` and no `value` (RFC 7643 §8.7.1 requires neither, and nobody sends a `$ref`); a group's `displayName` is unique;
-members are users, by type and reference; and what a member is called is not the client's to say.
+members are users and groups; and what a member is called is not the client's to say.
 
 `schemas`, `id`, `externalId` and `meta` belong to every resource and stand in no schema (RFC 7643 §3.1).
 """
@@ -106,8 +106,8 @@ def published() -> tuple[Schema, ...]:
         sub.required = Required.false
     group["displayName"].uniqueness = Uniqueness.server
     members = group["members"]
-    members["type"].canonical_values = ["User"]
-    members["$ref"].reference_types = ["User"]
+    members["type"].canonical_values = ["User", "Group"]
+    members["$ref"].reference_types = ["User", "Group"]
     members["display"].mutability = Mutability.read_only
     return user, enterprise, group
 
