@@ -38,16 +38,18 @@ def door(tmp_path: Path) -> Iterator[tuple[FlaskClient, str]]:
 def test_without_a_token_that_we_know_nothing_is_answered(door: tuple[FlaskClient, str]) -> None:
     """401 with a challenge and a SCIM Error, discovery included."""
     client, token = door
-    for headers in (
-        {},
-        {"Authorization": "Bearer rbt_wrong"},
-        {"Authorization": "Basic eDp5"},
-        {"Authorization": f"Bearer {token}x"},
+    invalid = ', error="invalid_token"'  # said where a token was shown, and not otherwise (RFC 6750 §3.1)
+    for headers, error in (
+        ({}, ""),
+        ({"Authorization": "Bearer rbt_wrong"}, invalid),
+        ({"Authorization": "Bearer rba_wrong"}, invalid),
+        ({"Authorization": "Basic eDp5"}, ""),
+        ({"Authorization": f"Bearer {token}x"}, invalid),
     ):
         for path in ("/scim/v2/Users", "/scim/v2/Schemas", "/scim/v2/nothing"):
             said = client.get(path, headers=headers)
             assert said.status_code == 401
-            assert said.headers["WWW-Authenticate"] == 'Bearer realm="scim"'
+            assert said.headers["WWW-Authenticate"] == f'Bearer realm="scim"{error}'
             assert said.content_type == "application/scim+json"
             assert json.loads(said.data)["schemas"] == [ERROR]
             assert token not in said.text

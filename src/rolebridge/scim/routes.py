@@ -15,7 +15,7 @@ from rolebridge.scim.errors import ScimError
 from rolebridge.scim.handlers import ScimFace
 from rolebridge.web.addresses import Origin, Origins
 from rolebridge.web.admission import AddressRefused, TooManyRequests
-from rolebridge.web.authentication import Authenticator, Unauthenticated
+from rolebridge.web.authentication import Authenticator, InvalidToken, Unauthenticated
 from rolebridge.web.requests import EnvironHeaders, Request
 from rolebridge.web.requests import Response as Answer
 
@@ -73,7 +73,8 @@ def _refusal(error: Unauthenticated | AddressRefused | TooManyRequests) -> ScimE
         return ScimError(429, None, str(error), (("Retry-After", str(error.seconds)),))
     if isinstance(error, AddressRefused):
         return ScimError(403, None, str(error))
-    return ScimError(401, None, str(error), (("WWW-Authenticate", 'Bearer realm="scim"'),))
+    invalid = ', error="invalid_token"' if isinstance(error, InvalidToken) else ""
+    return ScimError(401, None, str(error), (("WWW-Authenticate", f'Bearer realm="scim"{invalid}'),))
 
 
 def _response(answer: Answer) -> Response:

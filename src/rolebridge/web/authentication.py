@@ -40,6 +40,10 @@ class Unauthenticated(Exception):
         self.owner = owner
 
 
+class InvalidToken(Unauthenticated):
+    """That a token was shown which does not work: unknown, expired or revoked (RFC 6750 §3.1, `invalid_token`)."""
+
+
 class Authenticator:
     """Proves callers. A token is looked up at every request: one revoked a moment ago does not work."""
 
@@ -65,7 +69,7 @@ class Authenticator:
             held = found(unit, self._hasher.hash(token), self._clock())
         owner = held.owner
         if held.problem:
-            raise Unauthenticated(held.problem, owner)
+            raise InvalidToken(held.problem, owner)
         connection = held.connection
         self._admission.admit(connection, origin, owner)
         self.uses.note(held.kind, (owner.organization_id, owner.credential_id), self._clock())
@@ -110,7 +114,7 @@ class _Held:
 def _scim_token(unit: Unit, hash_: bytes, now: datetime) -> _Held:
     found = unit.accounts.token_by_hash(hash_)
     if found is None:
-        raise Unauthenticated("the token is not known")
+        raise InvalidToken("the token is not known")
     credential, problem = found.token.credential, ""
     if not credential.usable(now):
         problem = "the token was revoked" if credential.revoked_at else "the token has expired"
@@ -120,7 +124,7 @@ def _scim_token(unit: Unit, hash_: bytes, now: datetime) -> _Held:
 def _access_token(unit: Unit, hash_: bytes, now: datetime) -> _Held:
     found = unit.clients.token_by_hash(hash_)
     if found is None:
-        raise Unauthenticated("the access token is not known, or expired long ago")
+        raise InvalidToken("the access token is not known, or expired long ago")
     problem = ""
     if found.client_revoked_at is not None:
         problem = "the client of the access token was revoked"
