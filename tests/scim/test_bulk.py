@@ -49,6 +49,9 @@ def post_group(bulk_id: str, name: str, *members: str) -> dict[str, Any]:
     return {"method": "POST", "path": "/Groups", "bulkId": bulk_id, "data": data}
 
 
+ANA = post_user("ana", "ana")
+
+
 def managed(by: str) -> dict[str, Any]:
     return {"schemas": [USER, ENTERPRISE], ENTERPRISE: {"manager": {"value": by}}}
 
@@ -208,6 +211,18 @@ def test_a_circle_that_cannot_be_closed_leaves_nothing_half_made(client: Client)
     ended = results(client, *circle, post_user("3", "later"), failOnErrors=1)
     assert statuses(ended) == ["409", "409"]
     assert client.get("/Users").body["totalResults"] == 1
+
+
+def test_groups_in_groups(client: Client) -> None:
+    """A group may hold one that is made later; groups in each other are refused, and the rest of the job is made."""
+    told = results(client, post_group("all", "all", "bulkId:team"), post_group("team", "team", "bulkId:ana"), ANA)
+    assert statuses(told) == ["201"] * 3
+    assert client.members(id_of(told[0])) == {id_of(told[1])}
+    circle = results(client, post_group("1", "g1", "bulkId:2"), post_group("2", "g2", "bulkId:1"))
+    assert statuses(circle) == ["201", "409"]
+    assert "circle of references" in circle[1]["response"]["detail"]
+    assert client.members(id_of(circle[0])) == set()
+    assert client.found("/Groups", 'displayName sw "g"') == [id_of(circle[0])]
 
 
 def test_a_client_that_hangs_up_ends_the_job_with_nothing_half_made(client: Client) -> None:
