@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from array import array
 from collections.abc import Callable
 from functools import lru_cache
 from multiprocessing.sharedctypes import RawArray
@@ -26,11 +27,12 @@ _NEIGHBOURS: Final = 8  # places in which the meter of a name may be
 
 
 class Memory:
-    """The shared memory: made by the supervisor, handed to the workers when they are spawned."""
+    """What meters are kept in. Shared memory is made by the supervisor and handed to workers when they are spawned."""
 
-    def __init__(self, places: int = PLACES) -> None:
-        self.names: Any = RawArray("Q", places + _NEIGHBOURS)
-        self.paid_until: Any = RawArray("d", places + _NEIGHBOURS)
+    def __init__(self, places: int = PLACES, *, shared: bool = True) -> None:
+        size = places + _NEIGHBOURS
+        self.names: Any = RawArray("Q", size) if shared else array("Q", bytes(8 * size))
+        self.paid_until: Any = RawArray("d", size) if shared else array("d", bytes(8 * size))
         self.places = places
 
 
@@ -39,7 +41,7 @@ class Meters:
 
     def __init__(self, memory: Memory | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         """Without `memory` the process counts for itself."""
-        memory = memory or Memory()
+        memory = memory or Memory(shared=False)
         self._names = memory.names
         self._paid_until = memory.paid_until
         self._places = memory.places
