@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,7 +57,7 @@ def test_every_way_can_be_walked(found: Edges, start: int) -> None:
         steps = [*way.via, way.group]
         assert steps[0] == GROUPS[start]
         sinces = []
-        for below, above in zip(steps, steps[1:], strict=False):
+        for below, above in pairwise(steps):
             (since,) = [nested.since for nested in parents[below.id] if nested.parent == above]
             sinces.append(since)
         assert way.since == max(sinces)

@@ -3,7 +3,7 @@
 What every organization has is `standard()`; one that defines extensions has a `SchemaSet` of its own, which whoever
 answers a request is given as a value (`Reading.schemas`).
 
-Four things differ from what scim2-models publishes, on purpose, and `/Schemas` announces them: a manager needs no
+Three things differ from what scim2-models publishes, on purpose, and `/Schemas` announces them: a manager needs no
 `$ref` and no `value` (RFC 7643 §8.7.1 requires neither, and nobody sends a `$ref`); a group's `displayName` is unique;
 members are users and groups; and what a member is called is not the client's to say.
 
@@ -106,8 +106,6 @@ def published() -> tuple[Schema, ...]:
         sub.required = Required.false
     group["displayName"].uniqueness = Uniqueness.server
     members = group["members"]
-    members["type"].canonical_values = ["User", "Group"]
-    members["$ref"].reference_types = ["User", "Group"]
     members["display"].mutability = Mutability.read_only
     return user, enterprise, group
 
