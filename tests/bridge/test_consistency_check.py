@@ -10,7 +10,6 @@ from tests.bridge.worlds import OPERATOR, World, add, remove
 from rolebridge.bridge.consistency import Consistency
 from rolebridge.core.plan import ChangeKind
 
-
 PERSON = "user_key = 'person003@acme.example'"
 
 
