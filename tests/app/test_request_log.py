@@ -121,6 +121,42 @@ def test_an_ended_token_is_logged_for_its_connection(
     assert log_of(installation, nobodys=True) == []
 
 
+def test_limits_of_a_connection_are_in_its_log(installation: Installation, client: FlaskClient, token: str) -> None:
+    """Whoever's rate or network refuses a request finds that refusal, with the address that it came from."""
+    headers = {"Authorization": f"Bearer {token}"}
+    administration = installation.administration
+    connection = administration.connection(administration.organization(None), "okta")
+    connection = administration.set_allowed(MAY_I, connection, ["192.0.2.0/24"])
+    client.get("/scim/v2/Users", headers=headers, environ_base={"REMOTE_ADDR": "203.0.113.7"})
+    administration.set_rate_limit(MAY_I, connection, "1/1")
+    for _ in range(2):
+        client.get("/scim/v2/Users", headers=headers, environ_base={"REMOTE_ADDR": "192.0.2.7"})
+    rows = log_of(installation)
+    assert [(row.status, row.peer) for row in rows] == [(403, "203.0.113.7"), (200, "192.0.2.7"), (429, "192.0.2.7")]
+    assert {row.connection_id for row in rows} == {connection.id}
+    assert all(row.credential_id for row in rows)
+
+
+def test_the_operations_of_a_bulk_request_are_rows(installation: Installation, client: FlaskClient, token: str) -> None:
+    """A bulk request is answered 200 whatever its operations were: each has a row under the same id and its place."""
+    new = {"schemas": [USER], "userName": SECRETS[1], "active": "perhaps"}
+    body = {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+        "Operations": [
+            {"method": "POST", "path": "/Users", "bulkId": "one", "data": {"schemas": [USER], "userName": "kim"}},
+            {"method": "POST", "path": "/Users", "bulkId": "two", "data": new},
+        ],
+    }
+    said = client.post("/scim/v2/Bulk", json=body, headers={"Authorization": f"Bearer {token}"})
+    assert json.loads(said.data)["Operations"][1]["status"] == "400"
+    id_ = said.headers["X-Request-Id"]
+    rows = {row.request_id: row for row in log_of(installation)}
+    assert {key: row.status for key, row in rows.items()} == {id_: 200, f"{id_}-1": 201, f"{id_}-2": 400}
+    shape = json.loads(rows[f"{id_}-2"].shape or "")
+    assert shape == {"schemas": [USER], "userName": "string", "active": "string"}
+    assert SECRETS[1] not in repr(rows)
+
+
 def test_a_token_that_nobody_has_is_the_machine_holders_matter(
     installation: Installation, client: FlaskClient, token: str
 ) -> None:
