@@ -45,7 +45,7 @@ from rolebridge.store.records import GroupAnswer, UserAnswer
 from rolebridge.web.requests import Request, Response
 
 UNKNOWN_MEMBERS: Final = "X-Rolebridge-Unknown-Members"
-"""The answer's header that counts the member ids which name no user of the connection."""
+"""The answer's header that counts the member ids which name no user or group of the connection."""
 
 _DISCOVERY: Final = frozenset({"Schemas", "ResourceTypes", "ServiceProviderConfig"})
 

@@ -5,7 +5,7 @@ answers a request is given as a value (`Reading.schemas`).
 
 Three things differ from what scim2-models publishes, on purpose, and `/Schemas` announces them: a manager needs no
 `$ref` and no `value` (RFC 7643 §8.7.1 requires neither, and nobody sends a `$ref`); a group's `displayName` is unique;
-members are users and groups; and what a member is called is not the client's to say.
+and what a member is called is not the client's to say.
 
 `schemas`, `id`, `externalId` and `meta` belong to every resource and stand in no schema (RFC 7643 §3.1).
 """
