@@ -24,6 +24,7 @@ def busy(world: World) -> World:
     world.provisioning.delete_user(world.okta, people[2])
     world.change(world.group("Admins"), add(people[3]))
     world.user("eve", world.entra)
+    world.change(world.group("Everyone"), add(world.group("Crew", [people[4]])))
     return world
 
 
@@ -51,6 +52,8 @@ def test_a_healthy_organization_has_no_problems(busy: World) -> None:
         ("UPDATE users SET user_key = user_key || 'x' WHERE organization_id = $org", "disagree on key"),
         ("UPDATE users SET version = version + 1 WHERE organization_id = $org", "disagree on version"),
         ("UPDATE groups SET display = 'x' || display WHERE organization_id = $org", "disagree on displayName"),
+        ("DELETE FROM group_ancestors WHERE organization_id = $org", "does not follow from who is in whom"),
+        ("UPDATE group_children SET parent_id = child_id WHERE organization_id = $org", "the group is in itself"),
         ("UPDATE counts SET delta = delta + 3 WHERE organization_id = $org", "but has"),
     ],
 )

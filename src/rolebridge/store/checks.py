@@ -9,11 +9,22 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Table, and_, exists, func, literal_column, select
 
+from rolebridge.core.nesting import closure
 from rolebridge.store.documents import exact_key, folded_key, indexed_values, version_tag
 from rolebridge.store.links import BLOCK
 from rolebridge.store.scope import GROUP, USER, Scope
 from rolebridge.store.statements import Statement, among, given, json_list
-from rolebridge.store.tables import connections, grants, groups, memberships, rechecks, user_values, users
+from rolebridge.store.tables import (
+    connections,
+    grants,
+    group_ancestors,
+    group_children,
+    groups,
+    memberships,
+    rechecks,
+    user_values,
+    users,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +49,29 @@ def _orphans(table: Table, column: str, owner: Table) -> Statement:
 
 # No foreign key holds these (docs/adr/0002-storage-layout.md says why): the code that writes them does.
 _REFERENCES: Final = {
-    (table.name, owner.name): _orphans(table, column, owner)
+    (table.name, column, owner.name): _orphans(table, column, owner)
     for table, column, owner in (
         (memberships, "user_id", users),
         (memberships, "group_id", groups),
+        (group_children, "parent_id", groups),
+        (group_children, "child_id", groups),
         (user_values, "user_id", users),
         (grants, "user_id", users),
         (rechecks, "user_id", users),
     )
 }
+
+
+_CHILDREN: Final = Statement(
+    lambda _: select(group_children.c.child_id, group_children.c.parent_id).where(
+        group_children.c.organization_id == given("organization_id")
+    )
+)
+_ANCESTORS: Final = Statement(
+    lambda _: select(group_ancestors.c.group_id, group_ancestors.c.ancestor_id).where(
+        group_ancestors.c.organization_id == given("organization_id")
+    )
+)
 
 
 def _counted(table: Table) -> Statement:
@@ -99,17 +124,34 @@ class Checks(Scope):
     __slots__ = ()
 
     def problems(self) -> Iterator[RowProblem]:
-        """Yield what is wrong: rows that refer to nothing, wrong counts, columns that disagree with their body."""
+        """Yield what is wrong: rows that refer to nothing, wrong nesting and counts, columns that belie their body."""
         yield from self._orphaned()
+        yield from self._nesting()
         yield from self._miscounted()
         yield from self._users()
         yield from self._groups()
 
     def _orphaned(self) -> Iterator[RowProblem]:
-        for (table, owner), statement in _REFERENCES.items():
+        for (table, _, owner), statement in _REFERENCES.items():
             row = self._link.one(statement, organization_id=self._organization_id)
             if row and row[0]:
                 yield RowProblem(table, f"{row[0]} rows refer to {owner} that are not there")
+
+    def _nesting(self) -> Iterator[RowProblem]:
+        """Compare what groups are in, through however many groups, with what follows from who is in whom."""
+        said, kept = self._by_first(_CHILDREN), self._by_first(_ANCESTORS)
+        follows = closure(said, said)
+        for group_id in sorted(follows.keys() | kept.keys()):
+            if group_id in follows.get(group_id, ()):
+                yield RowProblem(group_id, "the group is in itself")
+            if follows.get(group_id, frozenset()) != kept.get(group_id, set()):
+                yield RowProblem(group_id, "what the group is in does not follow from who is in whom")
+
+    def _by_first(self, statement: Statement) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for first, second in self._link.all(statement, organization_id=self._organization_id):
+            found.setdefault(first, set()).add(second)
+        return found
 
     def _miscounted(self) -> Iterator[RowProblem]:
         scope = {"organization_id": self._organization_id}
