@@ -3,7 +3,7 @@
 The floor inserts the same finished user rows by one executemany (SQLite) or COPY (PostgreSQL) into a table with the
 same indexes, durable in the same batches: no reading, no audit, no values to be found by, no look-ups. Every line says
 rows a second of both and their ratio, and the CPU seconds of this process for each 10,000 users. With
-ROLEBRIDGE_BENCH_POSTGRES set to the URL of an empty database, PostgreSQL is measured, too. PEOPLE=100000 is the default.
+ROLEBRIDGE_BENCH_POSTGRES set to the URL of an empty database, PostgreSQL is measured, too. PEOPLE says how many users.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ class Moving:
     ) -> Report:
         """Import files into the connection `okta` as the operator."""
         into = caller or self.world.okta
-        actor = Caller(*(getattr(into, name) for name in _CALLER), operator="os:mia")
+        actor = replace(into, operator="os:mia")
         wanted = Import(actor, digest_of(paths, into.connection_id), SchemaShape(standard()), create_only, dry_run)
         spoken = profile(profile_name)
         opened = sources or [open_source(path, path.name, format_of(path), ";", standard()) for path in paths]
@@ -85,10 +86,7 @@ class Moving:
             return "".join(lines(snapshot, format, only, ";"))
 
     def resources(self, caller: Caller | None = None) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.give(caller=caller).splitlines()]
-
-
-_CALLER = ("organization_id", "connection_id", "connection_name", "profile", "request_id")
+        return [json.loads(line) for line in self.give(caller=caller).split("\n") if line]
 
 
 def counts(report: Report, kind: str) -> dict[str, int]:

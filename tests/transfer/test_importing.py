@@ -1,4 +1,4 @@
-"""Imports: what is matched, made, changed and refused; grants, audit and counters follow; and going on after a break."""
+"""Imports: what is matched, made, changed and refused, what follows for grants and audit, going on after a break."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_members_of_other_connections_are_unknown(moving: Moving) -> None:
 
 
 def test_a_bad_row_refuses_itself_only(moving: Moving) -> None:
-    """Rows that are no resource, lack a name, hold what cannot be stored: each is told with its line, none stops another."""
+    """A row that is no resource, lacks a name or cannot be stored is told with its line, and stops no other."""
     good = json.dumps(user("good@x.example"))
     rows = [
         "{", "[]", '{"a": 1}', '{"userName": " "}', '{"userName": "n\\u0000l"}', '{"userName": "a", "active": "maybe"}',
@@ -172,7 +172,7 @@ def test_tolerances_are_counted_and_may_be_refused(moving: Moving) -> None:
 
 
 def test_grants_audit_and_counters_follow(moving: Moving) -> None:
-    """Grants of those concerned are recorded with the import, every change has its audit row, and nothing contradicts."""
+    """Grants of those concerned are recorded with the import, every change has its audit row."""
     world = moving.world
     world.apply()
     moving.take(moving.lines([*people(5), group("Admins", "e0", "e1"), group("Lunch", "e2")]))

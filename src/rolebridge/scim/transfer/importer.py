@@ -198,22 +198,21 @@ class Importer:
     def _users(self, source: Source) -> None:
         for rows in _batches(self._user_rows(source), USERS_AT_ONCE):
             entries: list[UserEntry] = []
-            of: list[Row] = []
-            refused: list[tuple[Row, str]] = []
-            for row in rows:
+            refused: dict[int, str] = {}
+            for place, row in enumerate(rows):
                 if row.problem or row.named is Named.EITHER:
-                    refused.append((row, row.problem or "neither a user nor a group: no `schemas` and no `userName`"))
+                    refused[place] = row.problem or "neither a user nor a group: no `schemas` and no `userName`"
                     continue
                 try:
                     entries.append(self._user(row))
-                    of.append(row)
                 except ScimError as error:
-                    refused.append((row, str(error)))
-            outcomes = self._importing.users(self._wanted, entries, self._progress()) if entries else []
-            for row, text in refused:
-                self._refuse(_KINDS[row.named], row, text)
-            for row, outcome in zip(of, outcomes, strict=True):
-                self._count("users", row, outcome)
+                    refused[place] = str(error)
+            outcomes = iter(self._importing.users(self._wanted, entries, self._progress()) if entries else ())
+            for place, row in enumerate(rows):  # in their order, in which they are told and rejected
+                if place in refused:
+                    self._refuse(_KINDS[row.named], row, refused[place])
+                else:
+                    self._count("users", row, next(outcomes))
             self._done("users", source, rows[-1])
 
     def _groups(self, source: Source) -> None:

@@ -209,7 +209,7 @@ def _table(rows: Callable[[], Iterable[dict[str, str]]], key: str) -> Iterator[s
             raise Invalid(f"a table would have more than {MAX_COLUMNS} columns; JSON lines hold everything", "format")
     ordered = sorted(heads, key=lambda head: (_FIRST.index(head) if head in _FIRST else len(_FIRST), head))
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv.writer(buffer, lineterminator="\r\n")
 
     def line(cells: Iterable[str]) -> str:
         writer.writerow([guarded(cell) for cell in cells])
