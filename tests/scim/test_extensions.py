@@ -434,3 +434,26 @@ def test_an_enterprise_attribute_keeps_its_short_name(acme: Organization) -> Non
         acme.define({"name": "department"}, urn="urn:acme:other")
     said = acme.send("POST", "/Users", {"schemas": [USER], "userName": "b", "department": "R&D"})
     assert said.body[ENTERPRISE] == {"department": "R&D"}
+
+
+# --- roles and entitlements --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["roles", "entitlements"])
+def test_roles_and_entitlements_are_data_that_conditions_read(store: Store, name: str) -> None:
+    """What a client says of roles is stored, answered, found and read by conditions; it is never an assignment."""
+    acme = Organization(World(store))
+    acme.world.apply(CONDITION % f"'{name}[value eq \"annotator\" and primary eq true]'")
+    held = [{"value": "Annotator", "display": "Annotates", "type": "app", "primary": True}, {"value": "project_lead"}]
+    ana = acme.new_user("ana", **{name: held})
+    ben = acme.new_user("ben", **{name: [{"value": "annotator"}]})
+    assert acme.get(f"/Users/{ana}").body[name] == held
+    assert sorted(acme.found("/Users", f'{name}.value eq "ANNOTATOR"')) == sorted([ana, ben])
+    assert acme.found("/Users", f'{name}[value eq "annotator" and type eq "app"]') == [ana]
+    assert (acme.world.grants(ana), acme.world.grants(ben)) == ([], [])
+    acme.new_group("Team", ana, ben)
+    assert [len(acme.world.grants(user)) for user in (ana, ben)] == [1, 0]
+    assert {grant.role for grant in acme.world.grants(ana)} == {"labeler"}
+    acme.patch(f"/Users/{ana}", {"op": "remove", "path": f'{name}[value eq "Annotator"]'})
+    assert acme.get(f"/Users/{ana}").body[name] == [{"value": "project_lead"}]
+    assert acme.world.grants(ana) == []
