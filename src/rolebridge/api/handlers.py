@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ from rolebridge.store.request_log import Wanted
 from rolebridge.web.keys import KeyHolder
 from rolebridge.web.problems import Kind, Problem
 from rolebridge.web.requests import Request, Response
+
+logger = logging.getLogger("rolebridge.api")
 
 JSON_TYPE: Final = "application/json"
 OPENAPI_PATH: Final = "/openapi.json"
@@ -62,8 +65,9 @@ class ApiFace:
         except Invalid as error:
             return _invalid(error, holder).response(request.request_id)
         except Unavailable as busy:
+            logger.error("request %s: %s", request.request_id, busy)  # noqa: TRY400 - a refusal, with its cause in it
             headers = (("Retry-After", str(busy.retry_after)),)
-            return Problem(Kind.UNAVAILABLE, str(busy), headers=headers).response(request.request_id)
+            return Problem(Kind.UNAVAILABLE, busy.told, headers=headers).response(request.request_id)
 
     def _answer(self, request: Request, holder: KeyHolder) -> Any:
         handler = self._route(request, holder)

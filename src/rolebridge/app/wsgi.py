@@ -151,7 +151,7 @@ def _refused(error: HTTPException) -> Response:
 def _unavailable(error: Unavailable) -> Response:
     """Answer what a face did not expect to meet: a database that cannot take the work now."""
     _tell(503, str(error))
-    response = _error(503, str(error))
+    response = _error(503, error.told)
     response.headers["Retry-After"] = str(error.retry_after)
     return response
 

@@ -58,10 +58,16 @@ class Invalid(RolebridgeError):
 
 
 class Unavailable(RolebridgeError):
-    """That the store cannot take the work now; trying again after `retry_after` seconds is worth it."""
+    """That the store cannot take the work now; trying again after `retry_after` seconds is worth it.
 
-    def __init__(self, message: str, retry_after: int = 1) -> None:
-        super().__init__(message)
+    `told` is for clients. The whole error also says the `cause`, in which paths and hosts may stand: it is for the
+    operator and the log.
+    """
+
+    def __init__(self, message: str, retry_after: int = 1, cause: str = "") -> None:
+        super().__init__(f"{message}: {cause}" if cause else message)
+        self.told = message
+        self.cause = cause
         self.retry_after = retry_after
 
 

@@ -88,7 +88,8 @@ class OAuthFace:
         except OAuth2Error as error:
             answer = Answer(*error())
         except Unavailable as busy:
-            answer = Answer(*TryLater(503, str(busy), busy.retry_after)())
+            logger.error("request %s: %s", request.request_id, busy)  # noqa: TRY400 - a refusal, with its cause in it
+            answer = Answer(*TryLater(503, busy.told, busy.retry_after)())
         response = Response(answer.status, answer.headers, json.dumps(answer.body).encode())
         self._observe(seen.row(answer, response))
         return response

@@ -6,6 +6,7 @@ Status and `scimType` of every kind come from scim2-models, so that they cannot 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
@@ -29,6 +30,8 @@ from scim2_models.exceptions import (
 )
 
 from rolebridge.core import errors
+
+logger = logging.getLogger("rolebridge.scim")
 
 ERROR_SCHEMA: Final = str(Error.__schema__)
 
@@ -110,8 +113,10 @@ def translated(error: errors.RolebridgeError) -> ScimError:
             return precondition_failed(str(error))
         case errors.TooLong():
             return too_many(str(error))
-        case errors.Unavailable(retry_after=seconds):
-            return ScimError(503, None, str(error), (("Retry-After", str(seconds)),))
+        case errors.Unavailable(told=told, retry_after=seconds):
+            if error.cause:  # nobody else hears of it: the client is not told
+                logger.error("%s", error)
+            return ScimError(503, None, told, (("Retry-After", str(seconds)),))
         case errors.Invalid(field="filter"):
             return invalid_filter(str(error))
         case _:

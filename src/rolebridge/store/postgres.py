@@ -72,7 +72,7 @@ class PostgresLink(Link):
         try:
             driver = psycopg.connect(*positional, autocommit=True, **{**_CONNECT, **named})
         except psycopg.OperationalError as error:
-            raise Unavailable(f"PostgreSQL does not answer: {_line(error)}") from error
+            raise Unavailable("PostgreSQL does not answer", cause=_line(error)) from error
         try:
             driver.prepare_threshold = PREPARE_AFTER
             driver.prepared_max = PREPARED
@@ -81,7 +81,7 @@ class PostgresLink(Link):
                 driver.execute("SELECT set_config(%s, %s, false)", (name, value), prepare=False)
         except psycopg.Error as error:
             driver.close()
-            raise Unavailable(f"PostgreSQL does not answer: {_line(error)}") from error
+            raise Unavailable("PostgreSQL does not answer", cause=_line(error)) from error
         return driver
 
     @property
@@ -117,7 +117,7 @@ class PostgresLink(Link):
         if isinstance(error, errors.QueryCanceled) and not self._writes:
             return TooLong(links.READ_SECONDS)
         if isinstance(error, _LATER) or self._driver.broken:
-            return Unavailable(f"PostgreSQL cannot do this now: {_line(error)}")
+            return Unavailable("PostgreSQL cannot do this now", cause=_line(error))
         return None
 
     def begin(self, *, snapshot: bool = False) -> None:

@@ -43,7 +43,9 @@ _PRAGMAS: Final = (
     "PRAGMA trusted_schema=OFF",
 )
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-_FAILING: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN})
+_FAILING: Final = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+)
 
 
 class SqliteLink(Link):
@@ -63,7 +65,7 @@ class SqliteLink(Link):
                 cached_statements=CACHED_STATEMENTS,
             )
         except sqlite3.OperationalError as error:
-            raise Unavailable(f"the database `{path}` cannot be opened: {error}") from error
+            raise Unavailable("the database cannot be opened", cause=f"`{path}`: {error}") from error
         try:
             self._driver.create_function("rolebridge_instant", 1, instant, deterministic=True)
             for pragma in _PRAGMAS:
@@ -162,7 +164,7 @@ def _unavailable(error: sqlite3.OperationalError) -> Unavailable | None:
     if primary in _BUSY:
         return Unavailable("the database is busy: another program is writing to it")
     if primary in _FAILING:
-        return Unavailable(f"the database cannot be read or written: {error}", retry_after=10)
+        return Unavailable("the database cannot be read or written", retry_after=10, cause=str(error))
     return None
 
 
@@ -212,7 +214,10 @@ class WriterLock:
 
     def _acquire_file(self, until: float) -> None:
         if self._descriptor < 0:
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as error:  # a full or read-only disk, a folder of somebody else
+                raise Unavailable("the database cannot be written", retry_after=10, cause=str(error)) from error
         nap = 0.000_2
         while True:
             try:
