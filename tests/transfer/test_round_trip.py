@@ -18,8 +18,8 @@ from rolebridge.store.engine import Store
 
 @st.composite
 def directories(draw: st.DrawFn) -> list[dict[str, Any]]:
-    people = draw(st.lists(resources, max_size=5, unique_by=lambda one: one["userName"].casefold()))
-    names = [one["userName"] for one in people]
+    people = draw(st.lists(resources, max_size=5, unique_by=lambda one: str(one["userName"]).casefold()))
+    names = [str(one["userName"]) for one in people]
     groups = draw(
         st.dictionaries(
             st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6).filter(str.strip),
@@ -28,7 +28,7 @@ def directories(draw: st.DrawFn) -> list[dict[str, Any]]:
         )
     )
     kept = {name.casefold(): (name, members) for name, members in groups.items()}
-    made = [user(one.pop("userName"), **one) for one in people]
+    made = [user(str(one["userName"]), **{name: one[name] for name in one if name != "userName"}) for one in people]
     return made + [
         {**group(name), "members": [{"value": member, "type": "User"} for member in members]}
         for name, members in kept.values()

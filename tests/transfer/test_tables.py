@@ -25,7 +25,8 @@ HEADS = (
 def test_columns_are_paths(moving: Moving) -> None:
     """A cell goes where its head says; an empty one says nothing; `groups` makes groups and members."""
     rows = (
-        'ana@x.example,e1,TRUE,Ana,ana@x.example,true,"a ""b"" c",1;2,Eng,boss,Graz,"[{""value"":""r"",""display"":""R""}]",T1;T2\n'
+        'ana@x.example,e1,TRUE,Ana,ana@x.example,true,"a ""b"" c",1;2,Eng,boss,Graz,'
+        '"[{""value"":""r"",""display"":""R""}]",T1;T2\n'
         "ben@x.example,,,,,,,,,,,,T1\n"
     )
     report = moving.take(moving.file(HEADS + rows, ".csv"))

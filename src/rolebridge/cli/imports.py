@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rolebridge.bridge.importing import Import
     from rolebridge.scim.schemas import SchemaSet
     from rolebridge.scim.transfer.importer import Report, Watcher
+    from rolebridge.scim.transfer.remote import ScimServer
     from rolebridge.scim.transfer.rows import Mark, Source
     from rolebridge.store.records import Connection
 
@@ -85,7 +86,7 @@ def import_(  # noqa: PLR0913, PLR0917 - the options of a command
         paths = [_path(stack, name) for name in files]
         sources = [_source(path, name, kind, delimiter, schemas) for path, name in zip(paths, files, strict=True)]
         if from_url and token_file:
-            sources = [_server(from_url, token_file)]
+            sources = [stack.enter_context(closing(_server(from_url, token_file)))]
         id_ = digest_of(paths, target.id, profile, delimiter, kind or "", str(create_only), from_url or "")
         wanted = _wanted(session, target, id_, schemas, create_only=create_only, dry_run=dry_run)
         stream = stack.enter_context(_rejects(rejects))
@@ -152,7 +153,7 @@ def _source(path: Path, name: str, kind: str | None, delimiter: str, schemas: Sc
     return open_source(path, "standard input" if name == "-" else name, format_, delimiter, schemas)
 
 
-def _server(url: str, token_file: Path) -> Source:
+def _server(url: str, token_file: Path) -> ScimServer:
     from rolebridge.scim.transfer.remote import ScimServer
 
     return ScimServer(url, token_file.read_text(encoding="utf-8", errors="replace").strip())

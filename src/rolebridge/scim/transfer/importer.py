@@ -263,7 +263,7 @@ class Importer:
                 self._join(row, entries, [], {})
             else:
                 try:
-                    entries.append(self._group(row))
+                    entries.append(self._group(row, again=True))
                 except ScimError:
                     continue  # told in the phase before
             for entry in entries:
@@ -287,14 +287,15 @@ class Importer:
             self.report.tolerances.update(map(str, reading.used))
         return UserEntry(name, attributes.get("externalId"), attributes, _source_id(row))
 
-    def _group(self, row: Row) -> GroupEntry:
+    def _group(self, row: Row, *, again: bool = False) -> GroupEntry:
+        """Return what a row says of a group; read `again`, it uses no tolerance that was not counted."""
         reading = self._reading()
         members: list[Any] = []
         attributes = read_resource(reading.schemas.group, row.resource, reading, members)
         name = attributes.get("displayName", "")
         if not name.strip():
             raise ScimError(400, "invalidValue", "`displayName` is required and must not be empty")
-        if reading.used:
+        if reading.used and not again:
             self.report.tolerances.update(map(str, reading.used))
         named = references(members[-1]) if members else ()
         return GroupEntry(name, attributes.get("externalId"), attributes, named, _source_id(row))

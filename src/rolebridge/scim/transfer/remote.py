@@ -87,6 +87,10 @@ class ScimServer:
         place = f"{self.name}/{endpoint}/{quote(id_, safe='')}" if isinstance(id_, str) else f"{self.name}/{endpoint}"
         return Row(place, raw, mark, resource, named=named)
 
+    def close(self) -> None:
+        """Hang up."""
+        self._hang_up()
+
     # --- pages
 
     def _offers_cursors(self) -> bool:
@@ -181,6 +185,9 @@ class ScimServer:
                 raise Invalid(f"{self.name}: an answer has more than {MAX_ANSWER:,} bytes")
             if time.monotonic() > until:
                 raise TimeoutError(f"an answer took more than {DEADLINE:.0f} seconds")
+        if answer.length:  # `read1` takes the end of the line for the end of the answer
+            raise http.client.IncompleteRead(bytes(body), answer.length)
+        answer.close()  # the line stays open for the next request
         if answer.will_close:
             self._hang_up()
         return answer.status, answer.headers, bytes(body)
