@@ -17,7 +17,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Table, func, literal_column, select
 from sqlalchemy.sql import ClauseElement
@@ -72,15 +72,23 @@ _kept: OrderedDict[tuple[str, str, str], _Anchors] = OrderedDict()
 _guard: Final = threading.Lock()
 
 
-def number_at(link: Link, table: Table, organization_id: str, connection_id: str, offset: int) -> int | None:
-    """Return the number of a connection's resource at an offset (from 0) by creation; None past the end."""
+class Found(NamedTuple):
+    """The number of a resource, None past the end, and the total of them all where the proof told it."""
+
+    number: int | None
+    total: int | None
+
+
+def number_at(link: Link, table: Table, organization_id: str, connection_id: str, offset: int) -> Found:
+    """Return the number of a connection's resource at an offset (from 0) by creation."""
     scope = {"organization_id": organization_id, "connection_id": connection_id}
     if offset < STEP:
-        return _step(link, table, scope, 0, offset)
+        return Found(_step(link, table, scope, 0, offset), None)
     key = (table.name, organization_id, connection_id)
     with _guard:
         held = _kept.get(key)
-    if held is None or not _is_proved(link, table, scope, held):
+    total = None if held is None else _proved(link, table, scope, held)
+    if held is None or total is None:
         held = _set_anew(link, table, scope)
         with _guard:
             _kept[key] = held
@@ -90,8 +98,8 @@ def number_at(link: Link, table: Table, organization_id: str, connection_id: str
         _kept.move_to_end(key)
     place = min(offset // STEP, len(held.numbers) - 1)
     if place < 0:
-        return None
-    return _step(link, table, scope, held.numbers[place], offset - place * STEP)
+        return Found(None, total)
+    return Found(_step(link, table, scope, held.numbers[place], offset - place * STEP), total)
 
 
 def forget() -> None:
@@ -105,20 +113,20 @@ def _step(link: Link, table: Table, scope: dict[str, str], first: int, offset: i
     return None if row is None else int(row[0])
 
 
-def _is_proved(link: Link, table: Table, scope: dict[str, str], held: _Anchors) -> bool:
-    """Prove anchors, and set those that new resources call for."""
+def _proved(link: Link, table: Table, scope: dict[str, str], held: _Anchors) -> int | None:
+    """Prove anchors, and set those that new resources call for; return the total, None for no proof."""
     if not held.numbers or time.monotonic() - held.made > LIFE:
-        return False
+        return None
     last = len(held.numbers) - 1
     kind = USER if table is users else GROUP
     row = link.one(PROOF[table.name], **scope, kind=kind, last=held.numbers[last])
     assert row is not None  # a select of two numbers
     total, after = row
     if last * STEP + 1 + after != total:
-        return False
+        return None
     if after >= STEP:
         held.numbers.extend(_walk(link, table, scope, held.numbers[last]))
-    return True
+    return int(total)
 
 
 def _set_anew(link: Link, table: Table, scope: dict[str, str]) -> _Anchors:

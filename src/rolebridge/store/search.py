@@ -154,6 +154,7 @@ class Search:
         self._table = table
         self._scope = {"organization_id": organization_id, "connection_id": connection_id}
         self._total = total
+        self._known: int | None = None
 
     def find(
         self, wanted: ResolvedFilter | None, part: Part, base: str, extra: Extra | None, more: Mapping[str, Any]
@@ -176,7 +177,7 @@ class Search:
 
     def _counted(self, asked: _Asked, part: Part, rows: list[Row], further: bool) -> int:
         if asked.shape is None:
-            return self._total()
+            return self._total() if self._known is None else self._known
         if part.after is None and not further and len(rows) < part.limit and (rows or not part.offset):
             return part.offset + len(rows)  # the last page says how many there are
         ((total,),) = asked.run(_count)
@@ -184,7 +185,9 @@ class Search:
 
     def number_at(self, offset: int) -> int | None:
         """Return the number with which a page of everything begins."""
-        return number_at(self._link, self._table, **self._scope, offset=offset)
+        found = number_at(self._link, self._table, **self._scope, offset=offset)
+        self._known = found.total
+        return found.number
 
 
 class _Asked:
