@@ -12,7 +12,6 @@ from rolebridge.bridge.adopting import Adopted, Adopting, Collides, Selection
 from rolebridge.core.directory import GroupDraft
 from rolebridge.core.errors import Invalid, NotFound, Taken
 from rolebridge.store.records import Connection
-from rolebridge.store.unit import Unit
 
 EVERYTHING = Selection(everything=True)
 
@@ -223,17 +222,12 @@ def test_an_ambiguous_name(world: World, adopting: Adopting) -> None:
 
 def test_groups_in_groups_part_too(world: World, adopting: Adopting) -> None:
     """A group that stays behind leaves a group that moves, and the other way round."""
-    parent, child = world.group("Parent"), world.group("Child")
-
-    def nest(unit: Unit) -> None:
-        unit.link.execute(
-            f"INSERT INTO group_children (organization_id, parent_id, child_id, since) "
-            f"VALUES ('{world.id}', '{parent}', '{child}', '2026-11-21T09:00:00.000Z')",
-            (),
-        )
-
-    world.store.transact(nest)
-    adopted = adopt(world, adopting, Selection(groups=("Child",)))
+    ana = world.user("ana")
+    child = world.group("Child", [ana])
+    parent = world.group("Parent", [child])
+    adopted = adopt(world, adopting, Selection(groups=("Parent",)))
     assert [(one.group_id, one.member_id, one.kind) for one in adopted.partings] == [(parent, child, "group")]
     with world.store.read() as unit:
-        assert unit.link.execute(f"SELECT * FROM group_children WHERE parent_id = '{parent}'", ()).fetchall() == []
+        directory = unit.directory(world.id)
+        assert directory.child_ids(parent) == []
+        assert [held.group.id for held in directory.memberships([ana])[ana]] == [child]
