@@ -171,7 +171,7 @@ class Provisioning:
         """Apply a change to a group, all of it or none; the cost grows with the change, not with the group.
 
         Returns the group's version and the member ids that are no users or groups of the connection. Raises NotFound,
-        Taken, VersionMismatch, Invalid for a group in itself, and UnknownMembers when `refuse_unknown` and there are any.
+        Taken, VersionMismatch, Invalid for a group in itself, and UnknownMembers for those when `refuse_unknown`.
         """
 
         def work(unit: Unit, alone: bool) -> tuple[int, tuple[str, ...]]:
@@ -305,12 +305,12 @@ class DirectoryChange:
                     self._remove_groups(group, self.directory.children_among(group.id, step.ids), moved)
                 continue
             unknown = self._put_users(group, step, moved)
-            children = self.directory.groups_among(self.caller.connection_id, unknown) if unknown else []
+            children = set(self.directory.groups_among(self.caller.connection_id, unknown) if unknown else ())
             if nested and step.action is MemberAction.REPLACE:
                 others = [id_ for id_ in self.directory.child_ids(group.id) if id_ not in children]
                 self._remove_groups(group, others, moved)
-            self._add_groups(group, children, moved)
-            moved.unknown.extend(id_ for id_ in unknown if id_ not in set(children))
+            self._add_groups(group, sorted(children), moved)
+            moved.unknown.extend(id_ for id_ in unknown if id_ not in children)
         if refuse_unknown and moved.unknown:
             raise UnknownMembers(tuple(moved.unknown))
         return moved

@@ -41,7 +41,7 @@ class VersionMismatch(RolebridgeError):
 
 
 class UnknownMembers(RolebridgeError):
-    """That a membership change names ids that are no users or groups of the connection, and the profile refuses that."""
+    """That a membership change names ids of no user or group of the connection, and the profile refuses that."""
 
     def __init__(self, ids: tuple[str, ...]) -> None:
         shown = ", ".join(f"`{id_}`" for id_ in ids[:5]) + (" …" if len(ids) > 5 else "")

@@ -199,7 +199,8 @@ class Answers(Scope):
     def member_blocks(self, group_id: str, *, prefix: str) -> Iterator[str]:
         """Yield the elements of a group's `members` as JSON text, in blocks to be joined by commas.
 
-        Users in the order of ids, then groups, read as they are asked for: of one moment only within a snapshot or a transaction.
+        Users in the order of ids, then groups, read as they are asked for: of one moment only within a snapshot or a
+        transaction.
         """
         after, scope = "", {"organization_id": self._organization_id, "group_id": group_id}
         while True:

@@ -30,14 +30,12 @@ ACTIVE_NUMBER: Final = Statement(
 )
 # The same with the version of the organization's schemas, which decide what the revision's conditions mean.
 IN_FORCE: Final = Statement(
-    lambda _: (
-        select(
-            select(func.max(revisions.c.number))
-            .where(revisions.c.organization_id == given("organization_id"))
-            .scalar_subquery(),
-            organizations.c.schemas_version,
-        ).where(organizations.c.id == given("organization_id"))
-    )
+    lambda _: select(
+        select(func.max(revisions.c.number))
+        .where(revisions.c.organization_id == given("organization_id"))
+        .scalar_subquery(),
+        organizations.c.schemas_version,
+    ).where(organizations.c.id == given("organization_id"))
 )
 REVISION: Final = Statement(
     lambda _: select(*_COLUMNS).where(
