@@ -1,4 +1,4 @@
-"""What attackers and broken clients send: filters, paths, JSON and query strings, near enough to the real to go deep."""
+"""What attackers and broken clients send: filters, paths, JSON, queries, near enough to the real to go deep."""
 
 from __future__ import annotations
 
@@ -8,14 +8,47 @@ from hypothesis import strategies as st
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 NAMES = [
-    *("userName", "USERNAME", "id", "externalId", "active", "meta", "meta.created", "meta.version", "schemas", "groups"),
+    *(
+        "userName",
+        "USERNAME",
+        "id",
+        "externalId",
+        "active",
+        "meta",
+        "meta.created",
+        "meta.version",
+        "schemas",
+        "groups",
+    ),
     *("members", "members.value", "emails", "emails.value", "emails.type", "emails.primary", "name", "name.familyName"),
     *("roles", "roles.value", "displayName", "password", "addresses.formatted", "x509Certificates", "photos.value"),
     *(ENTERPRISE, f"{ENTERPRISE}:department", f"{ENTERPRISE}:manager", f"{ENTERPRISE}:manager.value", "manager"),
     *("nothing", "urn:x:y", "urn:ietf:params:scim:schemas:core:2.0:User:userName", "$ref", "a.b.c", "", ".", ":", "[]"),
 ]
 WORDS = ["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le", "pr", "EQ", "xx", "and", "or", "not", "AND"]
-SIGNS = ["(", ")", "[", "]", " ", "  ", '"', "\\", ".", ":", ",", "'", ";", "--", "%", "_", "*", "\x00", "\n", "​", "🦊"]
+SIGNS = [
+    "(",
+    ")",
+    "[",
+    "]",
+    " ",
+    "  ",
+    '"',
+    "\\",
+    ".",
+    ":",
+    ",",
+    "'",
+    ";",
+    "--",
+    "%",
+    "_",
+    "*",
+    "\x00",
+    "\n",
+    "\u200b",
+    "🦊",
+]
 
 odd_text = st.one_of(
     st.text(max_size=20),
@@ -45,11 +78,15 @@ filters = st.one_of(_nested, soup, odd_text)
 
 paths = st.one_of(
     st.sampled_from(NAMES),
-    st.builds(lambda name, term, sub: f"{name}[{term}]{sub}", st.sampled_from(NAMES), _nested,
-              st.sampled_from(["", ".value", ".type", ".x", ".a.b", "[", "."])),
+    st.builds(
+        lambda name, term, sub: f"{name}[{term}]{sub}",
+        st.sampled_from(NAMES),
+        _nested,
+        st.sampled_from(["", ".value", ".type", ".x", ".a.b", "[", "."]),
+    ),
     soup,
     odd_text,
-)  # fmt: skip
+)
 
 scalars = st.one_of(
     st.none(),
@@ -67,10 +104,35 @@ json_values: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(_keys, inner, max_size=4)),
     max_leaves=12,
 )
-elements = st.fixed_dictionaries({}, optional={"value": json_values, "type": scalars, "primary": scalars, "$ref": scalars})
+elements = st.fixed_dictionaries(
+    {}, optional={"value": json_values, "type": scalars, "primary": scalars, "$ref": scalars}
+)
 ATTRIBUTES = [
-    *("userName", "displayName", "active", "emails", "phoneNumbers", "name", "externalId", "roles", "entitlements", "members"),
-    *("addresses", "photos", "x509Certificates", "ims", "groups", "meta", "id", "password", "schemas", "locale", ENTERPRISE),
+    *(
+        "userName",
+        "displayName",
+        "active",
+        "emails",
+        "phoneNumbers",
+        "name",
+        "externalId",
+        "roles",
+        "entitlements",
+        "members",
+    ),
+    *(
+        "addresses",
+        "photos",
+        "x509Certificates",
+        "ims",
+        "groups",
+        "meta",
+        "id",
+        "password",
+        "schemas",
+        "locale",
+        ENTERPRISE,
+    ),
 ]
 resources = st.dictionaries(
     st.sampled_from(ATTRIBUTES), st.one_of(json_values, elements, st.lists(elements, max_size=3)), max_size=6
@@ -80,9 +142,22 @@ operations = st.fixed_dictionaries(
     optional={"path": st.one_of(paths, json_values), "value": st.one_of(resources, elements, json_values)},
 )
 query_names = st.sampled_from(
-    ["filter", "startIndex", "count", "attributes", "excludedAttributes", "sortBy", "sortOrder", "cursor", "FILTER", "x"]
+    [
+        "filter",
+        "startIndex",
+        "count",
+        "attributes",
+        "excludedAttributes",
+        "sortBy",
+        "sortOrder",
+        "cursor",
+        "FILTER",
+        "x",
+    ]
 )
 query_values = st.one_of(
-    filters, odd_text, st.sampled_from(["0", "-1", "1", "200", "9" * 30, "9" * 5_000, "1_0", " 1", "٣", "1.0", "0x1", "userName,"]),
+    filters,
+    odd_text,
+    st.sampled_from(["0", "-1", "1", "200", "9" * 30, "9" * 5_000, "1_0", " 1", "٣", "1.0", "0x1", "userName,"]),
     st.lists(st.sampled_from(NAMES), max_size=5).map(",".join),
-)  # fmt: skip
+)

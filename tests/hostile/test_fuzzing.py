@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.hostile.doors import BULK, GROUP, PATCH, SEARCH, USER, Door
 from tests.hostile.strategies import (
-    filters, json_values, odd_text, operations, paths, query_names, query_values, resources,
-)  # fmt: skip
-
-from urllib.parse import quote
+    filters,
+    json_values,
+    odd_text,
+    operations,
+    paths,
+    query_names,
+    query_values,
+    resources,
+)
 
 ENDPOINTS = ["/Users", "/Groups"]
 
@@ -26,14 +32,19 @@ def test_filters(attacked: Door, endpoint: str, text: str) -> None:
         assert asked.get_json(force=True)["scimType"] == "invalidFilter", asked.text
 
 
-@given(st.sampled_from([*ENDPOINTS, "", "/Schemas", "/Users/x", "/Groups/x"]), st.lists(st.tuples(query_names, query_values), max_size=4))
+@given(
+    st.sampled_from([*ENDPOINTS, "", "/Schemas", "/Users/x", "/Groups/x"]),
+    st.lists(st.tuples(query_names, query_values), max_size=4),
+)
 def test_queries(attacked: Door, endpoint: str, query: list[tuple[str, str]]) -> None:
     """Query parameters of every kind and number are answered or refused."""
     text = "&".join(f"{name}={quote(value)}" for name, value in query)
     assert attacked.scim("GET", f"{endpoint}?{text}").status_code in (200, 400, 403, 404, 501)
 
 
-@given(st.sampled_from([*ENDPOINTS, ""]), st.dictionaries(query_names, st.one_of(query_values, json_values), max_size=4))
+@given(
+    st.sampled_from([*ENDPOINTS, ""]), st.dictionaries(query_names, st.one_of(query_values, json_values), max_size=4)
+)
 def test_searches(attacked: Door, endpoint: str, query: dict[str, Any]) -> None:
     """So are those of a search request."""
     assert attacked.scim("POST", f"{endpoint}/.search", {"schemas": [SEARCH], **query}).status_code in (200, 400, 501)
@@ -94,7 +105,11 @@ def test_groups_patched(attacked: Door, patches: list[dict[str, Any]]) -> None:
         assert after == before
 
 
-@given(st.sampled_from(["POST", "PUT", "PATCH"]), st.sampled_from(["/Users", "/Groups", "/Bulk", "/.search", "/Me"]), json_values)
+@given(
+    st.sampled_from(["POST", "PUT", "PATCH"]),
+    st.sampled_from(["/Users", "/Groups", "/Bulk", "/.search", "/Me"]),
+    json_values,
+)
 def test_bodies(attacked: Door, method: str, endpoint: str, body: Any) -> None:
     """A body that is any JSON is answered or refused."""
     attacked.scim(method, endpoint, body)
@@ -112,20 +127,37 @@ def test_bytes(attacked: Door, body: bytes) -> None:
         assert said.get_json(force=True)["scimType"] in ("invalidSyntax", "invalidValue")
 
 
-@given(st.lists(st.fixed_dictionaries({}, optional={
-    "method": st.one_of(st.sampled_from(["POST", "PUT", "PATCH", "DELETE", "GET", "post"]), json_values),
-    "path": st.one_of(st.sampled_from(["/Users", "/Groups", "/Users/bulkId:a", "/Groups/x", "/Bulk", "/Me", "//", "Users"]), json_values),
-    "bulkId": st.one_of(st.sampled_from(["a", "b"]), json_values),
-    "data": st.one_of(resources, json_values),
-    "version": json_values,
-}), max_size=4), json_values)  # fmt: skip
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "method": st.one_of(st.sampled_from(["POST", "PUT", "PATCH", "DELETE", "GET", "post"]), json_values),
+                "path": st.one_of(
+                    st.sampled_from(
+                        ["/Users", "/Groups", "/Users/bulkId:a", "/Groups/x", "/Bulk", "/Me", "//", "Users"]
+                    ),
+                    json_values,
+                ),
+                "bulkId": st.one_of(st.sampled_from(["a", "b"]), json_values),
+                "data": st.one_of(resources, json_values),
+                "version": json_values,
+            },
+        ),
+        max_size=4,
+    ),
+    json_values,
+)
 def test_bulks(attacked: Door, bulked: list[dict[str, Any]], fail_on_errors: Any) -> None:
     """A bulk request of any operations is answered or refused."""
     body = {"schemas": [BULK], "Operations": bulked, "failOnErrors": fail_on_errors}
     assert attacked.scim("POST", "/Bulk", body).status_code in (200, 400, 413, 501)
 
 
-@given(st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "HEAD", "FOO", "get"]), st.one_of(paths, odd_text))
+@given(
+    st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "HEAD", "FOO", "get"]),
+    st.one_of(paths, odd_text),
+)
 def test_paths_and_methods(attacked: Door, method: str, path: str) -> None:
     """Every path and method is answered in SCIM's form."""
     said = attacked.scim(method, "/" + quote(path, safe="/:.~"))
@@ -134,13 +166,30 @@ def test_paths_and_methods(attacked: Door, method: str, path: str) -> None:
     attacked.scim(method, "/Groups/" + quote(path, safe="/"))
 
 
-HEADERS = ["If-Match", "If-None-Match", "Content-Type", "Accept", "X-Forwarded-For", "User-Agent", "Accept-Language", "Prefer"]
+HEADERS = [
+    "If-Match",
+    "If-None-Match",
+    "Content-Type",
+    "Accept",
+    "X-Forwarded-For",
+    "User-Agent",
+    "Accept-Language",
+    "Prefer",
+]
 
 
-@given(st.dictionaries(st.sampled_from(HEADERS), st.one_of(
-    st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=60),
-    st.sampled_from(['W/"1"', '"', "*", "*/*", 'W/"' + "9" * 5_000 + '"', "W/", ",,,", '""', "x" * 20_000, 'W/"1.zz", "2"']),
-), max_size=4))  # fmt: skip
+@given(
+    st.dictionaries(
+        st.sampled_from(HEADERS),
+        st.one_of(
+            st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=60),
+            st.sampled_from(
+                ['W/"1"', '"', "*", "*/*", 'W/"' + "9" * 5_000 + '"', "W/", ",,,", '""', "x" * 20_000, 'W/"1.zz", "2"']
+            ),
+        ),
+        max_size=4,
+    )
+)
 def test_headers(attacked: Door, headers: dict[str, str]) -> None:
     """Headers of every kind are answered or refused."""
     body = {"schemas": [PATCH], "Operations": [{"op": "replace", "path": "title", "value": "x"}]}

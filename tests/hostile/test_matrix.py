@@ -1,0 +1,260 @@
+"""Every route with every credential: who gets in, who does not, and that nobody sees or changes another's data.
+
+All routes come from the application itself: one that is not classified here fails its test.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from tests.hostile.doors import BULK, GROUP, SEARCH, USER, proper
+from tests.hostile.tenants import Tenants, patch
+from werkzeug.test import TestResponse
+
+ROUTES = {
+    "/healthz": "open",
+    "/oauth/token": "token",
+    "/.well-known/oauth-authorization-server": "open",
+    "/scim/v2/": "scim",
+    "/scim/v2/<anypath:path>": "scim",
+    "/api/v1/": "api",
+    "/api/v1/<path:path>": "api",
+}
+"""Every rule of the application, and whose it is."""
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+STRANGERS = ["neighbour", "neighbour access token", "stranger", "stranger access token"]
+NOT_FOR_SCIM = [
+    *("nobody", "garbage", "basic", "expired", "revoked", "key of a stranger"),
+    *(f"key of the {role}" for role in ("owner", "operator", "auditor", "reader")),
+]
+API_STATUS = {
+    "/status": {"key of the reader": 403},
+    "/access": {},
+    "/explanations?user={user}&workspace={canary}-workspace": {"key of a stranger": 404},
+    "/connections/okta/requests": {"key of the reader": 403},
+    "/connections/entra/requests": {"key of the reader": 403, "key of a stranger": 404},
+    "/connections/okta/requests/{request}": {"key of the reader": 403, "key of a stranger": 404},
+    "/openapi.json": {},
+}
+"""What each path of the API answers to a GET with a key that is not 200."""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def tenants(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
+    """The victim and its neighbours, on both databases."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('tenants')}/rolebridge.db"
+    else:
+        url = request.getfixturevalue("postgres_module_database")
+    made = Tenants(url)
+    yield made
+    made.close()
+
+
+def test_every_route_is_classified(tenants: Tenants) -> None:
+    """A route that is added is added to this matrix."""
+    assert {rule.rule for rule in tenants.door.app.url_map.iter_rules()} == set(ROUTES)
+
+
+def test_every_path_of_the_api_is_classified(tenants: Tenants) -> None:
+    """So is a path of the API, as its own description tells them."""
+    said = tenants.door.app.test_client().get("/api/v1/openapi.json").get_json(force=True)
+    mine = {path.partition("?")[0].replace("/okta", "/{name}").replace("{request}", "{id}") for path in API_STATUS}
+    assert {path.removeprefix("/api/v1") for path in said["paths"]} == {
+        path for path in mine if "/entra" not in path and path != "/openapi.json"
+    }
+
+
+def filtered(question: str, value: str) -> str:
+    """Return a query with a filter that compares with `value`."""
+    return "?filter=" + quote(f'{question} "{value}"')
+
+
+def scim_paths(tenants: Tenants) -> list[str]:
+    """Return a path for everything that the SCIM door has, the victim's resources included."""
+    user, group = tenants.user, tenants.group
+    return [
+        *("", "/", "/Users", "/Groups", "/Users/.search", "/Groups/.search", "/.search", "/Bulk", "/Me"),
+        *(f"/Users/{user}", f"/Groups/{group}", f"/Users/{group}", f"/Groups/{user}", f"/users/{user}"),
+        *(
+            "/ServiceProviderConfig",
+            "/Schemas",
+            f"/Schemas/{USER}",
+            "/ResourceTypes",
+            "/ResourceTypes/User",
+            "/nothing",
+        ),
+        *(f"/Users/{user}/", f"/Users/../Groups/{group}", f"/Users/{user}%2F", f"/Users/%2e%2e/Groups/{group}"),
+        "/Users" + filtered("id eq", user),
+        "/Groups" + filtered("members eq", user),
+    ]
+
+
+def bodies(tenants: Tenants, method: str, path: str) -> list[Any]:
+    """Return what an attacker sends there: things that name the victim's resources."""
+    user, group = tenants.user, tenants.group
+    if path.endswith("/.search"):
+        filters = [f'id eq "{user}"', f'userName sw "{tenants.canary}"', f'displayName co "{tenants.canary}"', "id pr"]
+        return [{"schemas": [SEARCH], "filter": text} for text in filters]
+    if path == "/Bulk":
+        wanted = [
+            {"method": "DELETE", "path": f"/Users/{user}"},
+            {"method": "DELETE", "path": f"/Groups/{group}"},
+            {"method": "PATCH", "path": f"/Groups/{group}", "data": patch({"op": "remove", "path": "members"})},
+            {
+                "method": "PATCH",
+                "path": f"/Users/{user}",
+                "data": patch({"op": "replace", "path": "active", "value": False}),
+            },
+        ]
+        return [{"schemas": [BULK], "Operations": wanted}]
+    if method == "PATCH":
+        steps = [{"op": "replace", "path": "displayName", "value": "taken over"}, {"op": "remove", "path": "members"}]
+        return [patch(step) for step in steps]
+    if method in ("POST", "PUT"):
+        return [
+            {"schemas": [USER], "userName": "taken@over.example"},
+            {"schemas": [GROUP], "displayName": "taken over"},
+        ]
+    return [None]
+
+
+def answers(tenants: Tenants, credential: str) -> Iterator[tuple[str, str, TestResponse]]:
+    """Send every request with a credential."""
+    for path in scim_paths(tenants):
+        for method in METHODS:
+            for body in bodies(tenants, method, path.partition("?")[0]):
+                said = tenants.headers(credential)
+                client = tenants.door.app.test_client()
+                raw = None if body is None else json.dumps(body)
+                yield (
+                    method,
+                    path,
+                    client.open(
+                        f"/scim/v2{path}",
+                        method=method,
+                        data=raw,
+                        headers={**said, "Content-Type": "application/scim+json"},
+                    ),
+                )
+
+
+@pytest.mark.parametrize("credential", NOT_FOR_SCIM)
+def test_the_scim_door_is_shut(tenants: Tenants, credential: str) -> None:
+    """Without a token that works everything answers 401 (404 or 405 where the door has no such method)."""
+    before = tenants.state()
+    for method, path, said in answers(tenants, credential):
+        allowed = {401} if method not in ("OPTIONS", "TRACE") else {401, 404, 405}
+        assert said.status_code in allowed, (method, path, said.status_code)
+        proper(said)
+        assert tenants.canary not in said.text
+    assert tenants.state() == before
+
+
+@pytest.mark.parametrize("credential", STRANGERS)
+def test_nobody_reaches_another_connection(tenants: Tenants, credential: str) -> None:
+    """With the token of another connection the victim's resources are not there (404), and none is seen or changed."""
+    before = tenants.state()
+    for method, path, said in answers(tenants, credential):
+        proper(said)
+        assert tenants.canary not in said.text, (method, path)
+        named = f"/{tenants.user}" in path or f"/{tenants.group}" in path
+        if named and method not in ("OPTIONS", "TRACE"):
+            assert said.status_code in (400, 404, 405), (method, path, said.status_code)
+        elif path == "/Bulk" and method == "POST":
+            statuses = {operation["status"] for operation in said.get_json(force=True)["Operations"]}
+            assert statuses == {"404"}
+    assert tenants.state() == before
+
+
+@pytest.mark.parametrize("credential", ["own", "own access token"])
+def test_the_owner_gets_in(tenants: Tenants, credential: str) -> None:
+    """The victim's own tokens see what the others do not, which shows that the canaries are where they should be."""
+    for path in (f"/Users/{tenants.user}", f"/Groups/{tenants.group}", "/Users", "/Groups"):
+        said = tenants.door.scim("GET", path, **tenants.headers(credential))
+        assert said.status_code == 200
+        assert tenants.canary in said.text
+
+
+@pytest.mark.parametrize("credential", STRANGERS)
+def test_nobody_refers_to_another_connections_people(tenants: Tenants, credential: str) -> None:
+    """Foreign ids in members, managers and filters are unknown: they bring nothing into one's own answers."""
+    said, (_, mine) = tenants.headers(credential), tenants.theirs[credential.split(maxsplit=1)[0]]
+    before = tenants.state()
+    door = tenants.door
+    step = {"op": "add", "path": "members", "value": [{"value": tenants.user}, {"value": tenants.group}]}
+    answered = door.scim("PATCH", f"/Groups/{mine}", patch(step), **said)
+    assert answered.status_code in (200, 204)
+    assert answered.headers["X-Rolebridge-Unknown-Members"] == "2"
+    group = door.scim("GET", f"/Groups/{mine}", **said)
+    assert tenants.user not in group.text
+    members = [{"value": tenants.user}]
+    made = door.scim("POST", "/Groups", {"schemas": [GROUP], "displayName": "new", "members": members}, **said)
+    assert made.status_code == 201
+    assert tenants.user not in made.text
+    assert door.scim("DELETE", f"/Groups/{made.get_json(force=True)['id']}", **said).status_code == 204
+    for attribute in ("members.value", "id", "externalId", "meta.location"):
+        for value in (tenants.user, tenants.group, f"{tenants.canary}-group"):
+            found = door.scim("GET", "/Groups" + filtered(f"{attribute} co", value), **said)
+            assert found.status_code == 400 or found.get_json(force=True)["totalResults"] == 0
+    assert tenants.state() == before
+
+
+def test_a_clash_of_names_tells_nothing_else(tenants: Tenants) -> None:
+    """A userName that another connection has answers 409 and names the connection, but none of the user's data."""
+    name = f"{tenants.canary}@acme.example"
+    said = tenants.door.scim("POST", "/Users", {"schemas": [USER], "userName": name}, **tenants.headers("neighbour"))
+    assert said.status_code == 409
+    detail = said.text.replace(name, "")
+    assert tenants.canary not in detail
+    assert tenants.user not in detail
+    body = {"schemas": [USER], "userName": name}
+    stranger = tenants.door.scim("POST", "/Users", body, **tenants.headers("stranger"))
+    assert stranger.status_code == 201, "another organization has names of its own"
+    gone = tenants.door.scim("DELETE", f"/Users/{stranger.get_json(force=True)['id']}", **tenants.headers("stranger"))
+    assert gone.status_code == 204
+
+
+@pytest.mark.parametrize("credential", [*NOT_FOR_SCIM, *STRANGERS, "own", "own access token"])
+def test_the_api(tenants: Tenants, credential: str) -> None:
+    """The API opens for keys alone, each role to what the table says, and to its own organization only."""
+    logged = "00" * 16
+    for template, exceptions in API_STATUS.items():
+        path = template.format(user=tenants.user, canary=tenants.canary, request=logged)
+        for method in METHODS:
+            answer = tenants.door.app.test_client().open(
+                f"/api/v1{path}", method=method, headers=tenants.headers(credential)
+            )
+            assert answer.status_code != 500, answer.text
+            if credential == "key of a stranger" or not credential.startswith("key"):
+                assert tenants.canary not in answer.text.replace(f"{tenants.canary}-workspace", ""), (method, path)
+            if template == "/openapi.json" and method in ("GET", "HEAD"):
+                expected = 200
+            elif method in ("OPTIONS", "TRACE"):
+                expected = 405
+            elif not credential.startswith("key"):
+                expected = 401
+            elif method not in ("GET", "HEAD"):
+                expected = 404 if template == "/openapi.json" else 405
+            else:
+                expected = exceptions.get(credential, 404 if "{request}" in template else 200)
+            assert answer.status_code == expected, (credential, method, path, answer.text)
+            if expected >= 400 and method != "HEAD":
+                assert answer.content_type == "application/problem+json"
+
+
+def test_open_routes_tell_nothing(tenants: Tenants) -> None:
+    """What needs no credential says nothing of any organization, and refuses in its own form."""
+    for rule, kind in ROUTES.items():
+        if kind not in ("open", "token"):
+            continue
+        for method in METHODS:
+            said = tenants.door.app.test_client().open(rule, method=method)
+            assert said.status_code in (200, 400, 401, 405), (method, rule)
+            assert tenants.canary not in said.text
+            assert "victims" not in said.text
