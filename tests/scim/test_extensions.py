@@ -177,6 +177,16 @@ def test_values_that_do_not_fit_are_not_found(acme: Organization, filter: str) -
     assert acme.found("/Users", filter) == []
 
 
+def test_values_give_an_order(acme: Organization) -> None:
+    """`sortBy` knows the extension's attributes as filters do: numbers as numbers, what has none last."""
+    levels = {"a": 10, "b": 9, "c": None, "d": 2}
+    for name, level in levels.items():
+        values = {} if level is None else {HR: {"level": level}}
+        acme.send("POST", "/Users", {"schemas": [USER, HR], "userName": name, **values})
+    listed = acme.ask("/Users", {"sortBy": f"{HR}:level"}).body["Resources"]
+    assert [one["userName"] for one in listed] == ["d", "b", "a", "c"]
+
+
 def test_an_attribute_that_the_schema_lacks_is_refused_in_a_filter(acme: Organization) -> None:
     """A filter is applied or refused."""
     said = acme.ask("/Users", {"filter": f'{HR}:grade eq "a"'})
