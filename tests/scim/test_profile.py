@@ -120,7 +120,7 @@ def test_every_profile_has_a_page_that_says_what_it_is(one: Profile) -> None:
     assert answered["PATCH of a user"].startswith(ANSWERED[one.patch_user])
     assert answered["PATCH of a group"].startswith(ANSWERED[one.patch_group])
     refuses = one.unknown_members is UnknownMembers.REFUSE
-    assert ("refused" in answered["members that are no users of the connection"]) is refuses
+    assert ("refused" in answered["members that are no users or groups of the connection"]) is refuses
     assert answered["what is announced"].startswith("everything") is not bool(one.unannounced)
     minutes = f"{one.silent_after.total_seconds() / 60:.0f} minutes" if one.silent_after else ""
     assert minutes in answered.get("silence that is normal", "")
