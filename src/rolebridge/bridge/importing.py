@@ -160,6 +160,10 @@ class Importing:
         """Forget how far an import came, because it is finished or to begin anew."""
         self._store.transact(lambda unit: unit.bulk(wanted.caller.organization_id).forget_import(wanted.id))
 
+    def settle(self, wanted: Import) -> None:
+        """Let the database take note of how much it holds now: plans for empty tables are slow ones for full ones."""
+        self._store.transact(lambda unit: unit.bulk(wanted.caller.organization_id).analyse())
+
     def users(self, wanted: Import, entries: Sequence[UserEntry], progress: str) -> list[Outcome]:
         """Create and update users in one transaction, which keeps `progress` too; the outcomes are in their order.
 
@@ -295,7 +299,7 @@ class _Users:
             id_ = externals.get(exact_key(entry.external_id)) if entry.external_id is not None else None
             if id_ is None and holder is not None:
                 if holder.connection_id != caller.connection_id:
-                    outcomes[place] = _refused(_taken(entry, holder, caller))
+                    outcomes[place] = _refused(self._taken(entry, holder))
                     continue
                 id_ = holder.id
             if id_ is not None:
@@ -328,13 +332,21 @@ class _Users:
             holders = bulk.name_holders(entries[place].user_name for place in lost)
             for place in lost:
                 entry = entries[place]
-                outcomes[place] = _refused(_taken(entry, holders.get(folded_key(entry.user_name)), caller))
+                outcomes[place] = _refused(self._taken(entry, holders.get(folded_key(entry.user_name))))
         for place, user in new.items():
             if user.id in made:
                 self.batch.keep(entries[place].source_id, user.id)
         if change.rulebook.programs:
             self._note_concerned([user for user in new.values() if user.id in made and user.active])
         return outcomes
+
+    def _taken(self, entry: UserEntry, holder: NameHolder | None) -> Taken:
+        """Return why a user cannot be made: the name has a holder, or else the externalId has."""
+        if holder is None:
+            return Taken("user", "externalId", entry.external_id or "")
+        theirs = holder.connection_id != self.batch.caller.connection_id
+        owner = self.batch.bulk.connection_name(holder.connection_id) if theirs else None
+        return Taken("user", "userName", entry.user_name, owner)
 
     def _note_concerned(self, made: Iterable[NewUser]) -> None:
         batch, now = self.batch, self.batch.change.now
@@ -395,14 +407,6 @@ def _without_twins(entries: Sequence[UserEntry]) -> Iterator[list[UserEntry]]:
             externals.add(external)
     if run:
         yield run
-
-
-def _taken(entry: UserEntry, holder: NameHolder | None, caller: Caller) -> Taken:
-    """Return why a user cannot be made: the name has a holder, or else the externalId has."""
-    if holder is None:
-        return Taken("user", "externalId", entry.external_id or "")
-    owner = None if holder.connection_id == caller.connection_id else holder.connection_name
-    return Taken("user", "userName", entry.user_name, owner)
 
 
 # --- groups --------------------------------------------------------------------------------------------------

@@ -39,6 +39,8 @@ MOST_PROBLEMS: Final = 20
 """Problems that are told one by one; the others are counted."""
 
 _PHASES: Final = (Named.USER, Named.GROUP, Named.EITHER)
+_SETTLED: Final = frozenset({2, 10, 50, 250, 1_000})
+"""After how many batches of users the database takes note of what it holds."""
 _KINDS: Final = {Named.USER: "users", Named.GROUP: "groups", Named.EITHER: "rows"}
 _UNKNOWN_SHOWN: Final = 3
 
@@ -196,7 +198,7 @@ class Importer:
     # --- phases
 
     def _users(self, source: Source) -> None:
-        for rows in _batches(self._user_rows(source), USERS_AT_ONCE):
+        for number, rows in enumerate(_batches(self._user_rows(source), USERS_AT_ONCE), 1):
             entries: list[UserEntry] = []
             refused: dict[int, str] = {}
             for place, row in enumerate(rows):
@@ -214,6 +216,8 @@ class Importer:
                 else:
                     self._count("users", row, next(outcomes))
             self._done("users", source, rows[-1])
+            if number in _SETTLED and not self._wanted.dry_run:
+                self._importing.settle(self._wanted)
 
     def _groups(self, source: Source) -> None:
         for rows in _batches(self._group_rows(source), GROUPS_AT_ONCE):
