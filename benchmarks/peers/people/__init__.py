@@ -1,0 +1,1 @@
+"""The Django app that django-scim2 is given: users and groups with its mixins."""
