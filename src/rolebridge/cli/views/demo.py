@@ -204,7 +204,7 @@ def _next(story: Story, config: Path | None) -> Iterator[str]:
         return
     log = config.with_suffix(".log")
     workspace = story.example.explanation.workspace if story.example else "WORKSPACE"
-    yield f"SCIM {strong(story.scim_base_url)}   {faint(f'every request: {log}   (Ctrl-C stops)')}"
+    yield f"SCIM {strong(story.scim_base_url)}   {faint(f'server log: {log}   (Ctrl-C stops)')}"
     yield "Next, in another terminal:"
     yield f"  export {CONFIG_VARIABLE}={config}"
     yield f"  {_command()} explain cara.lind"
