@@ -70,7 +70,7 @@ def test_separators_and_byte_order_marks(moving: Moving, separator: str) -> None
         ("title,active", "has a column `userName`"),
         ("userName,userName", "`userName` is there twice"),
         ("userName,USERNAME", "`USERNAME` is there twice"),
-        ("userName,emails[work],emails[WORK]", "is there twice"),
+        ("userName,emails[work],EMAILS[work]", "is there twice"),
         ("userName,shoeSize", "no schema of a User has that attribute"),
         ("userName,name.nick", "`name` has no `nick`"),
         ("userName,title[work]", "no values of several types"),

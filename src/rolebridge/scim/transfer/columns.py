@@ -81,8 +81,7 @@ class Column:
     @property
     def key(self) -> tuple[str | None, str, str | None, str]:
         """Return what two columns of one table must not share."""
-        type_ = None if self.type is None else self.type.lower()
-        return self.urn, self.attribute.name, type_, self.sub.name if self.sub else ""
+        return self.urn, self.attribute.name, self.type, self.sub.name if self.sub else ""
 
     def assign(self, resource: dict[str, Any], cell: str, delimiter: str) -> None:
         """Put a cell that is not empty into a resource. Raises `ScimError`."""
@@ -207,11 +206,11 @@ def _has_types(elements: list[Any]) -> bool:
         if not isinstance(element, dict) or len(element) < 2:
             return False
         type_ = element.get("type")
-        if not isinstance(type_, str) or not _TYPE.fullmatch(type_) or type_.lower() in seen:
+        if not isinstance(type_, str) or not _TYPE.fullmatch(type_) or type_ in seen:
             return False
         if any(isinstance(part, dict | list) for part in element.values()):
             return False
-        seen.add(type_.lower())
+        seen.add(type_)
     return bool(seen)
 
 
