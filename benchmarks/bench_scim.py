@@ -5,7 +5,7 @@ server per request, in interleaved turns; it hardly moves with the neighbours of
 the rows that have no floor the comparison is with the same request on a small population or group.
 
     python benchmarks/bench_scim.py                 10,000 users, a group of 20,000 → as far as there are users
-    USERS=100000 python benchmarks/bench_scim.py    growth: the same ratios at another size
+    USERS=1000 python benchmarks/bench_scim.py      the same ratios at another size; growth is bench_growth.py
     ROLEBRIDGE_DATABASE_URL=postgresql://… python benchmarks/bench_scim.py
 
 PostgreSQL's own CPU is not counted then.
@@ -219,9 +219,9 @@ def gets(one: Contender, chance: random.Random) -> Sequence[tuple[str, str, Any]
     return [("GET", f"/Users/{chance.choice(one.ids)}", None) for _ in range(TURN)]
 
 
-def hits(_: Contender, chance: random.Random) -> Sequence[tuple[str, str, Any]]:
+def hits(one: Contender, chance: random.Random) -> Sequence[tuple[str, str, Any]]:
     """Return filters that find someone."""
-    names = [f"person{chance.randrange(USERS):07}.load@acme.example" for _ in range(TURN)]
+    names = [f"person{chance.randrange(len(one.ids)):07}.load@acme.example" for _ in range(TURN)]
     return [("GET", "/Users?filter=" + quote(f'userName eq "{name}"'), None) for name in names]
 
 
@@ -231,9 +231,9 @@ def misses(_: Contender, chance: random.Random) -> Sequence[tuple[str, str, Any]
     return [("GET", "/Users?filter=" + quote(f'userName eq "{name}"'), None) for name in names]
 
 
-def lists(_: Contender, chance: random.Random) -> Sequence[tuple[str, str, Any]]:
+def lists(one: Contender, chance: random.Random) -> Sequence[tuple[str, str, Any]]:
     """Return pages of 100, from anywhere."""
-    starts = [chance.randrange(1, max(2, USERS - 100)) for _ in range(TURN // 10)]
+    starts = [chance.randrange(1, max(2, len(one.ids) - 100)) for _ in range(TURN // 10)]
     return [("GET", f"/Users?startIndex={start}&count=100", None) for start in starts]
 
 
