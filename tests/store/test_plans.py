@@ -10,7 +10,7 @@ from tests.store.worlds import BASE, NOW, World, new_id, user_draft
 from rolebridge.core.directory import MembershipSource
 from rolebridge.core.filters import check, parse_filter
 from rolebridge.core.schemas import ENTERPRISE_USER, GROUP_TABLE, USER_TABLE
-from rolebridge.store import accounts, anchors, answers, grants, groups, people, record, revisions, users
+from rolebridge.store import accounts, anchors, answers, bulk, grants, groups, people, record, revisions, users
 from rolebridge.store.engine import Store
 from rolebridge.store.links import Cursor, Link
 from rolebridge.store.statements import Database, Parameters, json_list
@@ -25,7 +25,7 @@ VALUES: dict[str, Any] = {
     "first": 1,
     "user_key": "k", "external_key": "k", "display_key": "k", "from_key": "a", "to_key": "b", "kind": "user",
     "source": "scim", "since": "t", "workspace": "w", "rule": "r", "except_user": "u", "day": "2026-12-01", "number": 1,
-    "before_sequence": 9, "subject_id": "s",
+    "before_sequence": 9, "subject_id": "s", "keys": IDS, "import_id": "i", "past": 0,
 }  # fmt: skip
 HOT = {
     "token by hash": accounts.TOKEN_BY_HASH,
@@ -58,6 +58,13 @@ HOT = {
     "assignments by hand": grants.MANUAL_OF_USERS,
     "due": grants.DUE,
     "active revision": revisions.ACTIVE_NUMBER,
+    "holders of userNames": bulk.BY_NAME,
+    "users by externalIds": bulk.BY_EXTERNAL,
+    "groups by displayNames": bulk.GROUPS_BY_NAME,
+    "users of an import": bulk.STORED_USERS,
+    "ids of a source": bulk.SOURCE_IDS,
+    "exported users": bulk.USERS_AFTER,
+    "names of members": bulk.MEMBER_NAMES,
     "audit of a subject": record.AUDIT_OF,
     "audit": record.AUDIT,
 }

@@ -168,7 +168,7 @@ def _after(table: Table) -> Select[Any]:
         .where(
             table.c.organization_id == given("organization_id"),
             table.c.connection_id == given("connection_id"),
-            table.c.sequence > given("after", table.c.sequence),
+            table.c.sequence > given("past", table.c.sequence),
         )
         .order_by(table.c.sequence)
         .limit(literal_column(str(BLOCK)))
@@ -361,7 +361,7 @@ class Bulk(Scope):
     def _sequence(self, statement: Statement, connection_id: str) -> Iterator[tuple[Any, ...]]:
         after = -1
         scope = {"organization_id": self._organization_id, "connection_id": connection_id}
-        while rows := self._link.all(statement, **scope, after=after):
+        while rows := self._link.all(statement, **scope, past=after):
             yield from rows
             after = rows[-1][0]
 
