@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.store.worlds import together
 from tests.transfer.moving import Moving, counts, group, user
 
 from rolebridge.bridge.consistency import Consistency
@@ -254,3 +255,21 @@ def test_extension_attributes_are_merged(moving: Moving) -> None:
     moving.take(moving.lines([user("a@x.example", **{ENTERPRISE_USER: {"department": "D", "costCenter": "C"}})]))
     moving.take(moving.lines([user("a@x.example", **{ENTERPRISE_USER: {"department": "E"}})]))
     assert stored(moving, "a@x.example")[ENTERPRISE_USER] == {"department": "E", "costCenter": "C"}
+
+
+def test_two_imports_of_the_same_people_at_once(moving: Moving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two imports that race for the same userNames, each user is made by one of them, once."""
+    monkeypatch.setattr(importer, "USERS_AT_ONCE", 50)
+    rows = people(400)
+    paths = [moving.lines(rows), moving.lines(rows[::-1])]
+    made: list[dict[str, int]] = []
+
+    def task(number: int) -> None:
+        made.append(counts(moving.take(paths[number]), "users"))
+
+    assert together(task, 2) == [None, None]
+    assert sum(told.get("created", 0) for told in made) == 400
+    assert all(sum(told.values()) == 400 for told in made)
+    assert len(moving.resources()) == 400
+    consistency = Consistency(moving.world.store, moving.world.rulebooks, moving.world.clock)
+    assert list(consistency.row_problems(moving.world.id)) == []
