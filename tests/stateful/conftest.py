@@ -1,0 +1,22 @@
+"""Stores that the machines work on, one of each kind of database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from rolebridge.store.engine import Store
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store with the present schema, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('stateful') / 'rolebridge.db'}"
+    else:
+        url = request.getfixturevalue("postgres_module_database")
+    opened = Store.open(url, create=True)
+    opened.upgrade()
+    yield opened
+    opened.close()
