@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 
 class ProfileName(click.ParamType[str]):
+    """The name of a tolerance profile; a wrong one is answered with the nearest that there is."""
+
     name = "profile"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name of a profile that exists."""
         from rolebridge.core.diagnostics import did_you_mean
         from rolebridge.scim.profile import profiles
 

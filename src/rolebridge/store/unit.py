@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rolebridge.store.accounts import Accounts
 from rolebridge.store.adoption import Adoption
-from rolebridge.store.checks import Checks
 from rolebridge.store.bulk import Bulk
+from rolebridge.store.checks import Checks
 from rolebridge.store.clients import Clients
 from rolebridge.store.directory import Directory
 from rolebridge.store.extensions import ExtensionRows
