@@ -26,7 +26,7 @@ class Exit(IntEnum):
 
 _MEANINGS = {
     Exit.DONE: "done, or nothing to do",
-    Exit.REFUSED: "the input has errors or was refused; nothing was changed",
+    Exit.REFUSED: "the input has errors or was refused; nothing was changed, but an import keeps its good rows",
     Exit.CHANGES: "there are changes (`plan`)",
     Exit.UNAVAILABLE: "the database or the server is not available, or the database has another schema",
     Exit.LOCKED: "refused by a lock; nothing was changed",
