@@ -42,7 +42,9 @@ class Projection:
     @property
     def stored_whole(self) -> bool:
         """Return whether the stored text is answered as it is."""
-        return self.excluded and not self.named.keys() - _RELATED and not self.schema.requested - self.specified
+        if not self.excluded or (self.named and self.named.keys() - _RELATED):
+            return False
+        return not self.schema.requested or not self.schema.requested - self.specified
 
     def with_specified(self, reading: Reading) -> Projection:
         """Return the projection of the answer to a write, which also tells what the write itself held."""
