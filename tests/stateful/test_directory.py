@@ -425,6 +425,9 @@ class DirectoryMachine(RuleBasedStateMachine):
                 self.read_user(who, id_)
             for id_ in connection.groups:
                 self.read_group(who, id_)
+        self.check_record()
+
+    def check_record(self) -> None:
         for world in self.worlds:
             checks = Consistency(world.store, world.rulebooks, world.clock)
             assert list(checks.row_problems(world.id)) == []

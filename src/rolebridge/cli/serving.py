@@ -41,7 +41,7 @@ BACKLOG = 1024
 """Connections that wait in the kernel for a worker to accept them."""
 
 MOST_DEATHS = 30
-"""Workers, times their number, that may die within `DEATHS_SECONDS` and be replaced; then the server gives up."""
+"""How often each worker may die and be replaced within `DEATHS_SECONDS`, on average; then the server gives up."""
 DEATHS_SECONDS = 60.0
 
 HEAD_BYTES = 64 * 1024
