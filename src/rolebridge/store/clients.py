@@ -51,7 +51,9 @@ _OF_CLIENT: Final = (
 
 def _by_id(_: Database, *, lock: bool) -> Select[Any]:
     found = select(*_CLIENT).where(clients.c.id == given("id"))
-    return found.with_for_update(read=True) if lock else found
+    # As an update would lock it: who gives a token writes its credential's last use, and two that only shared the row
+    # would each wait for the other.
+    return found.with_for_update(key_share=True) if lock else found
 
 
 def _credentials_of(_: Database, *, lock: bool) -> Select[Any]:
@@ -63,7 +65,7 @@ def _credentials_of(_: Database, *, lock: bool) -> Select[Any]:
         )
         .order_by(client_credentials.c.created, client_credentials.c.id)
     )
-    return found.with_for_update(read=True) if lock else found
+    return found.with_for_update(key_share=True) if lock else found
 
 
 INSERT_CLIENT: Final = Statement(lambda db: insert_into(db, clients))

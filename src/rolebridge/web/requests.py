@@ -15,7 +15,7 @@ def new_request_id() -> str:
     The request log is looked up by them; ids in the order of time keep one end of its index busy instead of all of it.
     They are names and no secrets: the kernel's randomness would cost more than the rest of some requests.
     """
-    return f"{time.time_ns() // 1_000_000:012x}{random.getrandbits(80):020x}"
+    return f"{time.time_ns():016x}{random.getrandbits(64):016x}"
 
 
 class EnvironHeaders(Mapping[str, str]):
