@@ -9,6 +9,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,7 +99,10 @@ def described(environ: WSGIEnvironment, start_response: StartResponse) -> Iterab
 def open_sockets() -> list[str]:
     """Return the sockets of this process, where the system tells."""
     folder = Path("/proc/self/fd")
-    links = [os.readlink(fd) for fd in folder.iterdir() if fd.is_symlink()] if folder.exists() else []
+    links = []
+    for fd in folder.iterdir() if folder.exists() else ():
+        with suppress(FileNotFoundError):  # the server's own threads may close one meanwhile
+            links.append(os.readlink(fd))
     return [link for link in links if link.startswith("socket:")]
 
 
