@@ -385,5 +385,4 @@ def test_a_failing_transaction_leaves_nothing(world: World) -> None:
     with world.store.read() as unit:
         directory = unit.directory(world.organization)
         assert list(directory.all_core_users()) == []
-        assert directory.core_groups() == []
         assert directory.find_users(world.okta, None, offset=0, limit=0, prefix="").total == 0

@@ -64,14 +64,6 @@ MEMBERSHIPS: Final = Statement(
         .order_by(memberships.c.user_id, memberships.c.group_id)
     )
 )
-GROUPS: Final = Statement(
-    lambda _: (
-        select(groups.c.id, groups.c.display, connections.c.name, groups.c.external_id)
-        .join(connections, _GROUP_OWNER)
-        .where(groups.c.organization_id == given("organization_id"))
-        .order_by(groups.c.id)
-    )
-)
 USER_NAMED: Final = Statement(
     lambda _: select(*USER_COLUMNS).where(
         users.c.organization_id == given("organization_id"), users.c.user_key == given("user_key")
@@ -148,10 +140,6 @@ class People(Nesting):
         parents = self.parents_above(seen)
         ways = {id_: ways_up(group, parents) for id_, group in seen.items()}
         return {id_: effective(held, ways) for id_, held in found.items()}
-
-    def core_groups(self) -> list[Group]:
-        """Return all groups, in the order of their ids."""
-        return [Group(*row) for row in self._link.all(GROUPS, organization_id=self._organization_id)]
 
     def user_by_name(self, name: str) -> list[StoredUser]:
         """Return whom a person may mean by `name`.

@@ -63,10 +63,6 @@ class Request:
     request_id: str
     peer: str = ""
 
-    def parameter(self, name: str) -> str | None:
-        """Return the first value of a query parameter, or None."""
-        return next((value for key, value in self.query if key == name), None)
-
 
 @dataclass(frozen=True, slots=True)
 class Response:
