@@ -20,6 +20,7 @@ from tests.store.worlds import NOW, World, new_id, together, user_draft
 
 from rolebridge.core.errors import Unavailable
 from rolebridge.store.engine import ATTEMPTS, Store
+from rolebridge.store.migrations import HEAD
 from rolebridge.store.problems import SchemaMismatch, StoreProblem
 from rolebridge.store.sqlite import file_system, refuse_network
 from rolebridge.store.unit import Unit
@@ -126,7 +127,9 @@ def test_network_file_systems_are_refused(path: str, kind: str, refused: bool) -
 def test_the_schema_is_checked_before_use(tmp_path: Path) -> None:
     """An empty database says what to run; an upgraded one passes; upgrading twice changes nothing."""
     store = Store.open(f"sqlite:///{tmp_path / 'x.db'}", create=True)
-    with pytest.raises(SchemaMismatch, match="the database is empty and this version needs `0001`; run `rolebridge db"):
+    with pytest.raises(
+        SchemaMismatch, match=f"the database is empty and this version needs `{HEAD}`; run `rolebridge db"
+    ):
         store.check_schema()
     assert store.upgrade().current is None
     store.check_schema()

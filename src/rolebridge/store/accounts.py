@@ -13,7 +13,7 @@ from rolebridge.store.documents import folded_key, moment, moment_or_none, stamp
 from rolebridge.store.links import Link, Row
 from rolebridge.store.records import Connection, Credential, Key, Organization, Token, TokenHolder
 from rolebridge.store.statements import Statement, given, insert_into, storable
-from rolebridge.store.tables import connections, keys, organizations, tokens
+from rolebridge.store.tables.accounts import connections, keys, organizations, tokens
 
 _ORGANIZATION = (organizations.c.id, organizations.c.name, organizations.c.created)
 _tenant = organizations.alias("tenant")

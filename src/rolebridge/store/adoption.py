@@ -20,7 +20,7 @@ from rolebridge.store.groups import bump_groups
 from rolebridge.store.links import in_batches
 from rolebridge.store.scope import GROUP, USER, Scope
 from rolebridge.store.statements import Database, Statement, among, given, json_list, next_sequence
-from rolebridge.store.tables import group_children, groups, memberships, users
+from rolebridge.store.tables.directory import group_children, groups, memberships, users
 
 _TABLES: Final = {USER: users, GROUP: groups}
 

@@ -25,7 +25,7 @@ from sqlalchemy.sql import ClauseElement
 from rolebridge.store.links import Link
 from rolebridge.store.scope import GROUP, USER, total_of
 from rolebridge.store.statements import Database, Statement, given
-from rolebridge.store.tables import groups, users
+from rolebridge.store.tables.directory import groups, users
 
 STEP: Final = 256
 """Resources from one anchor to the next: 5 µs of walking on the average."""

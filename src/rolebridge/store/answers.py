@@ -17,7 +17,7 @@ from rolebridge.store.records import GroupAnswer, Page, UserAnswer
 from rolebridge.store.scope import GROUP, USER, Scope, owned
 from rolebridge.store.search import Part, Search, Sequel
 from rolebridge.store.statements import Database, Statement, among, given, json_list, storable
-from rolebridge.store.tables import group_ancestors, group_children, groups, memberships, users
+from rolebridge.store.tables.directory import group_ancestors, group_children, groups, memberships, users
 
 MEMBERS_BLOCK: Final = 5_000
 """Members per block of text: about 600 kB."""

@@ -45,9 +45,8 @@ from rolebridge.store.statements import (
     insert_into,
     json_list,
 )
-from rolebridge.store.tables import (
-    audit,
-    connections,
+from rolebridge.store.tables.accounts import connections
+from rolebridge.store.tables.directory import (
     group_children,
     groups,
     import_ids,
@@ -56,6 +55,7 @@ from rolebridge.store.tables import (
     user_values,
     users,
 )
+from rolebridge.store.tables.record import audit
 from rolebridge.store.users import USER_COLUMNS, stored_user, user_row
 
 _ALIKE: Final[Mapping[str, frozenset[str]]] = {

@@ -14,17 +14,9 @@ from rolebridge.store.documents import exact_key, folded_key, indexed_values, ve
 from rolebridge.store.links import BLOCK
 from rolebridge.store.scope import GROUP, USER, Scope
 from rolebridge.store.statements import Statement, among, given, json_list
-from rolebridge.store.tables import (
-    connections,
-    grants,
-    group_ancestors,
-    group_children,
-    groups,
-    memberships,
-    rechecks,
-    user_values,
-    users,
-)
+from rolebridge.store.tables.accounts import connections
+from rolebridge.store.tables.directory import group_ancestors, group_children, groups, memberships, user_values, users
+from rolebridge.store.tables.grants import grants, rechecks
 
 
 @dataclass(frozen=True, slots=True)

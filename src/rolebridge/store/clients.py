@@ -22,7 +22,7 @@ from rolebridge.store.documents import moment, moment_or_none, stamp
 from rolebridge.store.links import Link, Row
 from rolebridge.store.records import AccessToken, AccessTokenHolder, Client, ClientCredential
 from rolebridge.store.statements import Database, Statement, given, insert_into, storable
-from rolebridge.store.tables import access_tokens, client_credentials, clients, connections, used_assertions
+from rolebridge.store.tables.accounts import access_tokens, client_credentials, clients, connections, used_assertions
 
 MOST_CREDENTIALS: Final = 10
 """Secrets and keys that one client may have at a time: enough to rotate, few enough to try each one."""

@@ -15,7 +15,8 @@ from rolebridge.store.documents import stamp, text_json
 from rolebridge.store.links import BLOCK
 from rolebridge.store.scope import Scope
 from rolebridge.store.statements import Database, Statement, given, insert_into
-from rolebridge.store.tables import extension_schemas, groups, organizations, users
+from rolebridge.store.tables.accounts import extension_schemas, organizations
+from rolebridge.store.tables.directory import groups, users
 
 _OF: Final = (
     extension_schemas.c.organization_id == given("organization_id"),

@@ -48,7 +48,7 @@ from rolebridge.store.documents import EMPLOYEE_NUMBER, INDEXED, PREFIX, exact_k
 from rolebridge.store.places import Below, Keys, Place, Source, as_bytes
 from rolebridge.store.rows import Row
 from rolebridge.store.statements import Database, given
-from rolebridge.store.tables import group_ancestors, group_children, memberships, user_values, users
+from rolebridge.store.tables.directory import group_ancestors, group_children, memberships, user_values, users
 
 # --- shapes ------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ from rolebridge.store.links import Row, in_batches
 from rolebridge.store.records import GrantCounts, HeldGrant
 from rolebridge.store.scope import Scope
 from rolebridge.store.statements import Statement, among, given, insert_into, json_list, storable
-from rolebridge.store.tables import grants, manual_assignments, rechecks, users
+from rolebridge.store.tables.directory import users
+from rolebridge.store.tables.grants import grants, manual_assignments, rechecks
 
 _COLUMNS: Final = tuple(column for column in grants.columns if column.name != "organization_id")
 _KEY: Final = ("user_id", "workspace", "slot", "project", "role")

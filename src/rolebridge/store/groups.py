@@ -22,7 +22,7 @@ from rolebridge.store.links import BLOCK, Link, Row, in_batches
 from rolebridge.store.records import MemberDelta, StoredGroup
 from rolebridge.store.scope import GROUP, Scope, owned, update_unless_taken
 from rolebridge.store.statements import Database, Statement, among, given, insert_for, insert_into, json_list, storable
-from rolebridge.store.tables import departed, group_children, groups, memberships, users
+from rolebridge.store.tables.directory import departed, group_children, groups, memberships, users
 
 
 def _is_nested(end: str) -> ColumnElement[bool]:

@@ -21,7 +21,8 @@ from rolebridge.store.groups import bump_groups
 from rolebridge.store.links import BLOCK, in_batches
 from rolebridge.store.scope import Scope, owned
 from rolebridge.store.statements import Database, Statement, among, given, insert_for, insert_into, json_list
-from rolebridge.store.tables import connections, group_ancestors, group_children, groups, memberships
+from rolebridge.store.tables.accounts import connections
+from rolebridge.store.tables.directory import group_ancestors, group_children, groups, memberships
 
 _EDGES: Final = (group_children.c.organization_id == given("organization_id"),)
 _IS_PARENT: Final = (groups.c.organization_id == group_children.c.organization_id) & (

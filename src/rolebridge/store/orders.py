@@ -17,7 +17,7 @@ from rolebridge.core.errors import Invalid
 from rolebridge.store.documents import LONGEST_KEY
 from rolebridge.store.places import Place
 from rolebridge.store.rows import Row
-from rolebridge.store.tables import users
+from rolebridge.store.tables.directory import users
 
 _COLUMNS: Final = {
     ("id",): "id",

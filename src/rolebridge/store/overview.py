@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from rolebridge.store.scope import GROUP, USER, Scope
 from rolebridge.store.statements import Statement, given
-from rolebridge.store.tables import counts
+from rolebridge.store.tables.directory import counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from rolebridge.store.links import BLOCK, Row, in_batches
 from rolebridge.store.nesting import NESTS, Nesting
 from rolebridge.store.records import Departed, StoredGroup, StoredUser
 from rolebridge.store.statements import Statement, among, given, json_list, storable
-from rolebridge.store.tables import connections, departed, groups, memberships, users
+from rolebridge.store.tables.accounts import connections
+from rolebridge.store.tables.directory import departed, groups, memberships, users
 from rolebridge.store.users import BY_ID as USER_BY_ID
 from rolebridge.store.users import USER_COLUMNS, stored_user
 

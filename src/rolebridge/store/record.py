@@ -13,7 +13,7 @@ from rolebridge.store.links import Row
 from rolebridge.store.records import AuditEntry, OutboxEntry
 from rolebridge.store.scope import Scope
 from rolebridge.store.statements import Statement, given, insert_into
-from rolebridge.store.tables import audit, outbox
+from rolebridge.store.tables.record import audit, outbox
 
 INSERT_AUDIT: Final = Statement(lambda db: insert_into(db, audit))
 INSERT_OUTBOX: Final = Statement(lambda db: insert_into(db, outbox))

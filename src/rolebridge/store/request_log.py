@@ -20,7 +20,7 @@ from rolebridge.store.documents import moment, stamp
 from rolebridge.store.links import Row
 from rolebridge.store.scope import Scope
 from rolebridge.store.statements import Database, Statement, given, insert_into, storable
-from rolebridge.store.tables import request_log as log
+from rolebridge.store.tables.record import request_log as log
 
 NOBODY: Final = ""
 """The organization of requests without a credential that we know, and the connection of those without one."""

@@ -15,7 +15,8 @@ from rolebridge.store.links import Row
 from rolebridge.store.records import Revision
 from rolebridge.store.scope import Scope
 from rolebridge.store.statements import Statement, given, insert_into, storable
-from rolebridge.store.tables import organizations, revision_files, revisions
+from rolebridge.store.tables.accounts import organizations
+from rolebridge.store.tables.revisions import revision_files, revisions
 
 _NAMES: Final = ("number", "digest", "connections", "created", "actor", "reason")
 _COLUMNS: Final = tuple(revisions.c[name] for name in _NAMES)

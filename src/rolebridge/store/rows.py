@@ -23,7 +23,7 @@ from rolebridge.store.places import (
     said,
 )
 from rolebridge.store.statements import Database
-from rolebridge.store.tables import group_ancestors, group_children, groups, memberships, users
+from rolebridge.store.tables.directory import group_ancestors, group_children, groups, memberships, users
 
 # What is asked often and stands in a column of its own, beside its key.
 _NAMES: Final[dict[Keys, tuple[str, str]]] = {

@@ -12,7 +12,7 @@ from sqlalchemy.sql import ClauseElement
 
 from rolebridge.store.links import Link, in_batches
 from rolebridge.store.statements import Database, Statement, among, given, json_list
-from rolebridge.store.tables import counts, users
+from rolebridge.store.tables.directory import counts, users
 
 
 def owned(table: Table) -> ColumnElement[bool]:

@@ -19,7 +19,8 @@ from rolebridge.store.links import Row
 from rolebridge.store.records import StoredUser
 from rolebridge.store.scope import USER, Scope, owned, update_unless_taken
 from rolebridge.store.statements import Database, Statement, given, insert_for, insert_into, storable
-from rolebridge.store.tables import connections, counts, departed, memberships, user_values, users
+from rolebridge.store.tables.accounts import connections
+from rolebridge.store.tables.directory import counts, departed, memberships, user_values, users
 
 USER_COLUMNS: Final = (
     users.c.id,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy.engine import URL, Connection, Engine
 
-HEAD: Final = "0001"
+HEAD: Final = "0007"
 """The revision that this version works with: the last one in `versions/` (a test says so)."""
 
 # "rolebridge schema" in ASCII, cut to eight bytes: who upgrades holds this advisory lock on PostgreSQL.

@@ -1,0 +1,12 @@
+"""Assignments by hand, observed workspaces, registered projects."""
+
+from __future__ import annotations
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add what this revision adds."""

@@ -1,0 +1,68 @@
+"""What happened: audit, outbox, request log."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, Integer, PrimaryKeyConstraint, Table
+
+from rolebridge.store.tables.columns import metadata, organization, sequence, text
+
+audit: Final = Table(
+    "audit",
+    metadata,
+    organization(),
+    sequence(),
+    text("at"),
+    text("kind"),
+    text("actor"),
+    text("request_id"),
+    text("subject_kind"),
+    text("subject_id"),
+    text("before", null=True),
+    text("after", null=True),
+    text("reason"),
+    PrimaryKeyConstraint("organization_id", "sequence"),
+    Index(None, "organization_id", "subject_id", "sequence"),
+)
+
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    organization(),
+    sequence(),
+    text("at"),
+    text("kind"),
+    text("payload"),
+    PrimaryKeyConstraint("organization_id", "sequence"),
+)
+
+# What clients asked, redacted; "" stands for no organization, connection, credential or resource that is known.
+request_log: Final = Table(
+    "request_log",
+    metadata,
+    organization(),
+    text("connection_id"),
+    text("at"),
+    text("request_id"),
+    text("credential_id"),
+    text("resource_id"),
+    text("method"),
+    text("path"),
+    text("query"),
+    Column("status", Integer, nullable=False),
+    text("scim_type", null=True),
+    text("detail"),
+    Column("duration_us", BigInteger, nullable=False),
+    text("peer"),
+    text("user_agent"),
+    text("tolerances"),
+    Column("unknown_members", Integer, nullable=False),
+    Column("request_bytes", BigInteger, nullable=False),
+    Column("answer_bytes", BigInteger, nullable=True),
+    text("shape", null=True),
+    Column("lost", BigInteger, nullable=False),
+    PrimaryKeyConstraint("organization_id", "connection_id", "at", "request_id"),
+    Index(None, "organization_id", "at", "request_id"),
+    Index(None, "organization_id", "request_id"),
+)
