@@ -185,6 +185,15 @@ def test_every_command_speaks_json(words: str) -> None:
     assert any("--json" in option.opts for option in ALL[words].params)
 
 
+LISTS = [words for words in ALL if words.split()[-1] in {"list", "access", "status"}]
+
+
+@pytest.mark.parametrize("words", LISTS)
+def test_every_list_speaks_csv(words: str) -> None:
+    """Every command that lists has --csv."""
+    assert any("--csv" in option.opts for option in ALL[words].params)
+
+
 def section(words: str) -> str:
     """Return the part of the commands' page that is about a command."""
     page = (DOCS / "commands.md").read_text(encoding="utf-8")
@@ -199,7 +208,7 @@ def test_every_command_is_documented(words: str) -> None:
     text = section(words)
     for parameter in ALL[words].params:
         named = parameter.opts[-1] if isinstance(parameter, click.Option) else str(parameter.metavar or parameter.name)
-        assert named == "--json" or named.lower() in text.lower(), f"{named} is missing"
+        assert named in {"--json", "--csv"} or named.lower() in text.lower(), f"{named} is missing"
 
 
 def test_no_other_command_is_documented() -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rolebridge.cli.options import json_option, org_option
+from rolebridge.cli.options import csv_option, json_option, org_option
 from rolebridge.cli.session import Session, pass_session
 from rolebridge.cli.terminal import strong
+from rolebridge.cli.views.csv import print_rows
 
 if TYPE_CHECKING:
     from rolebridge.store.records import Connection
@@ -59,13 +60,17 @@ def add(session: Session, name: str, network: tuple[str, ...], org: str | None) 
 @allow.command("list")
 @click.argument("name")
 @org_option
+@csv_option
 @json_option
 @pass_session
 def list_(session: Session, name: str, org: str | None) -> None:
     """List the networks from which a connection's requests may come."""
     with session.installation() as installation:
         found = installation.administration.connection(installation.administration.organization(org), name)
-    _answer(session, found)
+    if session.csv:
+        print_rows(("connection", "network"), ((found.name, network) for network in found.allowed))
+    else:
+        _answer(session, found)
 
 
 @allow.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from rolebridge.cli import credentials
-from rolebridge.cli.options import Expiry, expires_option, json_option, org_option
+from rolebridge.cli.options import Expiry, csv_option, expires_option, json_option, org_option
 from rolebridge.cli.session import Session, pass_session, the_connection
 from rolebridge.cli.terminal import counted, faint, minute, strong, table
 from rolebridge.core.moments import stamp, stamp_or_none
@@ -21,6 +21,7 @@ MINUTES = (60, 360)
 """`bridge.clients.TOKEN_MINUTES`, which `--help` need not import a database for; a test keeps them equal."""
 SECRET_LIFE = timedelta(days=730)
 """For how long a client secret works when nobody says."""
+CSV_HEAD = ("client_id", "name", "connection", "token_minutes", "created", "revoked_at")
 _LONGEST_FILE = 65_537  # characters: one more than any file of keys may have
 
 _client_argument = click.argument("client", metavar="CLIENT")
@@ -104,6 +105,7 @@ def add(  # noqa: PLR0917 - the options of a command
 @client.command("list")
 @click.option("--connection", metavar="NAME", help="Clients of this connection only.")
 @org_option
+@csv_option
 @json_option
 @pass_session
 def list_(session: Session, connection: str | None, org: str | None) -> None:
@@ -117,14 +119,14 @@ def list_(session: Session, connection: str | None, org: str | None) -> None:
         "organization": organization.name,
         "clients": [_document(one, names[one.connection_id]) for one in known],
     }
-    if not known:
-        session.answer(document, "there is no OAuth client: rolebridge client add NAME --connection NAME")
-        return
     rows = [
         (one.id, one.name, names[one.connection_id], str(one.token_minutes), minute(one.created), _state(one))
         for one in known
     ]
-    session.answer(document, table(("CLIENT ID", "NAME", "CONNECTION", "MINUTES", "CREATED", "STATE"), rows))
+    text = table(("CLIENT ID", "NAME", "CONNECTION", "MINUTES", "CREATED", "STATE"), rows)
+    if not known:
+        text = "there is no OAuth client: rolebridge client add NAME --connection NAME"
+    session.answer_list(document, "clients", CSV_HEAD, text)
 
 
 @client.command()
@@ -170,6 +172,7 @@ def add_secret(session: Session, client: str, name: str, expires: datetime | Non
 @secret.command("list")
 @_client_argument
 @org_option
+@csv_option
 @json_option
 @pass_session
 def list_secrets(session: Session, client: str, org: str | None) -> None:
@@ -217,6 +220,7 @@ def add_key(session: Session, client: str, name: str, file: TextIO, expires: dat
 @key.command("list")
 @_client_argument
 @org_option
+@csv_option
 @json_option
 @pass_session
 def list_keys(session: Session, client: str, org: str | None) -> None:
@@ -246,7 +250,8 @@ def _list(session: Session, client: str, org: str | None, *, keys: bool) -> None
     word = "keys" if keys else "secrets"
     document = {"client_id": found.id, "name": found.name, word: [_credential_document(one, now) for one in held]}
     rows = [credentials.cells(one.credential, now) for one in held]
-    session.answer(document, table(credentials.HEAD, rows) if rows else f"the client {found.name} has no {word}")
+    text = table(credentials.HEAD, rows) if rows else f"the client {found.name} has no {word}"
+    session.answer_list(document, word, (*credentials.CSV_HEAD, *(["kid"] if keys else [])), text)
 
 
 def _revoke(session: Session, client: str, id_: str, org: str | None, *, keys: bool) -> None:

@@ -8,7 +8,7 @@ import click
 
 from rolebridge.cli import admission, adopt, credentials
 from rolebridge.cli.admission import allowed_text, limits_of
-from rolebridge.cli.options import json_option, org_option
+from rolebridge.cli.options import csv_option, json_option, org_option
 from rolebridge.cli.session import Session, pass_session
 from rolebridge.cli.terminal import minute, strong, table
 from rolebridge.core.moments import stamp
@@ -16,6 +16,9 @@ from rolebridge.core.moments import stamp
 if TYPE_CHECKING:
     from rolebridge.app import Installation
     from rolebridge.store.records import Connection, Organization
+
+
+CSV_HEAD = ("id", "name", "organization", "profile", "created", "scim_base_url")
 
 
 class ProfileName(click.ParamType[str]):
@@ -74,6 +77,7 @@ def _added_text(document: dict[str, Any]) -> str:
 
 @connection.command("list")
 @org_option
+@csv_option
 @json_option
 @pass_session
 def list_(session: Session, org: str | None) -> None:
@@ -85,11 +89,11 @@ def list_(session: Session, org: str | None) -> None:
             "organization": organization.name,
             "connections": [_document(installation, organization, one) for one in known],
         }
-    if not known:
-        session.answer(document, "there is no connection yet: rolebridge connection add NAME --profile PROFILE")
-        return
     rows = [(one.name, one.profile, minute(one.created), one.id) for one in known]
-    session.answer(document, table(("NAME", "PROFILE", "CREATED", "ID"), rows))
+    text = table(("NAME", "PROFILE", "CREATED", "ID"), rows)
+    if not known:
+        text = "there is no connection yet: rolebridge connection add NAME --profile PROFILE"
+    session.answer_list(document, "connections", CSV_HEAD, text)
 
 
 @connection.command()

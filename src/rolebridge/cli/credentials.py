@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rolebridge.store.records import Credential
 
 HEAD = ("ID", "NAME", "ENDS IN", "CREATED", "LAST USED", "STATE")
+CSV_HEAD = ("id", "name", "hint", "created", "expires_at", "revoked_at", "last_used_at", "usable")
 SHORT_ID = 8
 """How many characters of an id are shown; a longer beginning tells apart what these do not."""
 

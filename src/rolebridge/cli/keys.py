@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rolebridge.cli import credentials
-from rolebridge.cli.options import expires_option, json_option, org_option
+from rolebridge.cli.options import csv_option, expires_option, json_option, org_option
 from rolebridge.cli.session import Session, pass_session
 from rolebridge.cli.terminal import minute, strong, table
 
@@ -65,6 +65,7 @@ def recover(session: Session, org: str | None) -> None:
 
 @key.command("list")
 @org_option
+@csv_option
 @json_option
 @pass_session
 def list_(session: Session, org: str | None) -> None:
@@ -75,10 +76,8 @@ def list_(session: Session, org: str | None) -> None:
     now = session.clock()
     document = {"organization": organization.name, "keys": [_document(one, now) for one in known]}
     rows = [(*credentials.cells(one.credential, now), one.role, one.workspace or "every") for one in known]
-    if not known:
-        session.answer(document, "there is no key: rolebridge key recover")
-        return
-    session.answer(document, table((*credentials.HEAD, "ROLE", "WORKSPACE"), rows))
+    text = table((*credentials.HEAD, "ROLE", "WORKSPACE"), rows) if known else "there is no key: rolebridge key recover"
+    session.answer_list(document, "keys", (*credentials.CSV_HEAD, "role", "workspace"), text)
 
 
 @key.command()

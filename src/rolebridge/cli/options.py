@@ -15,7 +15,20 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def _remember_json(context: click.Context, _: click.Parameter, wanted: bool) -> None:
-    context.ensure_object(Session).json = wanted
+    session = context.ensure_object(Session)
+    session.json = wanted
+    _refuse_both(session)
+
+
+def _remember_csv(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    session = context.ensure_object(Session)
+    session.csv = wanted
+    _refuse_both(session)
+
+
+def _refuse_both(session: Session) -> None:
+    if session.csv and session.json:
+        raise click.UsageError("--csv and --json are two ways to print the same: choose one")
 
 
 def json_option(command: _Command) -> _Command:
@@ -26,6 +39,17 @@ def json_option(command: _Command) -> _Command:
         expose_value=False,
         callback=_remember_json,
         help="Print JSON, for programs; errors too, on the standard error.",
+    )(command)
+
+
+def csv_option(command: _Command) -> _Command:
+    """Add `--csv`, which stands beside `--json` at every command that lists."""
+    return click.option(
+        "--csv",
+        is_flag=True,
+        expose_value=False,
+        callback=_remember_csv,
+        help="Print CSV, for spreadsheets.",
     )(command)
 
 

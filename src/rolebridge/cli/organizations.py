@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rolebridge.cli.options import json_option
+from rolebridge.cli.options import csv_option, json_option
 from rolebridge.cli.session import Session, pass_session
 from rolebridge.cli.terminal import minute, strong, table
 from rolebridge.core.moments import stamp
@@ -28,6 +28,7 @@ def add(session: Session, name: str) -> None:
 
 
 @org.command("list")
+@csv_option
 @json_option
 @pass_session
 def list_(session: Session) -> None:
@@ -35,9 +36,7 @@ def list_(session: Session) -> None:
     with session.installation() as installation:
         known = installation.administration.organizations()
     document = {"organizations": [{"id": one.id, "name": one.name, "created": stamp(one.created)} for one in known]}
+    text = table(("NAME", "CREATED", "ID"), [(one.name, minute(one.created), one.id) for one in known])
     if not known:
-        session.answer(document, "there is no organization yet: rolebridge org add NAME")
-        return
-    session.answer(
-        document, table(("NAME", "CREATED", "ID"), [(one.name, minute(one.created), one.id) for one in known])
-    )
+        text = "there is no organization yet: rolebridge org add NAME"
+    session.answer_list(document, "organizations", ("id", "name", "created"), text)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rolebridge.cli.options import json_option, org_option
+from rolebridge.cli.options import csv_option, json_option, org_option
 from rolebridge.cli.session import Session, as_json, hinting, pass_session
 from rolebridge.cli.terminal import say
 
@@ -103,24 +103,24 @@ def requests() -> None:
 @click.option("--unknown", is_flag=True, help="Requests without a credential that is known, whosoever they were.")
 @click.option("--follow", is_flag=True, help="Go on with what happens from now on, until Ctrl-C.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many, the newest.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @org_option
+@csv_option
 @json_option
 @pass_session
-def list_(session: Session, /, *, follow: bool, limit: int, as_csv: bool, org: str | None, **chosen: Any) -> None:
+def list_(session: Session, /, *, follow: bool, limit: int, org: str | None, **chosen: Any) -> None:
     """List requests, the newest last: when, which, its answer, and why it was refused.
 
     Values are not kept: a filter shows its attributes, a path its ids. Requests appear some seconds after their answer.
     """
     from rolebridge.cli.views import requests as view
 
-    _refuse_contradictions(session, as_csv=as_csv, follow=follow, chosen=chosen)
+    _refuse_contradictions(chosen)
     with session.installation() as installation:
         organization = None if chosen["unknown"] else installation.administration.organization(org)
         question = _question(installation, organization, chosen)
         rows = _newest(installation, question, limit)
         printer = view.Printer(
-            question.names, view.Form.CSV if as_csv else view.Form.JSON if session.json else view.Form.TEXT
+            question.names, view.Form.CSV if session.csv else view.Form.JSON if session.json else view.Form.TEXT
         )
         if session.json and not follow:
             document = {"organization": organization and organization.name, "requests": printer.documents(rows)}
@@ -129,13 +129,11 @@ def list_(session: Session, /, *, follow: bool, limit: int, as_csv: bool, org: s
         printer.print(rows)
         if follow:
             _follow(installation, question, printer, rows, session)
-        elif not rows and not as_csv:
+        elif not rows and not session.csv:
             say("no such request is logged")
 
 
-def _refuse_contradictions(session: Session, *, as_csv: bool, follow: bool, chosen: dict[str, Any]) -> None:
-    if as_csv and session.json:
-        raise click.UsageError("--csv and --json are two ways to print the same: choose one")
+def _refuse_contradictions(chosen: dict[str, Any]) -> None:
     if chosen["errors"] and chosen["statuses"]:
         raise click.UsageError("--errors and --status say two different things: choose one")
     if chosen["unknown"] and (chosen["connection"] or chosen["user"]):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rolebridge.cli.failures import Refused
-from rolebridge.cli.options import json_option, org_option
+from rolebridge.cli.options import csv_option, json_option, org_option
 from rolebridge.cli.session import Session, pass_session
 from rolebridge.cli.terminal import counted, strong, table
 
@@ -56,6 +56,7 @@ def add(session: Session, file: Path, extends: str, required: bool, grow: bool, 
 
 @schema.command("list")
 @org_option
+@csv_option
 @json_option
 @pass_session
 def list_(session: Session, org: str | None) -> None:
@@ -64,13 +65,13 @@ def list_(session: Session, org: str | None) -> None:
         organization = installation.administration.organization(org)
         known = installation.schemas.schemas(organization.id)
     document = {"organization": organization.name, "schemas": [_document(one) for one in known]}
-    if not known:
-        session.answer(document, "there is no schema yet: rolebridge schema add FILE --extends User")
-        return
     rows = [
         (one.urn, one.extends, str(len(one.attributes)), "required" if one.required else "optional") for one in known
     ]
-    session.answer(document, table(("URN", "EXTENDS", "ATTRIBUTES", ""), rows))
+    text = table(("URN", "EXTENDS", "ATTRIBUTES", ""), rows)
+    if not known:
+        text = "there is no schema yet: rolebridge schema add FILE --extends User"
+    session.answer_list(document, "schemas", ("urn", "name", "extends", "required", "attributes"), text)
 
 
 @schema.command()

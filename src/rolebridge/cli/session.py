@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,6 +16,7 @@ from uuid import uuid4
 import click
 
 from rolebridge.cli.terminal import say
+from rolebridge.cli.views.csv import print_documents
 from rolebridge.core.moments import stamp
 from rolebridge.settings import Settings, load
 
@@ -31,13 +32,14 @@ def utc_now() -> datetime:
 
 
 class Session:
-    """What a command works with. `json` is set by its `--json`, `config` by the program's `--config`."""
+    """What a command works with. Its `--json` and `--csv` set `json` and `csv`, the program's `--config` `config`."""
 
     def __init__(self, *, environ: Mapping[str, str] | None = None, clock: Callable[[], datetime] = utc_now) -> None:
         self.environ = os.environ if environ is None else environ
         self.clock = clock
         self.config: Path | None = None
         self.json = False
+        self.csv = False
         self.traceback = False
         self.request_id = uuid4().hex
 
@@ -69,6 +71,13 @@ class Session:
     def answer(self, document: Mapping[str, Any], text: str) -> None:
         """Print the document when JSON is wanted, else the text."""
         say(as_json(document) if self.json else text)
+
+    def answer_list(self, document: Mapping[str, Any], member: str, head: Sequence[str], text: str) -> None:
+        """Print a list: the document as JSON, of its `member` the columns `head` as CSV, or the text."""
+        if self.csv:
+            print_documents(head, document[member])
+        else:
+            self.answer(document, text)
 
 
 def as_json(document: Mapping[str, Any]) -> str:

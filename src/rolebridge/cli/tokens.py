@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from rolebridge.cli import credentials
-from rolebridge.cli.options import expires_option, json_option, org_option
+from rolebridge.cli.options import csv_option, expires_option, json_option, org_option
 from rolebridge.cli.session import Session, pass_session, the_connection
 from rolebridge.cli.terminal import minute, strong, table
 
@@ -57,6 +57,7 @@ def add(
 @token.command("list")
 @_connection_option
 @org_option
+@csv_option
 @json_option
 @pass_session
 def list_(session: Session, connection: str | None, org: str | None) -> None:
@@ -68,7 +69,8 @@ def list_(session: Session, connection: str | None, org: str | None) -> None:
     now = session.clock()
     documents = [{**credentials.document(one.credential, now), "user_id": one.user_id} for one in tokens]
     lines = table(credentials.HEAD, [credentials.cells(one.credential, now) for one in tokens])
-    session.answer({"connection": owner.name, "tokens": documents}, lines)
+    document = {"connection": owner.name, "tokens": documents}
+    session.answer_list(document, "tokens", (*credentials.CSV_HEAD, "user_id"), lines)
 
 
 @token.command()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
 
 from rolebridge.bridge.access import Totals
 from rolebridge.bridge.documents import held_document
 from rolebridge.cli.terminal import aligned, bad, counted, doubtful, faint, one_line, say, strong, width
+from rolebridge.cli.views import csv
+from rolebridge.cli.views.csv import BLOCK, blocks
 from rolebridge.cli.views.roles import because_words, held_words, lock_words, scope_words
 from rolebridge.core.catalogue import Catalogue
 from rolebridge.core.grants import GrantState
@@ -20,9 +18,6 @@ from rolebridge.store.records import HeldGrant
 HEAD = ("PERSON", "WORKSPACE", "PROJECT", "ROLE", "LOCK", "BECAUSE")
 CSV_HEAD = ("user_name", "user_id", "workspace", "project", "slot", "role", "acts_as_slot", "acts_as_role", "state",
             "lock", "reach", "source", "rule", "revision", "valid_from", "valid_until", "because")  # fmt: skip
-_BLOCK = 500
-
-_Row = TypeVar("_Row")
 
 
 def print_table(rows: Iterable[HeldGrant], catalogues: Mapping[str, Catalogue]) -> None:
@@ -33,10 +28,10 @@ def print_table(rows: Iterable[HeldGrant], catalogues: Mapping[str, Catalogue]) 
     """
     totals = Totals()
     columns = [len(title) for title in HEAD]
-    for number, block in enumerate(_blocks(rows)):
+    for number, block in enumerate(blocks(rows)):
         for row in block:
             totals.count(row.grant)
-        if number == 0 and len(block) < _BLOCK:
+        if number == 0 and len(block) < BLOCK:
             block.sort(key=lambda row: (row.user_name.casefold(), row.grant.workspace, row.grant.project))
         lines = [_cells(row, catalogues.get(row.grant.workspace)) for row in block]
         columns = [max(before, *(width(line[at]) for line in lines)) for at, before in enumerate(columns)]
@@ -72,28 +67,19 @@ def _totals(totals: Totals) -> str:
 
 
 def print_csv(rows: Iterable[HeldGrant]) -> None:
-    """Print rows as CSV (RFC 4180 but for the line ends), ids and all."""
-    for block in _blocks(chain([CSV_HEAD], map(_csv_row, rows))):
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(block)
-        say(text.getvalue().removesuffix("\n"))
+    """Print rows as CSV, ids and all."""
+    csv.print_rows(CSV_HEAD, map(_csv_row, rows))
 
 
-def _csv_row(row: HeldGrant) -> Sequence[str]:
-    cells = [row.user_name if name == "user_name" else getattr(row.grant, name) for name in CSV_HEAD]
-    return tuple(harmless("" if cell is None else str(cell)) for cell in cells)
-
-
-def harmless(cell: str) -> str:
-    """Return the cell so that no spreadsheet takes it for a formula: a userName is what an identity provider sent."""
-    return f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell
+def _csv_row(row: HeldGrant) -> Sequence[object]:
+    return [row.user_name if name == "user_name" else getattr(row.grant, name) for name in CSV_HEAD]
 
 
 def print_json(organization: str, rows: Iterable[HeldGrant]) -> None:
     """Print one document, `{"organization", "access": […], "totals"}`, without ever holding it whole."""
     totals = Totals()
     begin = f'{{\n  "organization": {json.dumps(organization, ensure_ascii=False)},\n  "access": ['
-    for block in _blocks(rows):
+    for block in blocks(rows):
         lines = []
         for row in block:
             totals.count(row.grant)
@@ -109,10 +95,3 @@ def print_json(organization: str, rows: Iterable[HeldGrant]) -> None:
         "conflicts": totals.conflicts,
     }
     say(f'\n  ],\n  "totals": {json.dumps(counts)}\n}}')
-
-
-def _blocks(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
-    """Yield the rows in lists of a bounded length."""
-    remaining = iter(rows)
-    while block := list(islice(remaining, _BLOCK)):
-        yield block

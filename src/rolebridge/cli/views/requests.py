@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
@@ -11,7 +9,7 @@ from typing import Any
 
 from rolebridge.bridge.documents import request_document
 from rolebridge.cli.terminal import aligned, bad, counted, doubtful, faint, good, one_line, say, strong, width
-from rolebridge.cli.views.access import harmless
+from rolebridge.cli.views import csv
 from rolebridge.store.request_log import LoggedRequest
 
 HEAD = ("TIME (UTC)", "CONNECTION", "STATUS", "MS", "REQUEST", "WHAT", "REQUEST ID")
@@ -52,15 +50,12 @@ class Printer:
         yield from (json.dumps(document, ensure_ascii=False) for document in self.documents(rows))
 
     def _csv(self, rows: Sequence[LoggedRequest]) -> Iterator[str]:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        if not self._columns:
-            self._columns = [1]
-            writer.writerow(CSV_HEAD)
-        for document in self.documents(rows):
-            cells = {**document, "tolerances": " ".join(document["tolerances"])}
-            writer.writerow([harmless("" if cells[name] is None else str(cells[name])) for name in CSV_HEAD])
-        yield from text.getvalue().splitlines()
+        head = [] if self._columns else [CSV_HEAD]
+        self._columns = [1]
+        documents = ({**one, "tolerances": " ".join(one["tolerances"])} for one in self.documents(rows))
+        text = csv.text_of([*head, *([document[name] for name in CSV_HEAD] for document in documents)])
+        if text:
+            yield text.removesuffix("\n")
 
     def _text(self, rows: Sequence[LoggedRequest]) -> Iterator[str]:
         if not rows:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rolebridge.bridge.status import Concern, ConnectionStatus, OrganizationStatus, Secret, span_words
 from rolebridge.cli.terminal import bad, counted, doubtful, faint, good, minute, one_line, strong, table
+from rolebridge.cli.views import csv
 from rolebridge.cli.views.requests import what
 from rolebridge.scim.tolerances import Tolerance
 
 _URGENT = frozenset({Concern.FAILING, Concern.EXPIRED, Concern.TRIED, Concern.SILENT})
+CSV_HEAD = ("name", "profile", "users", "groups", "last_contact", "requests_last_hour", "refused_last_hour",
+            "failed_last_hour", "requests_last_day", "refused_last_day", "failed_last_day", "attention")  # fmt: skip
 TOLERANCES_PAGE = "docs/reference/tolerances.md"
 
 
@@ -18,6 +22,18 @@ def text(status: OrganizationStatus) -> str:
     parts = [_attention(status), *(_connection(one, status) for one in status.connections)]
     parts += [_secrets(status)] if status.secrets else []
     return "\n\n".join([*parts, _rest(status)])
+
+
+def print_csv(status: OrganizationStatus, connections: Sequence[Mapping[str, Any]]) -> None:
+    """Print a row for each connection (as `status_document` has them), with what needs attention about it."""
+    rows = []
+    for one in connections:
+        row = {name: one.get(name) for name in CSV_HEAD}
+        for span in ("last_hour", "last_day"):
+            row |= {f"{what}_{span}": one[span][what] for what in ("requests", "refused", "failed")}
+        row["attention"] = [notice.text for notice in status.notices if notice.subject == one["name"]]
+        rows.append(row)
+    csv.print_documents(CSV_HEAD, rows)
 
 
 def _attention(status: OrganizationStatus) -> str:

@@ -1,0 +1,66 @@
+"""Lists as CSV (RFC 4180 but for the line ends) that a spreadsheet opens without harm: the one writer of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import chain, islice
+from typing import Any, Final, TypeVar
+
+from rolebridge.cli.terminal import say
+from rolebridge.core.moments import stamp
+
+BLOCK: Final = 500
+"""How many rows are held in memory at a time: a listing may be long."""
+
+# Where a cell of a formula could begin: at the beginning, or, for a spreadsheet whose separator is not the comma (that
+# of a German one is the semicolon), after what it takes for the end of a cell.
+_FORMULA: Final = re.compile(r"^(?=[=+\-@\t\r])|(?<=[;\t\r\n])(?=\s*[=+\-@])")
+
+_Row = TypeVar("_Row")
+
+
+def print_rows(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a line of column names, and one line for each row, as they are read."""
+    for block in blocks(chain([head], rows)):
+        say(text_of(block), newline=False)
+
+
+def print_documents(head: Sequence[str], documents: Iterable[Mapping[str, Any]]) -> None:
+    """Print the members `head` of each document; one that a document lacks is an empty cell."""
+    print_rows(head, ([document.get(name) for name in head] for document in documents))
+
+
+def text_of(rows: Iterable[Sequence[object]]) -> str:
+    """Return rows as lines of CSV, each with its line end."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([harmless(cell(value)) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def cell(value: object) -> str:
+    """Return a value as it stands in a cell: nothing for None, `true` and `false`, moments in UTC, lists with `; `."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return stamp(value)
+    if isinstance(value, list | tuple):
+        return "; ".join(map(cell, value))
+    return str(value)
+
+
+def harmless(text: str) -> str:
+    """Return the cell so that no spreadsheet takes it for a formula: a userName is what an identity provider sent."""
+    return _FORMULA.sub("'", text)
+
+
+def blocks(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    """Yield the rows in lists of a bounded length."""
+    remaining = iter(rows)
+    while block := list(islice(remaining, BLOCK)):
+        yield block
