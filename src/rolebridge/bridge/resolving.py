@@ -11,9 +11,9 @@ from itertools import islice
 from rolebridge.bridge.rulebooks import Rulebook
 from rolebridge.core.assignment import ManualAssignment
 from rolebridge.core.directory import Membership, User
-from rolebridge.core.grants import Grant, grants_of
+from rolebridge.core.grants import Grant
+from rolebridge.core.outcome import Outcome, outcome_of
 from rolebridge.core.plan import Change, ChangeKind, diff
-from rolebridge.core.resolver import resolve
 from rolebridge.store.unit import Unit
 
 _CHUNK = 500  # users read and resolved at a time: memory stays flat whatever the size of the change
@@ -54,41 +54,50 @@ def recompute(
     return tuple(changes)
 
 
-def resolve_users(
-    unit: Unit, organization_id: str, rulebook: Rulebook, user_ids: Sequence[str], now: datetime
-) -> Iterator[Resolved]:
-    """Yield what each of the users holds now and what they would hold under `rulebook`; nothing is written."""
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What is read of one user to resolve them, and what is recorded; `user` is None for one that no longer exists."""
+
+    user_id: str
+    user: User | None
+    memberships: tuple[Membership, ...]
+    manual: tuple[ManualAssignment, ...]
+    held: tuple[Grant, ...]
+
+
+def read_people(unit: Unit, organization_id: str, user_ids: Sequence[str]) -> Iterator[Person]:
+    """Yield what resolving the users takes, in the order of `user_ids`, read in sets."""
     directory, granted = unit.directory(organization_id), unit.grants(organization_id)
     users = {user.id: user for user in directory.core_users(user_ids)}
     memberships = directory.memberships(user_ids)
     manual = granted.manual_of_users(user_ids)
-    before = granted.of_users(user_ids)
-    for user_id in user_ids:
-        user = users.get(user_id)
-        after, rechecks = (
-            ((), {})
-            if user is None
-            else _outcome(rulebook, user, memberships.get(user_id, ()), manual.get(user_id, ()), now)
+    held = granted.of_users(user_ids)
+    for id_ in user_ids:
+        yield Person(
+            id_, users.get(id_), tuple(memberships.get(id_, ())), tuple(manual.get(id_, ())), tuple(held.get(id_, ()))
         )
-        held = tuple(before.get(user_id, ()))
-        yield Resolved(user_id, held, _as_known(held, after), rechecks)
 
 
-def _outcome(
-    rulebook: Rulebook,
-    user: User,
-    memberships: Sequence[Membership],
-    manual: Sequence[ManualAssignment],
-    now: datetime,
-) -> tuple[tuple[Grant, ...], dict[str, str]]:
-    grants: list[Grant] = []
-    rechecks: dict[str, str] = {}
-    for program in rulebook.programs:
-        resolution = resolve(program, user, memberships, manual, now)
-        grants.extend(grants_of(program, resolution, rulebook.revision))
-        if resolution.next_change is not None:
-            rechecks[program.workspace] = resolution.next_change.isoformat()
-    return tuple(grants), rechecks
+def resolve_users(
+    unit: Unit, organization_id: str, rulebook: Rulebook, user_ids: Sequence[str], now: datetime
+) -> Iterator[Resolved]:
+    """Yield what each of the users holds now and what they would hold under `rulebook`; nothing is written."""
+    for person in read_people(unit, organization_id, user_ids):
+        yield resolve_person(rulebook, person, now)
+
+
+def resolve_person(rulebook: Rulebook, person: Person, now: datetime) -> Resolved:
+    """Return what a person holds now and what they would hold under `rulebook`."""
+    outcome = outcome_under(rulebook, person, now)
+    rechecks = {workspace: day.isoformat() for workspace, day in outcome.due.items()}
+    return Resolved(person.user_id, person.held, _as_known(person.held, outcome.grants), rechecks)
+
+
+def outcome_under(rulebook: Rulebook, person: Person, at: datetime) -> Outcome:
+    """Return what the rulebook makes of a person at `at`, whatever is recorded; nothing for one who is gone."""
+    if person.user is None:
+        return Outcome()
+    return outcome_of(rulebook.programs, rulebook.revision, person.user, person.memberships, person.manual, at)
 
 
 def _as_known(before: Sequence[Grant], after: Sequence[Grant]) -> tuple[Grant, ...]:

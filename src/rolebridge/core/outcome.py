@@ -1,0 +1,49 @@
+"""What all mappings of an organization together make of one person: their grants, what they lost, and until when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from rolebridge.core.assignment import Lost, ManualAssignment
+from rolebridge.core.directory import Membership, User
+from rolebridge.core.grants import Grant, grants_of
+from rolebridge.core.program import Program
+from rolebridge.core.resolver import resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One person's grants in every workspace, and by workspace the claims that lost and the day of the next change."""
+
+    grants: tuple[Grant, ...] = ()
+    lost: Mapping[str, tuple[Lost, ...]] = field(default_factory=dict)
+    due: Mapping[str, date] = field(default_factory=dict)
+
+    @property
+    def next_change(self) -> date | None:
+        """Return the first later day on which anything may differ though nothing else changes."""
+        return min(self.due.values(), default=None)
+
+
+def outcome_of(
+    programs: Iterable[Program],
+    revision: int,
+    user: User,
+    memberships: Sequence[Membership],
+    manual: Sequence[ManualAssignment],
+    at: datetime,
+) -> Outcome:
+    """Return what the user holds in every workspace at `at` (aware); `revision` is the one that grants are made by."""
+    grants: list[Grant] = []
+    lost: dict[str, tuple[Lost, ...]] = {}
+    due: dict[str, date] = {}
+    for program in programs:
+        resolution = resolve(program, user, memberships, manual, at)
+        grants.extend(grants_of(program, resolution, revision))
+        if resolution.lost:
+            lost[program.workspace] = resolution.lost
+        if resolution.next_change is not None:
+            due[program.workspace] = resolution.next_change
+    return Outcome(tuple(grants), lost, due)
