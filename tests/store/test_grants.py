@@ -197,9 +197,9 @@ def test_days_to_look_again_are_found_when_they_come(world: World) -> None:
 
     def work(unit: Unit) -> None:
         grants = unit.grants(world.organization)
-        grants.set_rechecks(a, {"acme": "2026-12-01", "b": "2026-12-01", "c": "2027-01-01"})
-        grants.set_rechecks(b, {"acme": date(2026, 12, 2)})
-        grants.set_rechecks(a, {"acme": "2026-12-01", "b": "2026-12-03", "d": "2026-12-01"})
+        grants.set_rechecks({a: {"acme": "2026-12-01", "b": "2026-12-01", "c": "2027-01-01"}})
+        grants.set_rechecks({b: {"acme": date(2026, 12, 2)}})
+        grants.set_rechecks({a: {"acme": "2026-12-01", "b": "2026-12-03", "d": "2026-12-01"}})
 
     world.store.transact(work)
     with world.store.read() as unit:
@@ -208,7 +208,7 @@ def test_days_to_look_again_are_found_when_they_come(world: World) -> None:
         assert due(date(2026, 12, 1)) == [a]
         assert sorted(due(date(2026, 12, 2))) == sorted([a, b])
         assert len(due(date(2026, 12, 2), limit=1)) == 1
-    world.store.transact(lambda unit: unit.grants(world.organization).set_rechecks(a, {}))
+    world.store.transact(lambda unit: unit.grants(world.organization).set_rechecks({a: {}}))
     with world.store.read() as unit:
         assert unit.grants(world.organization).due(date(2030, 1, 1)) == [b]
 

@@ -49,8 +49,8 @@ def recompute(
     changes: list[Change] = []
     for chunk in _chunks(sorted(set(user_ids))):
         unit.directory(organization_id).lock_users(chunk)
-        for resolved in resolve_users(unit, organization_id, rulebook, chunk, now):
-            changes.extend(_write(unit, organization_id, resolved, cause, now))
+        resolved = list(resolve_users(unit, organization_id, rulebook, chunk, now))
+        changes.extend(write(unit, organization_id, resolved, cause, now))
     return tuple(changes)
 
 
@@ -111,28 +111,39 @@ def _as_known(before: Sequence[Grant], after: Sequence[Grant]) -> tuple[Grant, .
     )
 
 
-def _write(unit: Unit, organization_id: str, resolved: Resolved, cause: Cause, now: datetime) -> tuple[Change, ...]:
-    changes = diff(resolved.before, resolved.after, cause.text)
+def write(
+    unit: Unit, organization_id: str, people: Sequence[Resolved], cause: Cause, now: datetime
+) -> tuple[Change, ...]:
+    """Write what differs of users that were resolved in this transaction, and were locked before they were read."""
     granted = unit.grants(organization_id)
-    granted.replace_for_user(resolved.user_id, resolved.before, resolved.after)
-    granted.set_rechecks(resolved.user_id, resolved.rechecks)
-    felt = [change for change in changes if change.kind is not ChangeKind.PROVENANCE]
-    if changes:
-        record = unit.record(organization_id)
-        record.audit(
-            kind="grants.changed",
-            actor=cause.actor,
-            request_id=cause.request_id,
-            subject_kind="user",
-            subject_id=resolved.user_id,
-            before=_rows(change.before for change in changes),
-            after=_rows(change.after for change in changes),
-            reason=cause.text,
-            now=now,
-        )
-        for change in felt:
-            record.outbox("grant." + change.kind, _payload(change), now)
-    return changes
+    granted.replace((one.user_id, one.before, one.after) for one in people)
+    granted.set_rechecks({one.user_id: one.rechecks for one in people})
+    changes: list[Change] = []
+    for one in people:
+        changed = diff(one.before, one.after, cause.text)
+        if changed:
+            _record(unit, organization_id, one.user_id, changed, cause, now)
+            changes.extend(changed)
+    return tuple(changes)
+
+
+def _record(
+    unit: Unit, organization_id: str, user_id: str, changes: Sequence[Change], cause: Cause, now: datetime
+) -> None:
+    record = unit.record(organization_id)
+    record.audit(
+        kind="grants.changed",
+        actor=cause.actor,
+        request_id=cause.request_id,
+        subject_kind="user",
+        subject_id=user_id,
+        before=_rows(change.before for change in changes),
+        after=_rows(change.after for change in changes),
+        reason=cause.text,
+        now=now,
+    )
+    felt = (change for change in changes if change.kind is not ChangeKind.PROVENANCE)
+    record.outbox_many((("grant." + change.kind, _payload(change)) for change in felt), now)
 
 
 def _rows(grants: Iterable[Grant | None]) -> str:

@@ -123,8 +123,8 @@ DELETE_RECHECK: Final = Statement(
     )
 )
 RECHECKS_OF: Final = Statement(
-    lambda _: select(rechecks.c.workspace, rechecks.c.due).where(
-        rechecks.c.organization_id == given("organization_id"), rechecks.c.user_id == given("user_id")
+    lambda _: select(rechecks.c.user_id, rechecks.c.workspace, rechecks.c.due).where(
+        rechecks.c.organization_id == given("organization_id"), among(rechecks.c.user_id, given("ids"))
     )
 )
 DUE: Final = Statement(
@@ -159,15 +159,24 @@ class Grants(Scope):
 
     def replace_for_user(self, user_id: str, before: Iterable[Grant], after: Iterable[Grant]) -> None:
         """Make `after` of the user's grants out of `before`, as they were read; writes only what differs."""
-        old = {grant.key: grant for grant in before}
-        new = {grant.key: grant for grant in after}
-        if any(key[0] != user_id for key in (*old, *new)):
-            raise ValueError(f"a grant of somebody else among those of `{user_id}`")
-        self._link.run_many(DELETE, (self._of(key) for key in old if key not in new))
-        changed = [grant for key, grant in new.items() if key in old and old[key] != grant]
+        self.replace([(user_id, before, after)])
+
+    def replace(self, users: Iterable[tuple[str, Iterable[Grant], Iterable[Grant]]]) -> None:
+        """Do for each (user id, before, after) what `replace_for_user` does, in sets."""
+        gone: list[tuple[str, ...]] = []
+        changed: list[Grant] = []
+        added: list[Grant] = []
+        for user_id, before, after in users:
+            old = {grant.key: grant for grant in before}
+            new = {grant.key: grant for grant in after}
+            if any(key[0] != user_id for key in (*old, *new)):
+                raise ValueError(f"a grant of somebody else among those of `{user_id}`")
+            gone.extend(key for key in old if key not in new)
+            changed.extend(grant for key, grant in new.items() if key in old and old[key] != grant)
+            added.extend(grant for key, grant in new.items() if key not in old)
+        self._link.run_many(DELETE, map(self._of, gone))
         self._link.run_many(UPDATE, (self._of(grant.key) | _changing(grant) for grant in changed))
-        added = [grant for key, grant in new.items() if key not in old]
-        self._link.run_many(INSERT, (self._row(grant) for grant in added))
+        self._link.run_many(INSERT, map(self._row, added))
 
     def listing(
         self,
@@ -253,18 +262,25 @@ class Grants(Scope):
 
     # --- days to look again
 
-    def set_rechecks(self, user_id: str, days: Mapping[str, str | date]) -> None:
-        """Set, by workspace, the only days on which the user is to be resolved again."""
-        scope = {"organization_id": self._organization_id, "user_id": user_id}
-        old: dict[str, str] = dict(self._link.all(RECHECKS_OF, **scope))
-        new = {workspace: str(day) for workspace, day in days.items()}
-        if old == new:
-            return
-        gone = [workspace for workspace in old if old[workspace] != new.get(workspace)]
-        self._link.run_many(DELETE_RECHECK, ({**scope, "workspace": workspace} for workspace in gone))
-        added = [workspace for workspace in new if new[workspace] != old.get(workspace)]
-        rows = ({**scope, "workspace": workspace, "due": new[workspace]} for workspace in added)
+    def set_rechecks(self, days_of: Mapping[str, Mapping[str, str | date]]) -> None:
+        """Set, by user and workspace, the only days on which each of the users is to be resolved again."""
+        old = self._rechecks(days_of)
+        new = {(user_id, workspace): str(day) for user_id, days in days_of.items() for workspace, day in days.items()}
+        scope = {"organization_id": self._organization_id}
+        gone = [key for key in old if old[key] != new.get(key)]
+        self._link.run_many(DELETE_RECHECK, ({**scope, "user_id": key[0], "workspace": key[1]} for key in gone))
+        added = [key for key in new if new[key] != old.get(key)]
+        rows = ({**scope, "user_id": key[0], "workspace": key[1], "due": new[key]} for key in added)
         self._link.run_many(INSERT_RECHECK, rows)
+
+    def _rechecks(self, user_ids: Iterable[str]) -> dict[tuple[str, str], str]:
+        return {
+            (user_id, workspace): due
+            for batch in in_batches(sorted(user_ids))
+            for user_id, workspace, due in self._link.all(
+                RECHECKS_OF, organization_id=self._organization_id, ids=json_list(batch)
+            )
+        }
 
     def due(self, day: date, limit: int = 1_000) -> list[str]:
         """Return the ids of users whose day has come, of the `limit` days that came first."""
