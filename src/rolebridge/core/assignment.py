@@ -70,6 +70,8 @@ class ManualAssignment:
     at: datetime
     reason: str = ""
     until: date | None = None
+    imported: bool = False
+    """Whether it was read from a file of what people held when the workspace was taken over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Assignment:
 
     For a rule, `membership` is the one through which it speaks, or None when it names the user or speaks of
     everyone. For an assignment by hand, `manual` is the record. `starts` and `ends` are the days, both included,
-    between which it holds.
+    between which it holds. `held_since` is set for a claim that stands only because a guard rail holds its revocation.
     """
 
     slot: str
@@ -93,6 +95,7 @@ class Assignment:
     manual: ManualAssignment | None = None
     starts: date | None = None
     ends: date | None = None
+    held_since: datetime | None = None
 
     @property
     def group(self) -> Group | None:

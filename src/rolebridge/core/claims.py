@@ -54,10 +54,16 @@ class Claims:
     boundaries: set[date] = field(default_factory=set)
 
 
-def gather(subject: Subject, manual: Sequence[ManualAssignment], day: date) -> Claims:
-    """Collect what rules say through groups, by name and to everyone, what is given by hand or held outside."""
+def gather(
+    subject: Subject, manual: Sequence[ManualAssignment], day: date, held: Sequence[Assignment] = ()
+) -> Claims:
+    """Collect what rules say through groups, by name and to everyone, what is given by hand or held outside.
+
+    `held` are claims whose revocation a guard rail holds (see `holds`): they end with their own last day.
+    """
     hearing = _Hearing(subject, day, Claims())
     hearing.listen(manual)
+    hearing.keep(held)
     return hearing.claims
 
 
@@ -82,6 +88,11 @@ class _Hearing:
         for outside in program.holds_outside(user):
             held = Assignment(outside.slot, None, outside.role, Source.OUTSIDE, place=outside.place)
             self.claims.standing.append(held)
+
+    def keep(self, held: Sequence[Assignment]) -> None:
+        for claim in held:
+            if self._in_force(None, claim.ends, [claim]):
+                self.claims.standing.append(claim)
 
     def _hear(self, speech: Speech, membership: Membership | None) -> None:
         rule = speech.rule

@@ -8,9 +8,9 @@ from datetime import date, datetime
 
 from rolebridge.core.assignment import Lost, ManualAssignment
 from rolebridge.core.directory import Membership, User
-from rolebridge.core.grants import Grant, grants_of
+from rolebridge.core.grants import Grant
+from rolebridge.core.holds import held_grants_of, resolve_held
 from rolebridge.core.program import Program
-from rolebridge.core.resolver import resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,19 @@ def outcome_of(
     memberships: Sequence[Membership],
     manual: Sequence[ManualAssignment],
     at: datetime,
+    recorded: Sequence[Grant] = (),
 ) -> Outcome:
-    """Return what the user holds in every workspace at `at` (aware); `revision` is the one that grants are made by."""
+    """Return what the user holds in every workspace at `at` (aware); `revision` is the one that grants are made by.
+
+    Of the `recorded` grants, those whose revocation is held are kept as long as their holds stand.
+    """
+    waiting = [grant for grant in recorded if grant.held_since is not None]
     grants: list[Grant] = []
     lost: dict[str, tuple[Lost, ...]] = {}
     due: dict[str, date] = {}
     for program in programs:
-        resolution = resolve(program, user, memberships, manual, at)
-        grants.extend(grants_of(program, resolution, revision))
+        resolution, held = resolve_held(program, user, memberships, manual, at, waiting)
+        grants.extend(held_grants_of(program, resolution, held, revision))
         if resolution.lost:
             lost[program.workspace] = resolution.lost
         if resolution.next_change is not None:

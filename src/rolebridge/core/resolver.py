@@ -51,14 +51,15 @@ def resolve(
     memberships: Sequence[Membership],
     manual: Sequence[ManualAssignment],
     at: datetime,
+    held: Sequence[Assignment] = (),
 ) -> Resolution:
     """Return everything that holds for `user` in the program's workspace at `at` (aware), and why the rest does not.
 
     `manual` may hold assignments of other workspaces; they are not looked at. The order of memberships, rules and
-    assignments does not matter.
+    assignments does not matter. `held` are claims that only a guard rail keeps; `holds.resolve_held` finds them.
     """
     subject = Subject(program, user, memberships)
-    work = _Work(subject, program, gather(subject, manual, at.astimezone(UTC).date()))
+    work = _Work(subject, program, gather(subject, manual, at.astimezone(UTC).date(), held))
     if not user.active:
         work.drop_everything()
     else:
