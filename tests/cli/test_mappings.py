@@ -108,7 +108,7 @@ def test_check_shows_no_escape_sequences(machine: Machine) -> None:
 def test_check_of_nothing(machine: Machine) -> None:
     """A path that is not there, a folder without mapping files and a file that is none are refused."""
     machine.write("empty/readme.txt", "")
-    machine.write("empty/x.test.yaml", "")
+    machine.write("empty/x.test.yaml", "workspace: w\ncases: []\n")
     assert "there is no file or folder `nowhere`" in machine.refused("check", "nowhere")
     assert "no mapping file (`*.yaml`) in `empty`" in machine.refused("check", "empty")
     assert "`empty/readme.txt` is no mapping file" in machine.refused("check", "empty/readme.txt")

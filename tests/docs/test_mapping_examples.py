@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
+from rolebridge.bridge.testing import read_and_run
 from rolebridge.core.extensions import ExtensionSchema, Resource, read_extension, user_table
 from rolebridge.core.schemas import USER_TABLE
-from rolebridge.mapfile import load_mapping_set, read_mapping_dir, shipped_catalogues
+from rolebridge.mapfile import holds_cases, load_mapping_set, read_mapping_dir, shipped_catalogues
 from rolebridge.mapfile.rules import _RULE
 from rolebridge.mapfile.workspace import _FILE
 
@@ -58,7 +59,8 @@ def schemas_in(text: str) -> tuple[ExtensionSchema, ...]:
     return tuple(read_extension(block, Resource.USER) for block in blocks if '"id": "urn:' in block)
 
 
-EXAMPLES = list(examples())
+EXAMPLES = [example for example in examples() if example.marked != "cases"]
+CASES = [example for example in examples() if example.marked == "cases"]
 
 
 def whole(example: Example) -> str:
@@ -83,6 +85,16 @@ def test_an_example_loads_without_a_word(example: Example) -> None:
     )
     assert [f"{one.place}: {one.code}: {one.detail}" for one in found] == []
     assert mappings is not None
+
+
+@pytest.mark.parametrize("example", CASES, ids=lambda example: example.place)
+def test_an_example_of_cases_holds(example: Example) -> None:
+    """The cases that the documentation shows pass against the mapping files of the project."""
+    mappings = {name: text for name, text in read_mapping_dir(ROOT / "mappings").items() if not holds_cases(name)}
+    run = read_and_run({**mappings, "example.test.yaml": example.text})
+    assert [one for result in run.failed for one in result.mismatches] == []
+    assert run.passed
+    assert run.results
 
 
 def test_the_mapping_files_of_the_project_load_without_a_word() -> None:

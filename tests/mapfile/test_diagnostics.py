@@ -11,7 +11,7 @@ import pytest
 
 from rolebridge.core.diagnostics import REGISTER, Diagnostic
 from rolebridge.core.schemas import USER_TABLE
-from rolebridge.mapfile import load_catalogue, load_mapping_set, shipped_catalogues
+from rolebridge.mapfile import load_cases, load_catalogue, load_mapping_set, shipped_catalogues
 
 HERE = Path(__file__).parent
 REFERENCE = HERE.parents[1] / "docs" / "reference" / "diagnostics.md"
@@ -64,7 +64,26 @@ def _check_catalogue(case: Case) -> tuple[Diagnostic, ...]:
     return load_catalogue(case.text, "c.yaml")[1]
 
 
+TESTED = """
+workspace: w
+platform: labelbox
+projects: {cityscapes: , retail: }
+rules:
+  - {id: admins, groups: [Admins], grant: {workspace_role: admin}, until: 2026-12-31}
+  - {id: teams, groups: [Team], projects: all, grant: {project_role: reviewer}}
+"""
+"""The mapping that the cases of `cases.golden` test."""
+
+
+def _check_cases(case: Case) -> tuple[Diagnostic, ...]:
+    files = {"m.yaml": TESTED, "m.test.yaml": case.text}
+    mappings, problems = load_mapping_set(files, shipped_catalogues(), table=USER_TABLE, connections=None)
+    assert mappings is not None, problems
+    return load_cases(files, mappings, shipped_catalogues(), table=USER_TABLE)[1]
+
+
 MAPPINGS = list(_cases("mapping.golden"))
+TESTS = list(_cases("cases.golden"))
 CATALOGUES = list(_cases("catalogue.golden"))
 
 
@@ -80,10 +99,16 @@ def test_a_catalogue_is_told_exactly_what_is_wrong(case: Case) -> None:
     assert _said(_check_catalogue(case), "c.yaml") == case.said
 
 
+@pytest.mark.parametrize("case", TESTS, ids=lambda case: case.title)
+def test_a_file_of_cases_is_told_exactly_what_is_wrong(case: Case) -> None:
+    """Every problem of a file of cases is reported at once, in the same words as those of the mapping it tests."""
+    assert _said(_check_cases(case), "m.test.yaml") == case.said
+
+
 @pytest.mark.parametrize(
     ("cases", "check"),
-    [(MAPPINGS, _check_mapping), (CATALOGUES, _check_catalogue)],
-    ids=["mapping", "catalogue"],
+    [(MAPPINGS, _check_mapping), (CATALOGUES, _check_catalogue), (TESTS, _check_cases)],
+    ids=["mapping", "catalogue", "cases"],
 )
 def test_the_excerpt_stands_at_the_place(cases: list[Case], check: Callable[[Case], tuple[Diagnostic, ...]]) -> None:
     """The offending text is what the file has at line and column, so that a view can underline it."""
@@ -98,6 +123,7 @@ def test_every_code_is_shown_by_a_case() -> None:
     """No code is registered that nothing reports."""
     shown = {found.code for case in MAPPINGS for found in _check_mapping(case)}
     shown |= {found.code for case in CATALOGUES for found in _check_catalogue(case)}
+    shown |= {found.code for case in TESTS for found in _check_cases(case)}
     assert set(REGISTER) - shown == set(OTHERWISE_TESTED)
 
 
@@ -117,7 +143,8 @@ def test_every_code_is_documented_with_cause_and_cure() -> None:
 def test_messages_are_one_line_in_lower_case() -> None:
     """Details begin in lower case or with the user's own text, hold no line break and no type name of ours."""
     names = ("YAML", *(catalogue.name for catalogue in shipped_catalogues().values()))
-    for case, check in [(c, _check_mapping) for c in MAPPINGS] + [(c, _check_catalogue) for c in CATALOGUES]:
+    checked = [(MAPPINGS, _check_mapping), (CATALOGUES, _check_catalogue), (TESTS, _check_cases)]
+    for case, check in ((case, check) for cases, check in checked for case in cases):
         for found in check(case):
             assert "\n" not in found.detail + (found.help or "")
             assert found.detail[0].islower() or found.detail[0] == "`" or found.detail.startswith(names)

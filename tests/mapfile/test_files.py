@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rolebridge.mapfile import UnreadableFiles, read_mapping_dir
+from rolebridge.mapfile import UnreadableFiles, holds_cases, read_mapping_dir
 from rolebridge.mapfile.files import MAX_BYTES, MAX_FILES
 
 
@@ -22,13 +22,15 @@ def _refusals(folder: Path) -> list[tuple[str, str, str]]:
 
 
 def test_a_folder_is_read_in_order_of_names(tmp_path: Path) -> None:
-    """`.yaml` and `.yml` are mapping files; tests beside them, hidden files, others and sub-folders are not."""
-    for name in ("b.yaml", "a.yml", "b.test.yaml", "a.test.yml", ".hidden.yaml", "README.md", "c.yaml~"):
+    """`.yaml` and `.yml` are mapping files, cases beside them too; hidden files, others and sub-folders are not."""
+    for name in ("b.yaml", "a.yml", "b.test.yaml", ".hidden.yaml", "README.md", "c.yaml~"):
         (tmp_path / name).write_text(name, encoding="utf-8")
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "d.yaml").write_text("d", encoding="utf-8")
     found = read_mapping_dir(tmp_path)
-    assert list(found.items()) == [(f"{tmp_path}/a.yml", "a.yml"), (f"{tmp_path}/b.yaml", "b.yaml")]
+    names = ["a.yml", "b.test.yaml", "b.yaml"]
+    assert list(found.items()) == [(f"{tmp_path}/{name}", name) for name in names]
+    assert [name for name in found if holds_cases(name)] == [f"{tmp_path}/b.test.yaml"]
 
 
 def test_names_are_relative_to_what_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +99,7 @@ def test_too_many_files_are_refused(tmp_path: Path) -> None:
     for number in range(MAX_FILES + 1):
         (tmp_path / f"{number}.yaml").touch()
     assert _refusals(tmp_path) == [
-        ("file-too-large", f"{tmp_path}:1:1", f"`{tmp_path}`: the folder holds 1001 mapping files, the limit is 1000")
+        ("file-too-large", f"{tmp_path}:1:1", f"`{tmp_path}`: the folder holds 2001 mapping files, the limit is 2000")
     ]
 
 

@@ -15,7 +15,8 @@ from rolebridge.mapfile import load_catalogue, load_mapping_set, shipped_catalog
 from rolebridge.mapfile.yamlsource import Items, Node, Scalar, Table, parse_yaml
 
 ROOT = Path(__file__).parents[2]
-MAPPING_FILES = sorted((ROOT / "mappings").glob("*.yaml"))
+CASE_FILES = sorted((ROOT / "mappings").glob("*.test.yaml"))
+MAPPING_FILES = sorted({*(ROOT / "mappings").glob("*.yaml")} - {*CASE_FILES})
 
 
 def _schema(name: str) -> Draft202012Validator:
@@ -25,6 +26,7 @@ def _schema(name: str) -> Draft202012Validator:
 
 
 MAPPING, CATALOGUE = _schema("mapping.schema.json"), _schema("catalogue.schema.json")
+CASES = _schema("mapping-cases.schema.json")
 
 
 def _as_editors_read(node: Node | None) -> Any:
@@ -53,6 +55,30 @@ def _data(text: str) -> Any:
 def test_the_examples_fit_the_schema(file: Path) -> None:
     """Every mapping file of the project is valid in an editor."""
     assert list(MAPPING.iter_errors(_data(file.read_text(encoding="utf-8")))) == []
+
+
+@pytest.mark.parametrize("file", CASE_FILES, ids=lambda file: file.name)
+def test_the_example_cases_fit_their_schema(file: Path) -> None:
+    """Every file of cases of the project is valid in an editor."""
+    assert list(CASES.iter_errors(_data(file.read_text(encoding="utf-8")))) == []
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "{name: x}",
+        "{expect: nothing}",
+        "{name: x, expect: something}",
+        "{name: x, expect: [{lock: padlock, project_role: reviewer}]}",
+        "{name: x, expect: nothing, lost: [{project_role: reviewer, reason: bad luck}]}",
+        "{name: x, expect: nothing, on: tomorrow}",
+        "{name: x, expect: nothing, group: [G]}",
+    ],
+)
+def test_an_editor_marks_a_case_that_the_reader_refuses(case: str) -> None:
+    """What the schema can know of cases, it knows."""
+    text = f"workspace: w\ncases:\n  - {case}\n"
+    assert list(CASES.iter_errors(_data(text)))
 
 
 def test_the_catalogues_fit_the_schema() -> None:

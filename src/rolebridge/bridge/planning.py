@@ -12,8 +12,10 @@ from itertools import islice
 from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.resolving import Cause, recompute, resolve_users
 from rolebridge.bridge.rulebooks import Rulebook, Rulebooks, compile_rulebook, mapping_table, read_mappings
-from rolebridge.core.diagnostics import Diagnostic
+from rolebridge.bridge.testing import CaseRun, CasesFailed, check_files, read_and_run, run_cases
+from rolebridge.core.diagnostics import Diagnostic, has_errors
 from rolebridge.core.errors import RolebridgeError
+from rolebridge.core.filters import AttributeTable
 from rolebridge.core.grants import Grant, GrantState
 from rolebridge.core.guardrails import Trip, last_holders, revocations
 from rolebridge.core.mapping import MappingSet, WorkspaceMapping
@@ -77,19 +79,26 @@ class Planning:
     ) -> tuple[MappingSet | None, tuple[Diagnostic, ...]]:
         """Check files, against the organization's connections when one is given; nothing is written."""
         if organization_id is None:
-            return read_mappings(files, None)
+            return check_files(files)
         with self._store.read() as unit:
             connections = [connection.name for connection in unit.accounts.connections(organization_id)]
             table = mapping_table(unit, organization_id)
-        return read_mappings(files, connections, table)
+        return check_files(files, connections, table)
+
+    def run_cases(self, organization_id: str, files: Mapping[str, str]) -> CaseRun:
+        """Run the cases among `files`, as an apply to the organization would; nothing is written."""
+        with self._store.read() as unit:
+            connections = [connection.name for connection in unit.accounts.connections(organization_id)]
+            table = mapping_table(unit, organization_id)
+        return read_and_run(files, connections, table)
 
     def apply(
         self, operator: Operator, organization_id: str, files: Mapping[str, str], *, force_reason: str = ""
     ) -> Applied:
         """Make `files` the mapping in force: all effects in one transaction, or none.
 
-        Raises MappingRefused when the files have errors, and GuardTripped when a guard rail is passed and
-        `force_reason` is empty.
+        Raises MappingRefused when the files have errors, CasesFailed when a case beside them fails, and GuardTripped
+        when a guard rail is passed and `force_reason` is empty.
         """
 
         def work(unit: Unit) -> Applied:
@@ -99,6 +108,7 @@ class Planning:
             mappings, diagnostics = read_mappings(files, connections, table)
             if mappings is None:
                 raise MappingRefused(diagnostics)
+            _require_cases(files, mappings, table)
             candidate = _Candidate(files, mappings, diagnostics, connections)
             return self._apply(unit, operator, organization_id, candidate, force_reason)
 
@@ -158,6 +168,15 @@ class Planning:
         ]
         plan = Plan(active.revision, mappings.digest, tuple(changes), dict(people))
         return plan, tuple(trips)
+
+
+def _require_cases(files: Mapping[str, str], mappings: MappingSet, table: AttributeTable) -> None:
+    """Run the cases among `files`. Raises MappingRefused when they cannot be read, CasesFailed when one fails."""
+    run = run_cases(files, mappings, compile_rulebook(0, mappings, files).programs, table)
+    if has_errors(run.diagnostics):
+        raise MappingRefused(run.diagnostics)
+    if run.failed:
+        raise CasesFailed(run)
 
 
 def _guarded(active: Rulebook, mappings: MappingSet) -> Iterator[WorkspaceMapping]:

@@ -63,6 +63,8 @@ def read(path: Path) -> dict[str, str]:
 def _refusing(path: Path, files: Mapping[str, str]) -> Iterator[None]:
     """Tell a refusal of the files with all there is to know about it."""
     from rolebridge.bridge.planning import GuardTripped, MappingRefused
+    from rolebridge.bridge.testing import CasesFailed
+    from rolebridge.cli.views import cases
     from rolebridge.cli.views import diagnostics as view
 
     try:
@@ -70,6 +72,9 @@ def _refusing(path: Path, files: Mapping[str, str]) -> Iterator[None]:
     except MappingRefused as error:
         more = view.document(error.diagnostics)
         raise Refused(error, before=view.text(error.diagnostics, files), more=more) from error
+    except CasesFailed as error:
+        before = cases.text(error.run, files) + "\n"
+        raise Refused(error, before=before, more={"cases": cases.document(error.run)}) from error
     except GuardTripped as error:
         help_ = f'if that is meant: rolebridge apply {path} --force --reason "why"'
         trips = [

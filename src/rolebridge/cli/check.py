@@ -41,9 +41,9 @@ def check(session: Session, paths: tuple[Path, ...], org: str | None) -> Exit:
 
 def _diagnostics(session: Session, org: str | None, files: Mapping[str, str]) -> Sequence[Diagnostic]:
     if org is None:
-        from rolebridge.bridge.rulebooks import read_mappings
+        from rolebridge.bridge.testing import check_files
 
-        return read_mappings(files, None)[1]
+        return check_files(files)[1]
     with session.installation() as installation:
         organization = installation.administration.organization(org)
         return installation.planning.check(organization.id, files)[1]

@@ -31,6 +31,7 @@ from rolebridge.cli import (
     schemas,
     serve,
     status,
+    test,
     tokens,
 )
 from rolebridge.cli.exits import Exit
@@ -129,6 +130,7 @@ for _command in (
     schemas.schema,
     clients.client,
     check.check,
+    test.test,
     apply.apply,
     explain.explain,
     access.access,

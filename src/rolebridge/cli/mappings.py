@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rolebridge.core.errors import Invalid, NotFound
-from rolebridge.mapfile import read_mapping_dir
+from rolebridge.mapfile import holds_cases, read_mapping_dir
 
 
 def read_paths(paths: Iterable[Path]) -> dict[str, str]:
@@ -18,7 +18,7 @@ def read_paths(paths: Iterable[Path]) -> dict[str, str]:
     chosen = tuple(paths)
     for path in chosen:
         files.update(_read(path))
-    if not files:
+    if not any(not holds_cases(name) for name in files):
         raise Invalid(f"there is no mapping file (`*.yaml`) in `{'`, `'.join(map(str, chosen))}`", "path")
     return files
 
@@ -32,7 +32,7 @@ def _read(path: Path) -> Mapping[str, str]:
     name = path.as_posix()
     found = read_mapping_dir(path.parent)
     if name not in found:
-        raise Invalid(f"`{name}` is no mapping file: those end in `.yaml` or `.yml`, not in `.test.yaml`", "path")
+        raise Invalid(f"`{name}` is no mapping file: those end in `.yaml` or `.yml`", "path")
     return {name: found[name]}
 
 

@@ -147,6 +147,10 @@ REGISTER: dict[str, Code] = {
         _error("custom-roles-not-supported", "the platform has no custom roles"),
         _error("too-many-custom-roles", "there are more custom roles than the platform allows"),
         _error("bad-guard", "a guard rail is not well formed"),
+        # cases of a mapping
+        _error("unknown-rule", "the mapping has no such rule"),
+        _error("case-without-mapping", "cases are written for a workspace that no file describes"),
+        _error("case-without-day", "a case of a mapping with dates does not say which day it is"),
         # catalogues
         _error("catalogue-inconsistent", "the catalogue contradicts itself"),
     )

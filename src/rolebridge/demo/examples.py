@@ -18,6 +18,6 @@ def shipped_mappings() -> dict[str, str]:
     texts = {
         f"mappings/{file.name}": file.read_text(encoding="utf-8")
         for file in folder.iterdir()
-        if file.name.endswith(".yaml") and not file.name.endswith(".test.yaml")
+        if file.name.endswith(".yaml")
     }
     return dict(sorted(texts.items()))

@@ -72,21 +72,10 @@ class ConditionReader:
     def path(self, node: Node) -> Scalar | None:
         """Return the text of a path that names one attribute of a user."""
         text = read_text(node, "an attribute", self._sink)
-        return text if text is not None and self._resolve(text) is not None else None
+        return text if text is not None and self.attribute(text) is not None else None
 
-    def date_from(self, node: Node) -> DateFrom | None:
-        """Return the date that each user brings along in the attribute that `node` names."""
-        text = read_text(node, "`attribute`", self._sink)
-        path = self._resolve(text) if text is not None else None
-        if text is None or path is None:
-            return None
-        if path.target.type not in {AttributeType.STRING, AttributeType.DATE_TIME} or path.multi_valued:
-            what = "has several values" if path.multi_valued else f"is of type {path.target.type}"
-            self._sink.add("bad-date", text, f"`{path.label}` {what}, so it holds no date")
-            return None
-        return DateFrom(text.text, _reader(path))
-
-    def _resolve(self, text: Scalar) -> ResolvedPath | None:
+    def attribute(self, text: Scalar) -> ResolvedPath | None:
+        """Return the one attribute of a user that a path names."""
         try:
             path = parse_path(text.text)
             if not isinstance(path, AttrPath):
@@ -96,6 +85,18 @@ class ConditionReader:
         except FilterError as error:
             self._refuse(text, error)
             return None
+
+    def date_from(self, node: Node) -> DateFrom | None:
+        """Return the date that each user brings along in the attribute that `node` names."""
+        text = read_text(node, "`attribute`", self._sink)
+        path = self.attribute(text) if text is not None else None
+        if text is None or path is None:
+            return None
+        if path.target.type not in {AttributeType.STRING, AttributeType.DATE_TIME} or path.multi_valued:
+            what = "has several values" if path.multi_valued else f"is of type {path.target.type}"
+            self._sink.add("bad-date", text, f"`{path.label}` {what}, so it holds no date")
+            return None
+        return DateFrom(text.text, _reader(path))
 
     def _refuse(self, text: Scalar, error: FilterError) -> None:
         code = "unknown-attribute" if isinstance(error, UnknownAttribute) else "bad-condition"

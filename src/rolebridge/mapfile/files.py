@@ -13,8 +13,8 @@ from rolebridge.core.errors import RolebridgeError
 MAX_BYTES = 1 << 20
 """The size limit of one file."""
 
-MAX_FILES = 1000
-"""How many mapping files a folder may hold: one for each workspace of an organization."""
+MAX_FILES = 2000
+"""How many files a folder may hold: a mapping file and one with its cases for each workspace of an organization."""
 
 _SUFFIXES = (".yaml", ".yml")
 _TEST_SUFFIXES = (".test.yaml", ".test.yml")
@@ -31,7 +31,8 @@ class UnreadableFiles(RolebridgeError):
 def read_mapping_dir(path: str | os.PathLike[str]) -> Mapping[str, str]:
     """Return the texts of a folder's mapping files by name, `mappings/acme-vision.yaml`, in order of their names.
 
-    Mapping files end in `.yaml` or `.yml`, not in `.test.yaml`; hidden files and folders inside are left alone. Raises
+    Mapping files end in `.yaml` or `.yml`, and those with the cases that test them in `.test.yaml` (`holds_cases`);
+    hidden files and folders inside are left alone. Raises
     `UnreadableFiles` with all problems: no such folder, a link that leads out of it, anything that is not a plain
     file, a file over 1 MiB, text that is not UTF-8.
     """
@@ -49,16 +50,17 @@ def read_mapping_dir(path: str | os.PathLike[str]) -> Mapping[str, str]:
     return found
 
 
+def holds_cases(name: str) -> bool:
+    """Return whether a file of that name holds cases that test a mapping instead of a mapping."""
+    return name.endswith(_TEST_SUFFIXES)
+
+
 def _candidates(folder: Path) -> list[Path]:
     try:
         entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
     except OSError as error:
         raise UnreadableFiles((_problem("file-unreadable", folder, _why(error)),)) from error
-    files = [
-        entry
-        for entry in entries
-        if entry.name.endswith(_SUFFIXES) and not entry.name.endswith(_TEST_SUFFIXES) and not entry.name.startswith(".")
-    ]
+    files = [entry for entry in entries if entry.name.endswith(_SUFFIXES) and not entry.name.startswith(".")]
     if len(files) > MAX_FILES:
         detail = f"the folder holds {len(files)} mapping files, the limit is {MAX_FILES}"
         raise UnreadableFiles((_problem("file-too-large", folder, detail),))

@@ -10,6 +10,7 @@ from rolebridge.core.catalogue import Catalogue
 from rolebridge.core.diagnostics import Diagnostic, has_errors
 from rolebridge.core.filters import AttributeTable
 from rolebridge.core.mapping import MappingSet, WorkspaceMapping
+from rolebridge.mapfile.files import holds_cases
 from rolebridge.mapfile.reading import Sink
 from rolebridge.mapfile.workspace import ReadWorkspace, WorkspaceReader
 from rolebridge.mapfile.yamlsource import parse_yaml
@@ -27,13 +28,13 @@ def load_mapping_set(
     `catalogues` are the platforms' role models by id, `table` the attributes that a `when:` may use (`core.schemas`).
     `connections` are the names of the organization's connections; None when they are not known here, and then any
     may be named. The set is None when there is any error: a set with an error changes nothing. No files make an
-    empty set. Diagnostics are ordered by file, then by place.
+    empty set; files with cases are passed over (`load_cases`). Diagnostics are ordered by file, then by place.
     """
     known = frozenset(connections) if connections is not None else None
     found: list[Diagnostic] = []
     mappings: list[WorkspaceMapping] = []
     first: dict[str, str] = {}
-    for name in sorted(files):
+    for name in sorted(name for name in files if not holds_cases(name)):
         sink = Sink()
         read = _read(name, files[name], WorkspaceReader(catalogues, table, known, sink), sink)
         if read is not None and read.workspace is not None:
@@ -50,7 +51,7 @@ def load_mapping_set(
 
 
 def files_digest(files: Mapping[str, str]) -> str:
-    """Return the SHA-256 (hexadecimal) over the names and contents of mapping files.
+    """Return the SHA-256 (hexadecimal) over the names and contents of mapping files; cases decide nothing.
 
     Of a name only the last part counts, so that it does not matter from where the same folder is read. Lengths stand
     before the parts, so that no two sets of files give the same bytes.
@@ -58,7 +59,7 @@ def files_digest(files: Mapping[str, str]) -> str:
     digest = hashlib.sha256()
     for part in (
         part
-        for name, text in sorted((PurePath(name).name, text) for name, text in files.items())
+        for name, text in sorted((PurePath(name).name, text) for name, text in files.items() if not holds_cases(name))
         for part in (name, text)
     ):
         data = part.encode("utf-8", "surrogatepass")

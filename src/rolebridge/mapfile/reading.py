@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from itertools import islice
 
 from rolebridge.core.diagnostics import REGISTER, Diagnostic, Place, Severity, did_you_mean
@@ -17,6 +18,7 @@ MAX_PROBLEMS = 200
 """How many problems of one file are reported; someone who made more made one mistake many times."""
 
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_])?", re.ASCII)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -147,6 +149,21 @@ def read_choice(node: Node, what: str, choices: Iterable[str], sink: Sink) -> st
     if text.text in choices:
         return text.text
     sink.add("wrong-type", text, f"{what} cannot be `{shorten(text.text)}`", known=choices)
+    return None
+
+
+def read_day(node: Node, what: str, sink: Sink) -> date | None:
+    """Return a day, `2026-12-31`."""
+    text = read_text(node, what, sink)
+    if text is None:
+        return None
+    if _DATE.fullmatch(text.text):
+        try:
+            return date.fromisoformat(text.text)
+        except ValueError:
+            pass  # the 31st of February is refused below, as any other text is
+    help_ = "write a day that exists, year first: `2026-12-31`"
+    sink.add("bad-date", text, f"`{shorten(text.text)}` is not a day", help_=help_)
     return None
 
 

@@ -32,7 +32,6 @@ from rolebridge.mapfile.yamlsource import Items, Node, Scalar, Table
 
 _RULE = ("id", "groups", "users", "when", "values", "projects", "grant", "deny", "from", "until", "note")
 _GROUP = ("name", "id", "external_id", "connection", "match")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _GLOB = re.compile(r"[*?\[]")
 _MAX_GLOB = 200
 
@@ -281,17 +280,7 @@ class RuleReader:
         if isinstance(node, Table) and not node.looks_like_capture:
             fields = reading.read_fields(node, what, ("attribute",), self._sink, required=("attribute",))
             return self._in.conditions.date_from(fields["attribute"]) if "attribute" in fields else None
-        text = reading.read_text(node, what, self._sink)
-        if text is None:
-            return None
-        if _DATE.fullmatch(text.text):
-            try:
-                return date.fromisoformat(text.text)
-            except ValueError:
-                pass  # the 31st of February is refused below, as any other text is
-        help_ = "write a day that exists, year first: `2026-12-31`"
-        self._sink.add("bad-date", text, f"`{shorten(text.text)}` is not a day", help_=help_)
-        return None
+        return reading.read_day(node, what, self._sink)
 
     # --- does it fit together ---
 
