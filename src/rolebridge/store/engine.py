@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import Final, TypeVar
@@ -186,11 +187,34 @@ class Store:
             time.sleep(random.uniform(0.5, 1) * min(0.005 * 2**attempt, 0.3))  # noqa: S311 - keeps rivals apart
         raise AssertionError("unreachable")
 
+    @contextmanager
+    def attended(
+        self, *, before: Callable[[Unit], None] | None = None, after: Callable[[Unit], None] | None = None
+    ) -> Iterator[None]:
+        """Have something done in the next transaction that commits inside the block, whoever runs it.
+
+        `before` is the first thing in it and `after` the last; what they raise undoes it. They run again when it does.
+        """
+        earlier = _attending.get()
+        token = _attending.set((*earlier, _Attendance(self, before, after)))
+        try:
+            yield
+        finally:
+            _attending.reset(token)
+
     def _write_once(self, work: Callable[[Unit], T]) -> T:
         link = self._begin_write()
         try:
-            result = work(Unit(link))
+            attending = [one for one in _attending.get() if one.store is self and not one.over]
+            unit = Unit(link)
+            for one in attending:
+                one.begin(unit)
+            result = work(unit)
+            for one in attending:
+                one.end(unit)
             link.commit()
+            for one in attending:
+                one.over = True
         except BaseException:
             _give_up(link)
             raise
@@ -264,6 +288,31 @@ class Store:
         _inherited.extend((*self._readers, *self._writers))
         self._readers, self._writers = deque(), deque()
         self._backend.renew()
+
+
+class _Attendance:
+    """What is to be done in one transaction of a store beside its work."""
+
+    __slots__ = ("_after", "_before", "over", "store")
+
+    def __init__(
+        self, store: Store, before: Callable[[Unit], None] | None, after: Callable[[Unit], None] | None
+    ) -> None:
+        self.store = store
+        self._before = before
+        self._after = after
+        self.over = False
+
+    def begin(self, unit: Unit) -> None:
+        if self._before is not None:
+            self._before(unit)
+
+    def end(self, unit: Unit) -> None:
+        if self._after is not None:
+            self._after(unit)
+
+
+_attending: ContextVar[tuple[_Attendance, ...]] = ContextVar("attending", default=())
 
 
 class Reading:

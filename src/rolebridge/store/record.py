@@ -89,7 +89,7 @@ class Record(Scope):
 
     def outbox_many(self, entries: Iterable[tuple[str, str]], now: datetime) -> None:
         """Record several things to be told to others, in their order, as (kind, payload)."""
-        scope = {"organization_id": self._organization_id, "at": stamp(now)}
+        scope = {"organization_id": self._organization_id, "at": stamp(now), "position": None}
         self._link.run_many(INSERT_OUTBOX, ({**scope, "kind": kind, "payload": payload} for kind, payload in entries))
 
     def audit_entries(

@@ -322,3 +322,21 @@ class OutboxEntry:
     at: datetime
     kind: str
     payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """How far the feed of changes goes: the last position that was given, and the last one that was taken away."""
+
+    last: int
+    purged: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEntry:
+    """A row of the feed of changes; `payload` is JSON text."""
+
+    position: int
+    at: datetime
+    kind: str
+    payload: str

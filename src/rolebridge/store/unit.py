@@ -9,7 +9,9 @@ from rolebridge.store.checks import Checks
 from rolebridge.store.clients import Clients
 from rolebridge.store.directory import Directory
 from rolebridge.store.extensions import ExtensionRows
+from rolebridge.store.feed import FeedRows
 from rolebridge.store.grants import Grants
+from rolebridge.store.idempotency import IdempotencyRows
 from rolebridge.store.links import Link
 from rolebridge.store.overview import Overview
 from rolebridge.store.record import Record
@@ -62,6 +64,14 @@ class Unit:
     def record(self, organization_id: str) -> Record:
         """Return the audit and the outbox of an organization."""
         return Record(self.link, organization_id)
+
+    def feed(self, organization_id: str) -> FeedRows:
+        """Return the outbox of an organization in the order in which applications follow it."""
+        return FeedRows(self.link, organization_id)
+
+    def idempotency(self, organization_id: str) -> IdempotencyRows:
+        """Return the idempotency keys that writes of the API carried."""
+        return IdempotencyRows(self.link, organization_id)
 
     def request_log(self, organization_id: str) -> RequestLogRows:
         """Return the request log of an organization, or with "" of those who showed no credential that we know."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, PrimaryKeyConstraint, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, PrimaryKeyConstraint, Table, literal_column
 
 from rolebridge.store.tables.columns import metadata, organization, sequence, text
 
@@ -26,6 +26,7 @@ audit: Final = Table(
     Index(None, "organization_id", "subject_id", "sequence"),
 )
 
+# `position` is the row's place in the feed of changes: given after the commit, in the order of commits (store.feed).
 outbox: Final = Table(
     "outbox",
     metadata,
@@ -34,7 +35,16 @@ outbox: Final = Table(
     text("at"),
     text("kind"),
     text("payload"),
+    Column("position", BigInteger, nullable=True),
     PrimaryKeyConstraint("organization_id", "sequence"),
+    Index(None, "organization_id", "position"),
+    Index(
+        "ix_outbox_waiting",
+        "organization_id",
+        "sequence",
+        sqlite_where=literal_column("position IS NULL"),
+        postgresql_where=literal_column("position IS NULL"),
+    ),
 )
 
 # What clients asked, redacted; "" stands for no organization, connection, credential or resource that is known.
