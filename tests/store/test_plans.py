@@ -10,7 +10,7 @@ from tests.store.worlds import BASE, NOW, World, new_id, user_draft
 from rolebridge.core.directory import MembershipSource
 from rolebridge.core.filters import check, parse_filter
 from rolebridge.core.schemas import ENTERPRISE_USER, GROUP_TABLE, USER_TABLE
-from rolebridge.store import accounts, anchors, answers, bulk, grants, groups, people, record, revisions, users
+from rolebridge.store import accounts, anchors, answers, bulk, grants, groups, manual, people, record, revisions, users
 from rolebridge.store.engine import Store
 from rolebridge.store.links import Cursor, Link
 from rolebridge.store.statements import Database, Parameters, json_list
@@ -55,7 +55,7 @@ HOT = {
     "group by name": people.GROUPS_NAMED,
     "grants of users": grants.OF_USERS,
     "grants through a rule": grants.THROUGH_RULE,
-    "assignments by hand": grants.MANUAL_OF_USERS,
+    "assignments by hand": manual.MANUAL_OF_USERS,
     "due": grants.DUE,
     "active revision": revisions.ACTIVE_NUMBER,
     "holders of userNames": bulk.BY_NAME,

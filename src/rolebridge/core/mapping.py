@@ -94,6 +94,8 @@ class Capture:
 
     name: str
     values: Mapping[str, str]
+    of_projects: bool = False
+    """Whether the values are the ids of the projects that there are, later ones included."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rolebridge.core.catalogue import Catalogue, Level, Slot
 from rolebridge.core.directory import Group, User
 from rolebridge.core.mapping import (
     AccountRule,
+    Capture,
     DateFrom,
     GroupRef,
     MergeRule,
     NoMatch,
     OutsideRole,
     Pattern,
+    Piece,
     Project,
     Rule,
     WorkspaceMapping,
@@ -105,6 +107,7 @@ class Program:
         self.mapping = mapping
         self.catalogue = catalogue.with_custom_roles(mapping.custom_roles)
         self.projects: Mapping[str, Project] = {**(projects or {}), **mapping.projects}
+        self._spellings = {id_.casefold(): id_ for id_ in self.projects}
         self.workspace_slots = _in_order_of_need(self.catalogue, Level.WORKSPACE)
         self.project_slots = _in_order_of_need(self.catalogue, Level.PROJECT)
         self.defaults = dict(mapping.defaults)
@@ -115,9 +118,23 @@ class Program:
         self._index = _Index()
         self._for_users: dict[str, list[Speech]] = defaultdict(list)
         self._for_everyone: tuple[Speech, ...] = ()
-        self._compile_rules(mapping.rules)
+        self._compile_rules(tuple(self._with_projects(rule) for rule in mapping.rules))
         self.condition_attributes = _attributes_read(mapping.rules, mapping.accounts)
         self._matched: dict[Group, tuple[Speech, ...]] = {}
+
+    def _with_projects(self, rule: Rule) -> Rule:
+        """Return the rule with patterns over the projects that there are, whichever there were when it was read."""
+        groups = tuple(
+            replace(group, pieces=tuple(map(self._with_spellings, group.pieces)))
+            if isinstance(group, Pattern)
+            else group
+            for group in rule.groups
+        )
+        return rule if groups == rule.groups else replace(rule, groups=groups)
+
+    def _with_spellings(self, piece: Piece) -> Piece:
+        open_ = isinstance(piece, Capture) and piece.of_projects and piece.values != self._spellings
+        return replace(piece, values=self._spellings) if isinstance(piece, Capture) and open_ else piece
 
     def _compile_rules(self, rules: tuple[Rule, ...]) -> None:
         everyone = []
@@ -153,6 +170,21 @@ class Program:
                 self._matched.clear()
             found = self._matched[group] = self._match(group) if self.trusts(group) else ()
         return found
+
+    def speaks_alike(self, other: Program, group: Group) -> bool:
+        """Return whether another compilation says the same to the members of `group`, whatever rules it read it in."""
+        return _said(self.for_group(group)) == _said(other.for_group(group))
+
+    def named_otherwise(self, other: Program) -> frozenset[str]:
+        """Return the casefolded userNames of those to whom another compilation says something else by name."""
+        named = self._for_users.keys() | other._for_users.keys()
+        return frozenset(
+            key for key in named if _said(self._for_users.get(key, ())) != _said(other._for_users.get(key, ()))
+        )
+
+    def everyone_alike(self, other: Program) -> bool:
+        """Return whether another compilation says the same to everyone."""
+        return _said(self._for_everyone) == _said(other._for_everyone)
 
     def for_user(self, user: User) -> tuple[Speech, ...]:
         """Return what rules say to the user without a group: by name, and to everyone.
@@ -212,6 +244,10 @@ class Program:
 
     def _scopes(self, slot: str, projects: tuple[str, ...]) -> tuple[str | None, ...]:
         return projects if self.catalogue.slots[slot].level is Level.PROJECT else (None,)
+
+
+def _said(speeches: Iterable[Speech]) -> set[tuple[str, frozenset[RuleGrant], frozenset[Denial], bool]]:
+    return {(one.rule.id, frozenset(one.grants), frozenset(one.denials), one.ambiguous) for one in speeches}
 
 
 def _joined(known: Speech | None, speech: Speech) -> Speech:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
+from types import MappingProxyType
+from typing import Final
 
 from rolebridge.core.catalogue import Catalogue
 from rolebridge.core.diagnostics import Diagnostic, has_errors
 from rolebridge.core.filters import AttributeTable
-from rolebridge.core.mapping import MappingSet, WorkspaceMapping
+from rolebridge.core.mapping import MappingSet, Project, WorkspaceMapping
 from rolebridge.mapfile.files import holds_cases
 from rolebridge.mapfile.reading import Sink
 from rolebridge.mapfile.workspace import ReadWorkspace, WorkspaceReader
 from rolebridge.mapfile.yamlsource import parse_yaml
+
+_NOTHING: Final[Mapping[str, Mapping[str, Project]]] = MappingProxyType({})
 
 
 def load_mapping_set(
@@ -22,13 +26,16 @@ def load_mapping_set(
     *,
     table: AttributeTable,
     connections: Sequence[str] | None,
+    registered: Mapping[str, Mapping[str, Project]] | None = _NOTHING,
 ) -> tuple[MappingSet | None, tuple[Diagnostic, ...]]:
     """Read all mapping files of an organization, by name, and return what they say and what is wrong with them.
 
     `catalogues` are the platforms' role models by id, `table` the attributes that a `when:` may use (`core.schemas`).
     `connections` are the names of the organization's connections; None when they are not known here, and then any
-    may be named. The set is None when there is any error: a set with an error changes nothing. No files make an
-    empty set; files with cases are passed over (`load_cases`). Diagnostics are ordered by file, then by place.
+    may be named. `registered` are the projects, by workspace, that exist beside the declared ones; None for files that
+    were checked before, whose projects may have changed since. The set is None when there is any error: a set with an
+    error changes nothing. No files make an empty set; files with cases are passed over (`load_cases`). Diagnostics are
+    ordered by file, then by place.
     """
     known = frozenset(connections) if connections is not None else None
     found: list[Diagnostic] = []
@@ -36,7 +43,7 @@ def load_mapping_set(
     first: dict[str, str] = {}
     for name in sorted(name for name in files if not holds_cases(name)):
         sink = Sink()
-        read = _read(name, files[name], WorkspaceReader(catalogues, table, known, sink), sink)
+        read = _read(name, files[name], WorkspaceReader(catalogues, table, known, sink, registered), sink)
         if read is not None and read.workspace is not None:
             earlier = first.setdefault(read.workspace.text, str(read.workspace.place))
             if earlier != str(read.workspace.place):

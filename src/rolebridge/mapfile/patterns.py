@@ -10,7 +10,7 @@ from rolebridge.mapfile.reading import Sink, shorten
 from rolebridge.mapfile.yamlsource import Scalar
 
 PROJECT = "project"
-"""The capture whose values are the declared projects unless `values` says otherwise."""
+"""The capture whose values are the projects that there are, unless `values` says otherwise."""
 
 MAX_LENGTH = 256
 MAX_PIECES = 16
@@ -35,7 +35,16 @@ def has_braces(text: str) -> bool:
 class PatternReader:
     """Compiles the patterns of one rule over the projects of the file and the rule's own `values`."""
 
-    def __init__(self, values: Mapping[str, Mapping[str, str]], projects: Mapping[str, str], sink: Sink) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, Mapping[str, str]],
+        projects: Mapping[str, str],
+        sink: Sink,
+        *,
+        all_projects: bool,
+    ) -> None:
+        """`all_projects` says that there are no other projects than these."""
+        self._all_projects = all_projects
         self._values = values
         self._projects = projects
         self._sink = sink
@@ -75,13 +84,14 @@ class PatternReader:
             detail = f"nothing says which values `{{{name}}}` can take"
             self._sink.add("capture-without-values", text, detail, help_=help_)
             return None
-        if not values:
+        of_projects = name == PROJECT and name not in self._values
+        if not values and (self._all_projects or not of_projects):
             detail = f"`{{{name}}}` can take no value: " + (
                 "no project is declared" if name == PROJECT else "`values` lists none"
             )
             self._sink.add("pattern-matches-nothing", text, detail)
             return None
-        return Capture(name, values)
+        return Capture(name, values, of_projects)
 
     def _check(self, text: Scalar, pieces: tuple[Piece, ...], captures: list[Capture]) -> None:
         names = [capture.name for capture in captures]

@@ -38,12 +38,16 @@ _MAX_GLOB = 200
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the rules of a file may refer to. `connections` is None where any connection may be named."""
+    """What the rules of a file may refer to. `connections` is None where any connection may be named.
+
+    `all_projects` says that `projects` are all there are: a name that none of them has is a mistake.
+    """
 
     names: Names
     projects: Mapping[str, Project]
     connections: frozenset[str] | None
     conditions: ConditionReader
+    all_projects: bool
 
 
 @dataclass(slots=True)
@@ -136,7 +140,7 @@ class RuleReader:
         if isinstance(node, Items) and not node.items:
             self._sink.add("wrong-type", node, "`groups` is an empty list", help_="a rule that speaks of nobody can go")
         values = {name: {key: text.text for key, text in table.items()} for name, table in uses.values.items()}
-        patterns = PatternReader(values, self._spellings, self._sink)
+        patterns = PatternReader(values, self._spellings, self._sink, all_projects=self._in.all_projects)
         for item in node.items if isinstance(node, Items) else (node,):
             if isinstance(item, Table) and not item.looks_like_capture:
                 group = self._group(item, patterns)
@@ -235,7 +239,7 @@ class RuleReader:
             return None
         if _GLOB.search(text.text):
             return self._glob(text)
-        if text.text not in self._in.projects:
+        if text.text not in self._in.projects and self._in.all_projects:
             detail = f"`{shorten(text.text)}` is not declared under `projects`"
             self._sink.add("unknown-project", text, detail, known=self._in.projects)
             return None
@@ -246,7 +250,7 @@ class RuleReader:
         if len(text.text) > _MAX_GLOB:
             self._sink.add("wrong-type", text, f"the glob has {len(text.text)} characters, the limit is {_MAX_GLOB}")
             return None
-        if not any(fits(id_) for id_ in self._in.projects):
+        if self._in.all_projects and not any(fits(id_) for id_ in self._in.projects):
             detail = f"no declared project fits `{text.text}`"
             self._sink.add(
                 "matches-no-project", text, detail, help_="write `all` for all projects, later ones included"
@@ -266,7 +270,7 @@ class RuleReader:
         if text is None:
             return None
         known = self._tags if key == "tag" else self._containers
-        if text.text not in known:
+        if self._in.all_projects and text.text not in known:
             detail = f"no declared project has `{key}: {shorten(text.text)}`"
             self._sink.add("matches-no-project", text, detail, known=sorted(known))
             return None
@@ -387,7 +391,7 @@ class RuleReader:
 
     def _check_project_values(self, name: str, text: Scalar, uses: _Uses) -> None:
         for meaning in uses.values.get(name, {}).values():
-            if meaning.text not in self._in.projects:
+            if self._in.all_projects and meaning.text not in self._in.projects:
                 detail = f"`{shorten(meaning.text)}` is not declared under `projects`"
                 self._sink.add("unknown-project", meaning, detail, known=self._in.projects)
 

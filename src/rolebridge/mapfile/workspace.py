@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rolebridge.core.catalogue import Catalogue, Merge, Reach, Role, Slot
 from rolebridge.core.diagnostics import Place
@@ -47,7 +47,10 @@ class ReadWorkspace:
 
 
 class WorkspaceReader:
-    """Reads one file. `known_connections` are the organization's, None when they are not known here."""
+    """Reads one file. `known_connections` are the organization's, None when they are not known here.
+
+    `registered` are the projects beside those of files, by workspace, None when they are not known.
+    """
 
     def __init__(
         self,
@@ -55,8 +58,10 @@ class WorkspaceReader:
         table: AttributeTable,
         known_connections: frozenset[str] | None,
         sink: Sink,
+        registered: Mapping[str, Mapping[str, Project]] | None,
     ) -> None:
         self._catalogues = catalogues
+        self._registered = registered
         self._known_connections = known_connections
         self._sink = sink
         self._conditions = ConditionReader(table, sink)
@@ -78,7 +83,8 @@ class WorkspaceReader:
         names = Names(catalogue.with_custom_roles(custom), self._sink)
         projects = self._projects(fields.get("projects"))
         orders = dict(self._conflicts(fields.get("conflicts"), names))
-        rules = self._rules(fields.get("rules"), names, projects, connections)
+        there = self._with_registered(id_, projects)
+        rules = self._rules(fields.get("rules"), names, there, connections)
         mapping = WorkspaceMapping(
             workspace=id_ or "",
             platform=catalogue.id,
@@ -94,7 +100,7 @@ class WorkspaceReader:
             custom_roles=custom,
             guard=self._guard(fields.get("guard"), names),
         )
-        check_rules(mapping, rules, orders, names.catalogue, self._sink)
+        check_rules(replace(mapping, projects=there), rules, orders, names.catalogue, self._sink)
         return ReadWorkspace(workspace, mapping)
 
     # --- whose file ---
@@ -220,6 +226,12 @@ class WorkspaceReader:
                 projects[id_] = self._project(id_, entry)
         return projects
 
+    def _with_registered(self, workspace: str | None, declared: Mapping[str, Project]) -> dict[str, Project]:
+        """Return the projects that rules may speak of: those of the file, and the registered ones that it leaves."""
+        taken = {id_.casefold() for id_ in declared}
+        registered = (self._registered or {}).get(workspace or "", {})
+        return {**declared, **{id_: one for id_, one in registered.items() if id_.casefold() not in taken}}
+
     def _project(self, id_: str, entry: Entry) -> Project:
         if isinstance(entry.value, Scalar) and entry.value.is_empty:
             return Project(id_, id_, place=entry.key.place)
@@ -303,7 +315,9 @@ class WorkspaceReader:
         if node is None:
             return []
         trusted = connections if connections is not None else self._known_connections
-        reader = RuleReader(Surroundings(names, projects, trusted, self._conditions), self._sink)
+        reader = RuleReader(
+            Surroundings(names, projects, trusted, self._conditions, self._registered is not None), self._sink
+        )
         found: list[ReadRule] = []
         items = reading.read_items(node, "`rules`", self._sink) or ()
         if len(items) > MAX_RULES:

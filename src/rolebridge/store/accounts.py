@@ -145,8 +145,8 @@ class Accounts:
         """Add an organization. Raises `Taken` or `Invalid`."""
         check_name("organization", name)
         created = stamp(now)
-        row = {"id": id, "name": name, "name_key": folded_key(name), "created": created, "schemas_version": 0}
-        if not self._link.run(INSERT_ORGANIZATION, **row):
+        row = {"id": id, "name": name, "name_key": folded_key(name), "created": created}
+        if not self._link.run(INSERT_ORGANIZATION, **row, schemas_version=0, registry_version=0):
             raise Taken("organization", "name", name)
         return Organization(id, name, moment(created))
 

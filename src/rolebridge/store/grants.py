@@ -1,28 +1,26 @@
-"""Grants, assignments by hand, and the days on which a user is to be resolved again."""
+"""Grants, and the days on which a user is to be resolved again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, delete, distinct, func, select, tuple_, update
 
-from rolebridge.core.assignment import ManualAssignment, Source
-from rolebridge.core.errors import Invalid
+from rolebridge.core.assignment import Source
 from rolebridge.core.grants import Grant, GrantKey, GrantState
-from rolebridge.store.documents import moment, moment_or_none, stamp, stamp_or_none
+from rolebridge.store.documents import moment_or_none, stamp_or_none
 from rolebridge.store.links import Row, in_batches
+from rolebridge.store.manual import ByHand
 from rolebridge.store.records import GrantCounts, HeldGrant
-from rolebridge.store.scope import Scope
 from rolebridge.store.statements import Statement, among, given, insert_into, json_list, storable
 from rolebridge.store.tables.directory import users
-from rolebridge.store.tables.grants import grants, manual_assignments, rechecks
+from rolebridge.store.tables.grants import grants, rechecks
 
 _COLUMNS: Final = tuple(column for column in grants.columns if column.name != "organization_id")
 _KEY: Final = ("user_id", "workspace", "slot", "project", "role")
 _CHANGING: Final = tuple(column for column in _COLUMNS if column.name not in _KEY)
-_MANUAL: Final = ("id", "user_id", "workspace", "slot", "project", "role", "by", "at", "reason", "until")
 
 _SAME: Final = (
     grants.c.organization_id == given("organization_id"),
@@ -83,37 +81,6 @@ WORKSPACES: Final = Statement(
     )
 )
 
-INSERT_MANUAL: Final = Statement(lambda db: insert_into(db, manual_assignments))
-MANUAL_OF_USERS: Final = Statement(
-    lambda _: (
-        select(*(manual_assignments.c[name] for name in _MANUAL))
-        .where(
-            manual_assignments.c.organization_id == given("organization_id"),
-            among(manual_assignments.c.user_id, given("ids")),
-            manual_assignments.c.ended_at.is_(None),
-        )
-        .order_by(manual_assignments.c.user_id, manual_assignments.c.id)
-    )
-)
-MANUAL: Final = Statement(
-    lambda _: select(*(manual_assignments.c[name] for name in _MANUAL)).where(
-        manual_assignments.c.organization_id == given("organization_id"),
-        manual_assignments.c.id == given("id"),
-        manual_assignments.c.ended_at.is_(None),
-    )
-)
-END_MANUAL: Final = Statement(
-    lambda _: (
-        update(manual_assignments)
-        .where(
-            manual_assignments.c.organization_id == given("organization_id"),
-            manual_assignments.c.id == given("of"),
-            manual_assignments.c.ended_at.is_(None),
-        )
-        .values(ended_at=given("at"), ended_by=given("actor"), ended_reason=given("why"))
-    )
-)
-
 INSERT_RECHECK: Final = Statement(lambda db: insert_into(db, rechecks))
 DELETE_RECHECK: Final = Statement(
     lambda _: delete(rechecks).where(
@@ -137,7 +104,7 @@ DUE: Final = Statement(
 )
 
 
-class Grants(Scope):
+class Grants(ByHand):
     """Grants and assignments by hand of one organization."""
 
     __slots__ = ()
@@ -225,40 +192,6 @@ class Grants(Scope):
         values = {"workspace": workspace, "rule": rule, "except_user": except_user}
         row = self._link.one(THROUGH_RULE, organization_id=self._organization_id, **values)
         return int(row[0]) if row else 0
-
-    # --- assignments by hand
-
-    def add_manual(self, assignment: ManualAssignment) -> None:
-        """Record an assignment by hand. Raises `Invalid` for a reason that cannot be stored."""
-        if not storable(assignment.reason):
-            raise Invalid("the reason holds a character that cannot be stored", "reason")
-        row = {name: getattr(assignment, name) for name in _MANUAL}
-        row |= {"at": stamp(assignment.at), "until": _day_text(assignment.until)}
-        ended = {"ended_at": None, "ended_by": None, "ended_reason": None}
-        self._link.run(INSERT_MANUAL, organization_id=self._organization_id, **row, **ended)
-
-    def end_manual(self, id: str, *, actor: str, reason: str, now: datetime) -> bool:
-        """End an assignment by hand; the record stays. Return whether it was in force."""
-        if not storable(id):
-            return False
-        if not storable(reason):
-            raise Invalid("the reason holds a character that cannot be stored", "reason")
-        values = {"of": id, "actor": actor, "why": reason, "at": stamp(now)}
-        return self._link.run(END_MANUAL, organization_id=self._organization_id, **values) > 0
-
-    def manual(self, id: str) -> ManualAssignment | None:
-        """Return an assignment by hand that was not ended."""
-        row = self._link.one(MANUAL, organization_id=self._organization_id, id=id) if storable(id) else None
-        return _manual(row) if row else None
-
-    def manual_of_users(self, user_ids: Iterable[str]) -> dict[str, list[ManualAssignment]]:
-        """Return the assignments by hand of each of the users that were not ended, those past `until` included."""
-        ids = sorted(set(user_ids))
-        found: dict[str, list[ManualAssignment]] = {id_: [] for id_ in ids}
-        for batch in in_batches(ids):
-            for row in self._link.all(MANUAL_OF_USERS, organization_id=self._organization_id, ids=json_list(batch)):
-                found[row[1]].append(_manual(row))
-        return found
 
     # --- days to look again
 
@@ -377,13 +310,6 @@ def _grant(row: Row) -> Grant:
         revision=revision,
         because=because,
         held_since=moment_or_none(held),
-    )
-
-
-def _manual(row: Row) -> ManualAssignment:
-    id_, user_id, workspace, slot, project, role, by, at, reason, until = row
-    return ManualAssignment(
-        id_, user_id, workspace, slot, project, role, by=by, at=moment(at), reason=reason, until=_day(until)
     )
 
 

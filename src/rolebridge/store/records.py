@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from rolebridge.core.assignment import ManualAssignment
 from rolebridge.core.directory import GroupDraft, UserDraft
 from rolebridge.core.grants import Grant
+from rolebridge.core.registry import Mode
 from rolebridge.store import documents
 
 
@@ -270,6 +272,29 @@ class HeldGrant:
     user_name: str
     display_name: str
     active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListedManual:
+    """An assignment by hand beside the names of its holder, "" once they were deleted, and how it was ended."""
+
+    assignment: ManualAssignment
+    user_name: str
+    display_name: str
+    ended_at: datetime | None = None
+    ended_by: str = ""
+    ended_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceMode:
+    """How a workspace is run, since when and who said so."""
+
+    workspace: str
+    mode: Mode
+    changed: datetime
+    changed_by: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

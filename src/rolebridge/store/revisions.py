@@ -29,13 +29,14 @@ ACTIVE_NUMBER: Final = Statement(
         revisions.c.organization_id == given("organization_id")
     )
 )
-# The same with the version of the organization's schemas, which decide what the revision's conditions mean.
+# The same with what else decides what the revision means: the organization's schemas, and what is registered.
 IN_FORCE: Final = Statement(
     lambda _: select(
         select(func.max(revisions.c.number))
         .where(revisions.c.organization_id == given("organization_id"))
         .scalar_subquery(),
         organizations.c.schemas_version,
+        organizations.c.registry_version,
     ).where(organizations.c.id == given("organization_id"))
 )
 REVISION: Final = Statement(
@@ -74,10 +75,10 @@ class Revisions(Scope):
         row = self._link.one(ACTIVE_NUMBER, organization_id=self._organization_id)
         return int(row[0]) if row else 0
 
-    def in_force(self) -> tuple[int, int]:
-        """Return the number of the revision in force, and the version of the schemas that it is read with."""
+    def in_force(self) -> tuple[int, int, int]:
+        """Return the number of the revision in force, and the versions of the schemas and the registry beside it."""
         row = self._link.one(IN_FORCE, organization_id=self._organization_id)
-        return (int(row[0] or 0), int(row[1])) if row else (0, 0)
+        return (int(row[0] or 0), int(row[1]), int(row[2])) if row else (0, 0, 0)
 
     def next_number(self) -> int:
         """Return the number that the next revision will have."""

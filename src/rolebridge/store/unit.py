@@ -17,6 +17,7 @@ from rolebridge.store.overview import Overview
 from rolebridge.store.record import Record
 from rolebridge.store.request_log import RequestLogRows
 from rolebridge.store.revisions import Revisions
+from rolebridge.store.workspaces import Workspaces
 
 
 class Unit:
@@ -60,6 +61,10 @@ class Unit:
     def revisions(self, organization_id: str) -> Revisions:
         """Return the mapping revisions of an organization."""
         return Revisions(self.link, organization_id)
+
+    def workspaces(self, organization_id: str) -> Workspaces:
+        """Return how an organization's workspaces are run, and their registered projects."""
+        return Workspaces(self.link, organization_id)
 
     def record(self, organization_id: str) -> Record:
         """Return the audit and the outbox of an organization."""

@@ -26,6 +26,8 @@ organizations: Final = Table(
     text("name_key"),
     text("created"),
     Column("schemas_version", Integer, nullable=False),
+    # Changes of registered projects and of how workspaces are run.
+    Column("registry_version", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("name_key"),
 )

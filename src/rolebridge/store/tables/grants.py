@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, PrimaryKeyConstraint, Table
+from sqlalchemy import BigInteger, Boolean, Column, Index, PrimaryKeyConstraint, Table, false
 
 from rolebridge.store.tables.columns import metadata, organization, text
 
@@ -53,8 +53,11 @@ manual_assignments: Final = Table(
     text("ended_at", null=True),
     text("ended_by", null=True),
     text("ended_reason", null=True),
+    # Held when the workspace was taken over, and read from a file.
+    Column("imported", Boolean, nullable=False, server_default=false()),
     PrimaryKeyConstraint("organization_id", "id"),
     Index(None, "organization_id", "user_id", "workspace"),
+    Index(None, "organization_id", "workspace", "project", "id"),
 )
 
 # The day on which a user is to be resolved again though nothing else changes.
