@@ -67,15 +67,20 @@ class Talk:
 
     def __init__(self, world: World, trusted: tuple[str, ...] = ()) -> None:
         self.world = world
-        self.hasher = Hasher(b"k" * 32)
         self.seconds = 1_000.0
-        self.administration = ClientAdministration(world.store, self.hasher, world.clock)
-        self.authenticator = Authenticator(world.store, self.hasher, world.clock)
-        issuing = TokenIssuing(world.store, self.hasher, world.clock)
-        self.face = OAuthFace(issuing, Origins(trusted), Meters(clock=lambda: self.seconds), ISSUER, ENDPOINT)
+        self.origins = Origins(trusted)
+        self.use(Hasher(b"k" * 32))
         self.client = self.administration.add(OPERATOR, self.connection("okta"), "okta prod")
         self.held, secret = self.administration.add_secret(OPERATOR, self.client, "first", None)
         self.secret = secret.text
+
+    def use(self, hasher: Hasher) -> None:
+        """Begin anew with other secret keys."""
+        self.hasher = hasher
+        self.administration = ClientAdministration(self.world.store, hasher, self.world.clock)
+        self.authenticator = Authenticator(self.world.store, hasher, self.world.clock)
+        issuing = TokenIssuing(self.world.store, hasher, self.world.clock)
+        self.face = OAuthFace(issuing, self.origins, Meters(clock=lambda: self.seconds), ISSUER, ENDPOINT)
 
     def connection(self, name: str) -> Connection:
         return self.world.administration.connection(self.world.organization, name)

@@ -15,12 +15,13 @@ from tests.oauth.talking import ENDPOINT, Talk, Told, key_for, public_pem
 from tests.store.worlds import together
 
 from rolebridge.bridge.clients import NoLongerValid
+from rolebridge.bridge.credentials import Hasher
 from rolebridge.oauth.assertions import LONGEST_LIFE, SKEW
 from rolebridge.oauth.face import FAILURES_OF_ADDRESS, FAILURES_OF_CLIENT, MAX_BODY, TOKENS_OF_CLIENT
 from rolebridge.oauth.proofs import Claim, Method, prove
 from rolebridge.oauth.refusals import Reason
 from rolebridge.oauth.routes import WELL_KNOWN, oauth_blueprint
-from rolebridge.web.authentication import Unauthenticated
+from rolebridge.web.authentication import InvalidToken, Unauthenticated
 
 UNKNOWN = "the client is unknown, or did not prove that it is the client"
 
@@ -521,3 +522,24 @@ def test_an_issuer_with_a_path_describes_itself_there_too(talk: Talk) -> None:
     for path in (WELL_KNOWN, f"{WELL_KNOWN}/rolebridge"):
         assert app.test_client().get(path).json == json.loads(bytes(talk.face.metadata().body))  # type: ignore[arg-type]
     assert app.test_client().get(f"{WELL_KNOWN}/other").status_code == 404
+
+
+def test_a_secret_that_is_stored_under_an_earlier_key(talk: Talk) -> None:
+    """It brings a token, is stored under the present key from then on, and tokens of before work until they end."""
+    before = talk.token()
+    ring = Hasher(b"n" * 32, [b"k" * 32])
+    talk.use(ring)
+    assert talk.connection_of(before) == "okta"
+    assert talk.post().status == 200
+    (held,) = talk.administration.credentials(talk.client)
+    assert held.credential.key_id == ring.key_id
+    talk.use(Hasher(b"n" * 32))
+    assert talk.post().status == 200
+    with pytest.raises(InvalidToken, match="the access token is not known"):
+        talk.connection_of(before)
+
+
+def test_a_secret_whose_key_is_gone(talk: Talk) -> None:
+    """Once the key under which a secret is stored has left the ring, the secret is wrong."""
+    talk.use(Hasher(b"n" * 32))
+    assert talk.post().refusal == (401, "invalid_client")

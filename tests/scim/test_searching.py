@@ -210,6 +210,8 @@ def test_an_old_cursor_is_expired(store: Store) -> None:
     assert refusal(client.ask("/Users", {"cursor": cursor})) == (400, "expiredCursor")
     client.face = ScimFace(world.provisioning, client.exchanges.append, lambda: NOW, b"l" * 32)
     assert refusal(client.ask("/Users", {"cursor": cursor})) == (400, "invalidCursor")
+    client.face = ScimFace(world.provisioning, client.exchanges.append, lambda: NOW, b"l" * 32, (key,))
+    assert names(client.ask("/Users", {"cursor": cursor})) == ["u1", "u2"]  # sealed before the key was rotated
 
 
 def test_counts_by_cursor(people: Client) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rolebridge.settings import SETTINGS, Bind, SettingsError, load
+from rolebridge.settings import SETTINGS, Bind, SettingsError, load, read_secret_key
 
 
 @pytest.fixture(autouse=True)
@@ -248,3 +248,79 @@ def test_every_default_can_be_read() -> None:
     for setting in SETTINGS:
         if setting.default is not None:
             setting.read(setting.default)
+
+
+# --- several secret keys, metrics, logs
+
+
+def test_a_file_of_several_keys(tmp_path: Path) -> None:
+    """The first line of the key file is the present key, the others are those before it."""
+    texts = [secrets.token_urlsafe(32) for _ in range(3)]
+    file = tmp_path / "secret.key"
+    file.write_text("\n".join(texts) + "\n", encoding="utf-8")
+    loaded = load({"ROLEBRIDGE_SECRET_KEY_FILE": str(file)})
+    assert loaded.secret_key == read_secret_key(texts[0])
+    assert loaded.previous_secret_keys == (read_secret_key(texts[1]), read_secret_key(texts[2]))
+    assert loaded.secret_key_file == file
+
+
+def test_previous_keys_of_the_environment_and_of_the_file(tmp_path: Path) -> None:
+    """Both are kept, each key once, and never the present one."""
+    one, two, three = (secrets.token_urlsafe(32) for _ in range(3))
+    file = tmp_path / "secret.key"
+    file.write_text(f"{one}\n{two}\n", encoding="utf-8")
+    environ = {
+        "ROLEBRIDGE_SECRET_KEY_FILE": str(file),
+        "ROLEBRIDGE_PREVIOUS_SECRET_KEYS": f"{three}, {two} {one}",
+    }
+    assert load(environ).previous_secret_keys == (read_secret_key(three), read_secret_key(two))
+
+
+def test_too_many_keys() -> None:
+    """More keys than are looked up under are refused, and no key stands in the refusal."""
+    keys = [secrets.token_urlsafe(32) for _ in range(9)]
+    (problem,) = problems_of({"ROLEBRIDGE_PREVIOUS_SECRET_KEYS": ",".join(keys)})
+    assert problem == "ROLEBRIDGE_PREVIOUS_SECRET_KEYS: holds 9 keys, more than 8"
+
+
+def test_a_broken_previous_key_is_not_repeated() -> None:
+    """A text that is no key is refused without being told."""
+    (problem,) = problems_of({"ROLEBRIDGE_PREVIOUS_SECRET_KEYS": "p@ssw0rd!"})
+    assert problem.startswith("ROLEBRIDGE_PREVIOUS_SECRET_KEYS: is neither base64url nor hexadecimal text")
+    assert "p@ssw0rd" not in problem
+
+
+def test_no_key_is_shown() -> None:
+    """`repr` tells how many earlier keys there are, and none of them."""
+    key = secrets.token_urlsafe(32)
+    shown = repr(load({"ROLEBRIDGE_PREVIOUS_SECRET_KEYS": key}))
+    assert "previous_secret_keys=<1 keys>" in shown
+    assert repr(read_secret_key(key))[2:-1] not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "bind"),
+    [
+        ("9464", Bind("127.0.0.1", 9464)),
+        ("0.0.0.0:9464", Bind("0.0.0.0", 9464)),
+        ("[::1]:9464", Bind("::1", 9464)),
+    ],
+)
+def test_metrics_address(text: str, bind: Bind) -> None:
+    """A port alone is one of this machine; without the setting there are no metrics."""
+    assert load({"ROLEBRIDGE_METRICS_BIND": text}).metrics_bind == bind
+    assert load({}).metrics_bind is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("METRICS_BIND", "0", "must be a host and a port, as in `127.0.0.1:8080` or `[::1]:8080`"),
+        ("LOG_FORMAT", "xml", "must be `text` or `json`"),
+        ("LOG_LEVEL", "verbose", "must be `debug`, `info`, `warning` or `error`"),
+        ("ACCESS_LOG", "true", "must be `yes` or `no`"),
+    ],
+)
+def test_what_cannot_be_meant(name: str, text: str, problem: str) -> None:
+    """Other words are refused, with those that there are."""
+    assert problems_of({f"ROLEBRIDGE_{name}": text}) == (f"ROLEBRIDGE_{name}: {problem}",)

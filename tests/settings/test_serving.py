@@ -152,3 +152,10 @@ def test_the_table_for_the_documentation_names_every_setting() -> None:
     rows = markdown_table().splitlines()[2:]
     assert [row.split("`")[1] for row in rows] == [setting.variable for setting in SETTINGS] + ["ROLEBRIDGE_CONFIG"]
     assert {row.count("|") for row in rows} == {5}
+
+
+def test_a_weak_earlier_key_is_refused() -> None:
+    """An earlier key opens as much as the present one, and must be as good."""
+    settings = loaded(secret_key=secrets.token_urlsafe(32), previous_secret_keys=EXAMPLE_SECRET_KEY)
+    with pytest.raises(SettingsError, match="PREVIOUS_SECRET_KEYS: number 1 is the example from the documentation"):
+        settings.for_serving()

@@ -11,7 +11,7 @@ from tests.store.worlds import NOW, World, new_id
 
 from rolebridge.core.errors import Invalid, NotFound, Taken
 from rolebridge.store.engine import Store
-from rolebridge.store.records import Credential, Key, Token
+from rolebridge.store.records import Credential, Key, StoredUnder, Token
 from rolebridge.store.unit import Unit
 
 LATER = NOW + timedelta(hours=1)
@@ -151,3 +151,30 @@ def test_a_secret_hash_exists_once(store: Store) -> None:
     twin = replace(token, credential=replace(token.credential, id=new_id()))
     with pytest.raises(Exception, match=r"(?i)unique"):
         store.transact(lambda unit: unit.accounts.add_token(twin))
+
+
+def test_credentials_are_counted_by_key_and_move_to_another(world: World) -> None:
+    """What works is counted under the secret key it is stored under, and moves to another with a new hash."""
+    earlier, present, now = new_id(), new_id(), NOW
+    held = [replace(credential(f"number {number}"), key_id=earlier) for number in range(4)]
+    held[2] = replace(held[2], expires_at=now)
+    held[3] = replace(held[3], revoked_at=now)
+
+    def work(unit: Unit) -> None:
+        for one in held:
+            unit.accounts.add_token(Token(world.organization, world.okta, one))
+        unit.accounts.add_key(Key(world.organization, replace(credential(), key_id=earlier), "reader", None))
+
+    world.store.transact(work)
+    with world.store.read() as unit:
+        assert unit.accounts.stored_under(now)[earlier] == StoredUnder(2, 1, 0)
+    moved = {(world.organization, held[0].id): (b"m" * 16 + uuid4().bytes, present)}
+    world.store.transact(lambda unit: unit.accounts.move_tokens(moved))
+    with world.store.read() as unit:
+        counts = unit.accounts.stored_under(now)
+        assert counts[earlier] == StoredUnder(1, 1, 0)
+        assert counts[present] == StoredUnder(1, 0, 0)
+        assert unit.accounts.token_by_hash(held[0].hash) is None
+        found = unit.accounts.token_by_hash(moved[world.organization, held[0].id][0])
+        assert found is not None
+        assert found.token.credential.key_id == present

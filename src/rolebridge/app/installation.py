@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from rolebridge.bridge.access import Access
 from rolebridge.bridge.administration import Administration
@@ -21,6 +21,7 @@ from rolebridge.bridge.planning import Planning
 from rolebridge.bridge.provisioning import Provisioning
 from rolebridge.bridge.request_log import RequestLog, Retention
 from rolebridge.bridge.rulebooks import Rulebooks
+from rolebridge.bridge.secret_keys import SecretKeys
 from rolebridge.bridge.status import Status
 from rolebridge.core.limits import read_rate_limit
 from rolebridge.scim.profile import profiles
@@ -31,6 +32,8 @@ from rolebridge.web.admission import Admission
 from rolebridge.web.authentication import Authenticator
 from rolebridge.web.keys import KeyAuthenticator
 from rolebridge.web.rates import Memory, Meters
+
+T = TypeVar("T")
 
 SCIM_PATH: Final = "/scim/v2"
 """Where the SCIM door is, below the base URL. The token tells the connection, so the path is the same for all."""
@@ -70,6 +73,7 @@ class Installation:
     meters: Meters
     request_log: RequestLog
     status: Status
+    secret_keys: SecretKeys
 
     @property
     def scim_base_url(self) -> str:
@@ -96,7 +100,7 @@ def open_installation(
     `memory` is what the workers of one server share to count requests; without it the process counts for itself.
     Without a secret key everything works that makes or reads no secret. Raises StoreProblem and Unavailable.
     """
-    hasher = Hasher(settings.secret_key) if settings.secret_key else _NoHasher()
+    hasher = Hasher(settings.secret_key, settings.previous_secret_keys) if settings.secret_key else _NoHasher()
     store = Store.open(settings.database_url, write_deadline=settings.request_timeout)
     rulebooks = Rulebooks()
     meters = Meters(memory)
@@ -125,6 +129,7 @@ def open_installation(
         meters=meters,
         request_log=RequestLog(store, clock, Retention(settings.request_log_days, settings.request_log_rows)),
         status=Status(store, clock, _silent_after),
+        secret_keys=SecretKeys(store, hasher, clock),
     )
 
 
@@ -144,8 +149,15 @@ class _NoHasher(Hasher):
 
     def __init__(self) -> None:
         self.key_id = ""
+        self.key_ids = ()
 
     def hash(self, text: str) -> bytes:
+        raise _needs_key()
+
+    def hashes(self, text: str) -> dict[str, bytes]:
+        raise _needs_key()
+
+    def find(self, text: str, by_hash: Callable[[bytes], T | None]) -> T | None:
         raise _needs_key()
 
     def new(self, prefix: str) -> NewSecret:

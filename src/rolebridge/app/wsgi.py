@@ -57,7 +57,8 @@ def create_app(installation: Installation) -> Flask:
     app.add_url_rule("/healthz", "healthz", _healthz)
     observe = _observer(installation)
     app.extensions[_OBSERVER] = observe
-    scim = ScimFace(installation.provisioning, observe, installation.clock, installation.settings.secret_key)
+    keys = installation.settings.secret_key, installation.settings.previous_secret_keys
+    scim = ScimFace(installation.provisioning, observe, installation.clock, *keys)
     authenticator, origins = installation.authenticator, installation.origins
     app.register_blueprint(scim_blueprint(scim, authenticator, _request_id, origins), url_prefix=SCIM_PATH)
     use_cases = UseCases(

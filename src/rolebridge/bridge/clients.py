@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from rolebridge.bridge.administration import by_id, new_credential, record_act
 from rolebridge.bridge.callers import Operator
-from rolebridge.bridge.credentials import ACCESS_PREFIX, CLIENT_PREFIX, SECRET_PREFIX, Hasher, NewSecret
+from rolebridge.bridge.credentials import ACCESS_PREFIX, CLIENT_PREFIX, SECRET_PREFIX, Hashed, Hasher, NewSecret
 from rolebridge.core.errors import Invalid, NotFound, RolebridgeError
 from rolebridge.store.engine import Store
 from rolebridge.store.records import AccessToken, Client, ClientCredential, Connection, Credential, Organization
@@ -164,13 +164,15 @@ class NoLongerValid(RolebridgeError):
 class Proof:
     """That a request comes from `client`, which has proved it by `credential`.
 
-    For a signed assertion, `jti` is its id, and `remembered_until` how long it would be accepted again.
+    For a signed assertion, `jti` is its id, and `remembered_until` how long it would be accepted again. For a secret
+    that is stored under an earlier key, `moved` is what to store of it from now on.
     """
 
     client: Client
     credential: ClientCredential
     jti: str | None = None
     remembered_until: datetime | None = None
+    moved: Hashed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +191,13 @@ class TokenIssuing:
         self._hasher = hasher
         self.clock = clock
 
-    def hash(self, text: str) -> bytes:
-        """Return what is stored of a secret."""
-        return self._hasher.hash(text)
+    def hashes(self, text: str) -> Mapping[str, bytes]:
+        """Return what may be stored of a secret, by the id of the key."""
+        return self._hasher.hashes(text)
+
+    def moved(self, text: str, key_id: str) -> Hashed | None:
+        """Return what to store of a secret that is stored under `key_id`; None when that is the present key."""
+        return self._hasher.moved(text, key_id)
 
     def client(self, client_id: str) -> tuple[Client, Sequence[ClientCredential]] | None:
         """Return a client, revoked or not, with everything that it has or had to prove itself with."""
@@ -217,6 +223,8 @@ class TokenIssuing:
             ends = now + timedelta(minutes=client.token_minutes)
             unit.clients.add_token(AccessToken(*_owner(client), credential_id, secret.hash, ends), now)
             unit.clients.touch({(client.organization_id, credential_id): now})
+            if proof.moved is not None:
+                unit.clients.move_secret(client.organization_id, credential_id, proof.moved.hash, proof.moved.key_id)
 
         self._store.transact(work)
         return IssuedToken(secret.text, proof.client.token_minutes * 60)

@@ -111,9 +111,10 @@ def _proof(claim: Claim, found: _Found, issuing: TokenIssuing, audiences: Collec
         proof = Proof(client, verified.credential, verified.jti, verified.until)
     else:
         # The same work for a client that is not there: neither the answer nor its time tells which ones are.
-        secret = _matching(issuing.hash(claim.evidence), found[1] if found else ())
+        secret = _matching(issuing.hashes(claim.evidence), found[1] if found else ())
         client, _ = _known(found)
-        proof = Proof(client, _usable_secret(secret, issuing))
+        usable = _usable_secret(secret, issuing)
+        proof = Proof(client, usable, moved=issuing.moved(claim.evidence, usable.credential.key_id))
     if client.revoked_at is not None:
         raise ClientRefused(Reason.REVOKED_CLIENT, f"the client `{client.name}` was revoked", proved=True)
     return proof
@@ -125,10 +126,11 @@ def _known(found: _Found) -> tuple[Client, Sequence[ClientCredential]]:
     return found
 
 
-def _matching(hash_: bytes, held: Sequence[ClientCredential]) -> ClientCredential | None:
-    """Return the secret that has this hash; every one is compared, in constant time."""
+def _matching(hashes: Mapping[str, bytes], held: Sequence[ClientCredential]) -> ClientCredential | None:
+    """Return the secret that has one of these hashes; every one is compared, in constant time."""
     matching = None
     for one in held:
+        hash_ = hashes.get(one.credential.key_id, b"")
         if hmac.compare_digest(one.credential.hash, hash_) and one.jwk is None:
             matching = one
     return matching

@@ -38,9 +38,15 @@ class Mark:
 class CursorSeal:
     """Makes cursors and takes them back."""
 
-    def __init__(self, secret_key: bytes | None, clock: Callable[[], datetime]) -> None:
-        """Derive the sealing key; without a secret key the cursors are good in this process only."""
-        self._key = hmac.digest(secret_key or os.urandom(32), _PURPOSE, "sha256")
+    def __init__(
+        self, secret_key: bytes | None, clock: Callable[[], datetime], previous: tuple[bytes, ...] = ()
+    ) -> None:
+        """Derive the sealing key; without a secret key the cursors are good in this process only.
+
+        Cursors that were sealed by the `previous` keys are good as well: a rotation ends nobody's listing.
+        """
+        present = secret_key or os.urandom(32)
+        self._keys = tuple(hmac.digest(key, _PURPOSE, "sha256") for key in (present, *previous))
         self._clock = clock
 
     def seal(self, mark: Mark, question: tuple[str, ...]) -> str:
@@ -48,7 +54,7 @@ class CursorSeal:
         until = int(self._clock().timestamp()) + CURSOR_TIMEOUT
         place = [] if mark.position is None else [mark.position.key, mark.position.sequence]
         held = json.dumps([until, mark.endpoint, *place], ensure_ascii=False, separators=(",", ":")).encode()
-        return base64.urlsafe_b64encode(self._mac(held, question) + held).decode().rstrip("=")
+        return base64.urlsafe_b64encode(_mac(self._keys[0], held, question) + held).decode().rstrip("=")
 
     def open(self, cursor: str, question: tuple[str, ...]) -> Mark:
         """Return what a cursor says. Raises `ScimError` (invalidCursor, expiredCursor)."""
@@ -65,10 +71,11 @@ class CursorSeal:
             except binascii.Error:
                 raw = b""
             mac, held = raw[:_MAC], raw[_MAC:]
-            if hmac.compare_digest(mac, self._mac(held, question)):
+            if any(hmac.compare_digest(mac, _mac(key, held, question)) for key in self._keys):
                 return held
         raise invalid_cursor("the cursor was not given out for this question to this connection")
 
-    def _mac(self, held: bytes, question: tuple[str, ...]) -> bytes:
-        asked = json.dumps(question).encode()
-        return hmac.digest(self._key, len(asked).to_bytes(8, "big") + asked + held, "sha256")[:_MAC]
+
+def _mac(key: bytes, held: bytes, question: tuple[str, ...]) -> bytes:
+    asked = json.dumps(question).encode()
+    return hmac.digest(key, len(asked).to_bytes(8, "big") + asked + held, "sha256")[:_MAC]

@@ -59,13 +59,14 @@ class ScimFace:
         observe: Observer = log_refusal,
         clock: Callable[[], datetime] = now,
         secret_key: bytes | None = None,
+        previous_keys: tuple[bytes, ...] = (),
     ) -> None:
         """Answer from `provisioning`, whose `scim_base` begins every location, and tell `observe` of every request.
 
-        The installation's `secret_key` seals cursors.
+        The installation's `secret_key` seals cursors; those sealed by `previous_keys` are still good.
         """
         self._provisioning = provisioning
-        self._seal = CursorSeal(secret_key, clock)
+        self._seal = CursorSeal(secret_key, clock, previous_keys)
         self._observe = observe
         self._clock = clock
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from rolebridge.settings.loading import load
 from rolebridge.settings.readers import KEY_BYTES, MOST_KEYS, Bind
+from rolebridge.settings.readers import secret_key as read_secret_key
 from rolebridge.settings.safety import EXAMPLE_SECRET_KEY
 from rolebridge.settings.table import CONFIG_VARIABLE, DEFAULT_FILE, PREFIX, SETTINGS, Setting, markdown_table
 from rolebridge.settings.values import ServingSettings, Settings, SettingsError, redacted_url
@@ -32,5 +33,6 @@ __all__ = [
     "SettingsError",
     "load",
     "markdown_table",
+    "read_secret_key",
     "redacted_url",
 ]

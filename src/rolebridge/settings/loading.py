@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rolebridge.settings.readers import read_file
+from rolebridge.settings.readers import KeyFile, read_file
 from rolebridge.settings.table import CONFIG_VARIABLE, DEFAULT_FILE, PREFIX, SETTINGS
 from rolebridge.settings.values import Settings, SettingsError
 
@@ -121,7 +121,9 @@ def _one_secret_key(written: dict[str, _Written], problems: list[str]) -> None:
 
 def _one_ring(values: dict[str, Any]) -> None:
     """Make one key and those before it of what the environment, the file with settings and the file of keys hold."""
-    of_file: tuple[bytes, ...] = values.pop("secret_key_file") or ()
+    file: KeyFile | None = values["secret_key_file"]
+    of_file = file.keys if file else ()
+    values["secret_key_file"] = file.path if file else None
     present = values["secret_key"] or (of_file[0] if of_file else None)
     before = dict.fromkeys((*(values["previous_secret_keys"] or ()), *of_file[1:]))
     before.pop(present, None)

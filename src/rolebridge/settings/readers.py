@@ -63,9 +63,18 @@ def secret_key(text: str) -> bytes:
         raise ValueError(f"is neither base64url nor hexadecimal text of at least {KEY_BYTES} random bytes") from None
 
 
-def secret_key_file(text: str) -> tuple[bytes, ...]:
-    """Return the file's keys: first the one in use, then those before it, one a line."""
-    return _keys(read_file(Path(text)).split() or [""])
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """A file of secret keys: first the one in use, then those before it, one a line."""
+
+    path: Path
+    keys: tuple[bytes, ...]
+
+
+def secret_key_file(text: str) -> KeyFile:
+    """Return the file with its keys, of which there is one at least."""
+    path = Path(text)
+    return KeyFile(path, _keys(read_file(path).split() or [""]))
 
 
 def previous_secret_keys(text: str) -> tuple[bytes, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
 from rolebridge.settings.readers import Bind
@@ -23,6 +24,7 @@ class Settings:
 
     database_url: str
     secret_key: bytes | None
+    secret_key_file: Path | None
     previous_secret_keys: tuple[bytes, ...]
     base_url: str
     bind: Bind

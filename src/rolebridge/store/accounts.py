@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import Select, Table, func, literal, select, union_all, update
 
 from rolebridge.core.errors import Invalid, NotFound, Taken
 from rolebridge.store.documents import folded_key, moment, moment_or_none, stamp, stamp_or_none
 from rolebridge.store.links import Link, Row
-from rolebridge.store.records import Connection, Credential, Key, Organization, Token, TokenHolder
+from rolebridge.store.records import Connection, Credential, Key, Organization, StoredUnder, Token, TokenHolder
 from rolebridge.store.statements import Statement, given, insert_into, storable
-from rolebridge.store.tables.accounts import connections, keys, organizations, tokens
+from rolebridge.store.tables.accounts import client_credentials, connections, keys, organizations, tokens
 
 _ORGANIZATION = (organizations.c.id, organizations.c.name, organizations.c.created)
 _tenant = organizations.alias("tenant")
@@ -125,10 +125,34 @@ def _touch(chosen: Table) -> Statement:
     )
 
 
+def move_to(chosen: Table) -> Statement:
+    """Return the statement that keeps a credential under another key."""
+    return Statement(
+        lambda _: (
+            update(chosen)
+            .where(chosen.c.organization_id == given("organization_id"), chosen.c.id == given("of"))
+            .values(hash=given("moved", chosen.c.hash), key_id=given("by"))
+        )
+    )
+
+
 REVOKE_TOKEN: Final = _revoke(tokens)
 REVOKE_KEY: Final = _revoke(keys)
 TOUCH_TOKEN: Final = _touch(tokens)
 TOUCH_KEY: Final = _touch(keys)
+MOVE_TOKEN: Final = move_to(tokens)
+MOVE_KEY: Final = move_to(keys)
+
+
+def _stored_under(kind: int, chosen: Table) -> Select[Any]:
+    works = (chosen.c.revoked_at.is_(None), func.coalesce(chosen.c.expires_at, "9") > given("now"))
+    counted = select(literal(kind).label("kind"), chosen.c.key_id, func.count()).where(*works).group_by(chosen.c.key_id)
+    return counted.where(chosen.c.jwk.is_(None)) if "jwk" in chosen.c else counted
+
+
+STORED_UNDER: Final = Statement(
+    lambda _: union_all(*(_stored_under(*one) for one in enumerate((tokens, keys, client_credentials))))
+)
 
 
 class Accounts:
@@ -248,6 +272,19 @@ class Accounts:
         """Note when tokens, as (organization id, token id), were last used."""
         self._link.run_many(TOUCH_TOKEN, _touched(used))
 
+    def move_tokens(self, moved: Mapping[tuple[str, str], tuple[bytes, str]]) -> None:
+        """Keep tokens, (organization id, token id), as another hash, made under the key of that id."""
+        self._link.run_many(MOVE_TOKEN, moved_rows(moved))
+
+    # --- tokens, keys and client secrets of all organizations
+
+    def stored_under(self, now: datetime) -> dict[str, StoredUnder]:
+        """Return how many credentials that work are stored under which secret key, by its id."""
+        counts: dict[str, list[int]] = {}
+        for kind, key_id, count in self._link.all(STORED_UNDER, now=stamp(now)):
+            counts.setdefault(key_id, [0, 0, 0])[kind] = count
+        return {key_id: StoredUnder(*numbers) for key_id, numbers in counts.items()}
+
     # --- keys
 
     def add_key(self, key: Key) -> None:
@@ -279,6 +316,10 @@ class Accounts:
         """Note when keys, as (organization id, key id), were last used."""
         self._link.run_many(TOUCH_KEY, _touched(used))
 
+    def move_keys(self, moved: Mapping[tuple[str, str], tuple[bytes, str]]) -> None:
+        """Keep API keys, (organization id, key id), as another hash, made under the key of that id."""
+        self._link.run_many(MOVE_KEY, moved_rows(moved))
+
 
 def check_name(kind: str, name: str) -> None:
     """Raise `Invalid` for a name that people cannot read in a list."""
@@ -292,6 +333,14 @@ def _touched(
     used: Mapping[tuple[str, str], datetime] | Mapping[tuple[str | None, str], datetime],
 ) -> list[dict[str, str]]:
     return [{"organization_id": owner or "", "of": id, "at": stamp(at)} for (owner, id), at in used.items()]
+
+
+def moved_rows(moved: Mapping[tuple[str, str], tuple[bytes, str]]) -> list[dict[str, Any]]:
+    """Return the parameters of `move_to` for credentials as (organization id, id)."""
+    return [
+        {"organization_id": owner, "of": id, "moved": hash_, "by": key_id}
+        for (owner, id), (hash_, key_id) in moved.items()
+    ]
 
 
 def credential_values(credential: Credential) -> dict[str, str | bytes | None]:

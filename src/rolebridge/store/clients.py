@@ -15,6 +15,8 @@ from rolebridge.store.accounts import (
     CREDENTIAL_COLUMNS,
     check_name,
     credential_values,
+    move_to,
+    moved_rows,
     stored_connection,
     stored_credential,
 )
@@ -106,6 +108,7 @@ TOUCH_CREDENTIAL: Final = Statement(
         .values(last_used_at=given("at"))
     )
 )
+MOVE_SECRET: Final = move_to(client_credentials)
 # The one question of a SCIM request with an access token: unique indexes only, one row.
 TOKEN_BY_HASH: Final = Statement(
     lambda _: (
@@ -217,6 +220,10 @@ class Clients:
         """Note when secrets and keys, as (organization id, id), or the tokens they brought, were last used."""
         rows = [{"organization_id": owner, "of": id, "at": stamp(at)} for (owner, id), at in used.items()]
         self._link.run_many(TOUCH_CREDENTIAL, rows)
+
+    def move_secret(self, organization_id: str, id: str, hash: bytes, key_id: str) -> None:
+        """Keep a secret as another hash, made under the key `key_id`."""
+        self._link.run_many(MOVE_SECRET, moved_rows({(organization_id, id): (hash, key_id)}))
 
     # --- access tokens
 

@@ -117,6 +117,20 @@ class ClientCredential:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredUnder:
+    """How many credentials that work are stored under one secret key."""
+
+    tokens: int
+    keys: int
+    client_secrets: int
+
+    @property
+    def all(self) -> int:
+        """Return how many there are of every kind."""
+        return self.tokens + self.keys + self.client_secrets
+
+
+@dataclass(frozen=True, slots=True)
 class AccessToken:
     """A token that a client was given for a proof by the credential `credential_id`; `hash` is an HMAC of it."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from rolebridge.bridge.callers import Caller, CredentialOwner
-from rolebridge.bridge.credentials import ACCESS_PREFIX, TOKEN_PREFIX, Hasher
+from rolebridge.bridge.credentials import ACCESS_PREFIX, TOKEN_PREFIX, Hashed, Hasher
 from rolebridge.core.errors import Unavailable
 from rolebridge.store.engine import Store
 from rolebridge.store.records import Connection
@@ -66,13 +66,13 @@ class Authenticator:
         token = _bearer(authorization)
         found = _access_token if token.startswith(ACCESS_PREFIX) else _scim_token
         with self._store.read() as unit:
-            held = found(unit, self._hasher.hash(token), self._clock())
+            held = found(unit, self._hasher, token, self._clock())
         owner = held.owner
         if held.problem:
             raise InvalidToken(held.problem, owner)
         connection = held.connection
         self._admission.admit(connection, origin, owner)
-        self.uses.note(held.kind, (owner.organization_id, owner.credential_id), self._clock())
+        self.uses.note(held.kind, (owner.organization_id, owner.credential_id), self._clock(), held.moved)
         return Caller(
             connection.organization_id,
             connection.id,
@@ -97,7 +97,7 @@ class CredentialKind(StrEnum):
 class _Held:
     """A token that is known, of a connection; `problem` says why it does not work, "" when it does.
 
-    `subject` is the user whom the token is bound to, "" for none.
+    `subject` is the user whom the token is bound to, "" for none; `moved` is what to keep of it from now on.
     """
 
     kind: CredentialKind
@@ -105,24 +105,27 @@ class _Held:
     credential_id: str
     problem: str
     subject: str = ""
+    moved: Hashed | None = None
 
     @property
     def owner(self) -> CredentialOwner:
         return CredentialOwner(self.connection.organization_id, self.connection.id, self.credential_id)
 
 
-def _scim_token(unit: Unit, hash_: bytes, now: datetime) -> _Held:
-    found = unit.accounts.token_by_hash(hash_)
+def _scim_token(unit: Unit, hasher: Hasher, text: str, now: datetime) -> _Held:
+    found = hasher.find(text, unit.accounts.token_by_hash)
     if found is None:
         raise InvalidToken("the token is not known")
     credential, problem = found.token.credential, ""
     if not credential.usable(now):
         problem = "the token was revoked" if credential.revoked_at else "the token has expired"
-    return _Held(CredentialKind.TOKEN, found.connection, credential.id, problem, found.token.user_id or "")
+    moved = hasher.moved(text, credential.key_id)
+    return _Held(CredentialKind.TOKEN, found.connection, credential.id, problem, found.token.user_id or "", moved)
 
 
-def _access_token(unit: Unit, hash_: bytes, now: datetime) -> _Held:
-    found = unit.clients.token_by_hash(hash_)
+def _access_token(unit: Unit, hasher: Hasher, text: str, now: datetime) -> _Held:
+    # It lives for an hour or a day at most: it ends where it was made.
+    found = hasher.find(text, unit.clients.token_by_hash)
     if found is None:
         raise InvalidToken("the access token is not known, or expired long ago")
     problem = ""
@@ -151,19 +154,28 @@ def _bearer(authorization: str | None) -> str:
 class TokenUses:
     """When tokens were last used, kept in the process and written in batches: a read never becomes a durable write.
 
-    What is noted in the last seconds before a crash is lost.
+    So is what is to be stored of a secret that is stored under an earlier key. What is noted in the last seconds before
+    a crash is lost.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._noted: dict[CredentialKind, dict[tuple[str, str], datetime]] = _nothing()
+        self._moved: dict[CredentialKind, dict[tuple[str, str], Hashed]] = {}
         self._guard = threading.Lock()
         self._timer: threading.Timer | None = None
 
-    def note(self, kind: CredentialKind, credential: tuple[str, str], when: datetime) -> None:
-        """Remember that a credential (organization id, id) was used; it is written a few seconds later."""
+    def note(
+        self, kind: CredentialKind, credential: tuple[str, str], when: datetime, moved: Hashed | None = None
+    ) -> None:
+        """Remember that a credential (organization id, id) was used; it is written a few seconds later.
+
+        `moved` is what is to be stored of it from now on.
+        """
         with self._guard:
             self._noted[kind][credential] = when
+            if moved is not None:
+                self._moved.setdefault(kind, {})[credential] = moved
             if self._timer is None:
                 self._timer = threading.Timer(_FLUSH_SECONDS, self.flush)
                 self._timer.daemon = True
@@ -173,6 +185,7 @@ class TokenUses:
         """Write what was noted. When the store is busy the uses are forgotten: the next ones will tell as much."""
         with self._guard:
             noted, self._noted, self._timer = self._noted, _nothing(), None
+            moved, self._moved = self._moved, {}
         if not any(noted.values()):
             return
 
@@ -180,11 +193,17 @@ class TokenUses:
             unit.accounts.touch_tokens(noted[CredentialKind.TOKEN])
             unit.clients.touch(noted[CredentialKind.ACCESS_TOKEN])
             unit.accounts.touch_keys({(owner, id_): at for (owner, id_), at in noted[CredentialKind.KEY].items()})
+            unit.accounts.move_tokens(_rows(moved.get(CredentialKind.TOKEN, {})))
+            unit.accounts.move_keys(_rows(moved.get(CredentialKind.KEY, {})))
 
         try:
             self._store.transact(work)
         except Unavailable as busy:
             logger.warning("last use of %d tokens not written: %s", sum(map(len, noted.values())), busy)
+
+
+def _rows(moved: Mapping[tuple[str, str], Hashed]) -> dict[tuple[str, str], tuple[bytes, str]]:
+    return {credential: (hashed.hash, hashed.key_id) for credential, hashed in moved.items()}
 
 
 def _nothing() -> dict[CredentialKind, dict[tuple[str, str], datetime]]:

@@ -46,7 +46,7 @@ class KeyAuthenticator:
         """Return who sent the `Authorization` header. Raises Unauthenticated."""
         text = _key(authorization)
         with self._store.read() as unit:
-            found = unit.accounts.key_by_hash(self._hasher.hash(text))
+            found = self._hasher.find(text, unit.accounts.key_by_hash)
         if found is None or found.organization_id is None:
             raise Unauthenticated("the API key is not known")
         now, credential = self._clock(), found.credential
@@ -55,7 +55,8 @@ class KeyAuthenticator:
             raise Unauthenticated(
                 "the API key was revoked" if credential.revoked_at else "the API key has expired", owner
             )
-        self._uses.note(CredentialKind.KEY, (found.organization_id, credential.id), now)
+        moved = self._hasher.moved(text, credential.key_id)
+        self._uses.note(CredentialKind.KEY, (found.organization_id, credential.id), now, moved)
         role = KeyRole(found.role)
         return KeyHolder(found.organization_id, credential.id, credential.name, role, found.workspace, request_id)
 
