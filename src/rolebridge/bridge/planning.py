@@ -20,6 +20,7 @@ from rolebridge.core.grants import Grant, GrantState
 from rolebridge.core.guardrails import Trip, last_holders, revocations
 from rolebridge.core.mapping import MappingSet, WorkspaceMapping
 from rolebridge.core.plan import Change, Plan, diff
+from rolebridge.core.registry import Registry
 from rolebridge.store.engine import Store
 from rolebridge.store.unit import Unit
 
@@ -64,6 +65,7 @@ class _Candidate:
     mappings: MappingSet
     diagnostics: tuple[Diagnostic, ...]
     connections: Sequence[str]
+    registry: Registry
 
 
 class Planning:
@@ -83,14 +85,16 @@ class Planning:
         with self._store.read() as unit:
             connections = [connection.name for connection in unit.accounts.connections(organization_id)]
             table = mapping_table(unit, organization_id)
-        return check_files(files, connections, table)
+            registry = unit.workspaces(organization_id).registry()
+        return check_files(files, connections, table, registry)
 
     def run_cases(self, organization_id: str, files: Mapping[str, str]) -> CaseRun:
         """Run the cases among `files`, as an apply to the organization would; nothing is written."""
         with self._store.read() as unit:
             connections = [connection.name for connection in unit.accounts.connections(organization_id)]
             table = mapping_table(unit, organization_id)
-        return read_and_run(files, connections, table)
+            registry = unit.workspaces(organization_id).registry()
+        return read_and_run(files, connections, table, registry)
 
     def apply(
         self, operator: Operator, organization_id: str, files: Mapping[str, str], *, force_reason: str = ""
@@ -105,11 +109,12 @@ class Planning:
             unit.directory(organization_id).lock_organization(exclusive=True)
             connections = [connection.name for connection in unit.accounts.connections(organization_id)]
             table = mapping_table(unit, organization_id)
-            mappings, diagnostics = read_mappings(files, connections, table)
+            registry = unit.workspaces(organization_id).registry()
+            mappings, diagnostics = read_mappings(files, connections, table, registry)
             if mappings is None:
                 raise MappingRefused(diagnostics)
-            _require_cases(files, mappings, table)
-            candidate = _Candidate(files, mappings, diagnostics, connections)
+            _require_cases(files, mappings, table, registry)
+            candidate = _Candidate(files, mappings, diagnostics, connections, registry)
             return self._apply(unit, operator, organization_id, candidate, force_reason)
 
         return self._store.transact(work)
@@ -120,7 +125,7 @@ class Planning:
         now = self._clock()
         active = self._rulebooks.current(unit, organization_id)
         mappings, revisions = candidate.mappings, unit.revisions(organization_id)
-        rulebook = compile_rulebook(revisions.next_number(), mappings, candidate.files)
+        rulebook = compile_rulebook(revisions.next_number(), mappings, candidate.files, candidate.registry)
         if rulebook.digest == active.digest or not (candidate.files or active.files):
             plan = Plan(active.revision, mappings.digest, ())
             return Applied(active.revision, False, plan, candidate.diagnostics)
@@ -170,9 +175,9 @@ class Planning:
         return plan, tuple(trips)
 
 
-def _require_cases(files: Mapping[str, str], mappings: MappingSet, table: AttributeTable) -> None:
+def _require_cases(files: Mapping[str, str], mappings: MappingSet, table: AttributeTable, registry: Registry) -> None:
     """Run the cases among `files`. Raises MappingRefused when they cannot be read, CasesFailed when one fails."""
-    run = run_cases(files, mappings, compile_rulebook(0, mappings, files).programs, table)
+    run = run_cases(files, mappings, compile_rulebook(0, mappings, files, registry).intended, table)
     if has_errors(run.diagnostics):
         raise MappingRefused(run.diagnostics)
     if run.failed:

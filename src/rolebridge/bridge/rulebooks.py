@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # an offline check of mapping files has no use for a database
     from rolebridge.store.unit import Unit
 
 
-_NOTHING_REGISTERED: Final = Registry()
+NOTHING_REGISTERED: Final = Registry()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Rulebook:
     schemas_version: int = 0
     """The version of the organization's schemas with which the conditions were read."""
     intended: tuple[Program, ...] = ()
-    registry: Registry = _NOTHING_REGISTERED
+    registry: Registry = NOTHING_REGISTERED
     """The projects and observed workspaces with which the programs were made."""
 
     def program(self, workspace: str) -> Program | None:
@@ -90,7 +90,7 @@ def read_mappings(
     files: Mapping[str, str],
     connections: Sequence[str] | None,
     table: AttributeTable = USER_TABLE,
-    registry: Registry | None = _NOTHING_REGISTERED,
+    registry: Registry | None = NOTHING_REGISTERED,
 ) -> tuple[MappingSet | None, tuple[Diagnostic, ...]]:
     """Read and check mapping files against the shipped catalogues; no set is returned when there is an error.
 
@@ -106,7 +106,7 @@ def read_mappings(
 
 
 def compile_rulebook(
-    revision: int, mappings: MappingSet, files: Mapping[str, str], registry: Registry = _NOTHING_REGISTERED
+    revision: int, mappings: MappingSet, files: Mapping[str, str], registry: Registry = NOTHING_REGISTERED
 ) -> Rulebook:
     """Return the compiled form of a checked mapping set beside what is registered."""
     intended, programs = _programs(mappings.mappings, registry, {})

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rolebridge.bridge.rulebooks import compile_rulebook, read_mappings
+from rolebridge.bridge.rulebooks import NOTHING_REGISTERED, compile_rulebook, read_mappings
 from rolebridge.core.cases import CaseResult, evaluate, unexercised
 from rolebridge.core.diagnostics import Diagnostic, has_errors
 from rolebridge.core.errors import RolebridgeError
 from rolebridge.core.filters import AttributeTable
 from rolebridge.core.mapping import MappingSet, Rule
 from rolebridge.core.program import Program
+from rolebridge.core.registry import Registry
 from rolebridge.core.schemas import USER_TABLE
 from rolebridge.mapfile import load_cases, shipped_catalogues
 
@@ -60,10 +61,13 @@ def run_cases(
 
 
 def check_files(
-    files: Mapping[str, str], connections: Sequence[str] | None = None, table: AttributeTable = USER_TABLE
+    files: Mapping[str, str],
+    connections: Sequence[str] | None = None,
+    table: AttributeTable = USER_TABLE,
+    registry: Registry = NOTHING_REGISTERED,
 ) -> tuple[MappingSet | None, tuple[Diagnostic, ...]]:
     """Check mapping files and the cases beside them, as `read_mappings` does; no case runs."""
-    mappings, problems = read_mappings(files, connections, table)
+    mappings, problems = read_mappings(files, connections, table, registry)
     if mappings is None:
         return None, problems
     _, more = load_cases(files, mappings, shipped_catalogues(), table=table)
@@ -71,16 +75,19 @@ def check_files(
 
 
 def read_and_run(
-    files: Mapping[str, str], connections: Sequence[str] | None = None, table: AttributeTable = USER_TABLE
+    files: Mapping[str, str],
+    connections: Sequence[str] | None = None,
+    table: AttributeTable = USER_TABLE,
+    registry: Registry = NOTHING_REGISTERED,
 ) -> CaseRun:
     """Read mapping files and the cases beside them, and run these; what is wrong with either is in `diagnostics`.
 
-    `connections` and `table` are what `read_mappings` takes.
+    `connections`, `table` and `registry` are what `read_mappings` takes.
     """
-    mappings, problems = read_mappings(files, connections, table)
+    mappings, problems = read_mappings(files, connections, table, registry)
     if mappings is None:
         return CaseRun((), {}, problems)
-    run = run_cases(files, mappings, compile_rulebook(0, mappings, files).programs, table)
+    run = run_cases(files, mappings, compile_rulebook(0, mappings, files, registry).intended, table)
     return replace(run, diagnostics=(*problems, *run.diagnostics))
 
 
