@@ -72,8 +72,6 @@ class ManualAssignment:
     until: date | None = None
     imported: bool = False
     """Whether it was read from a file of what people held when the workspace was taken over."""
-    imported: bool = False
-    """Whether it was read from a file of what people held when the workspace was taken over."""
 
 
 @dataclass(frozen=True, slots=True)
