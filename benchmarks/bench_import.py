@@ -24,15 +24,17 @@ from rolebridge.bridge.administration import Administration
 from rolebridge.bridge.callers import Caller, Operator
 from rolebridge.bridge.credentials import Hasher
 from rolebridge.bridge.exporting import Exporting
-from rolebridge.bridge.importing import Import, Importing
+from rolebridge.bridge.import_entries import Import
+from rolebridge.bridge.importing import Importing
 from rolebridge.bridge.provisioning import Provisioning
 from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.core.directory import UserDraft
 from rolebridge.core.schemas import CORE_GROUP, CORE_USER, ENTERPRISE_USER
 from rolebridge.scim.profile import profile
 from rolebridge.scim.schemas import standard
+from rolebridge.scim.transfer.batches import USERS_AT_ONCE
 from rolebridge.scim.transfer.exporter import lines
-from rolebridge.scim.transfer.importer import USERS_AT_ONCE, Importer
+from rolebridge.scim.transfer.importer import Importer
 from rolebridge.scim.transfer.rows import JsonLines
 from rolebridge.scim.transfer.shape import SchemaShape
 from rolebridge.store.bulk import new_user
@@ -79,7 +81,9 @@ class Bench:
     def __init__(self, store: Store) -> None:
         store.upgrade()
         self.store = store
-        self.provisioning = Provisioning(store, Rulebooks(), lambda: NOW, "https://bridge.example/scim/v2")
+        self.provisioning = Provisioning(
+            store, Rulebooks(), lambda: datetime.now(UTC), "https://bridge.example/scim/v2"
+        )
         self.administration = Administration(store, Hasher(b"k" * 32), lambda: NOW)
 
     def connection(self) -> Connection:

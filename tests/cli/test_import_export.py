@@ -270,7 +270,7 @@ def answer(status: int, body: str = "", *headers: str) -> bytes:
 
 def taken(*answers: bytes) -> tuple[list[str], list[float]]:
     """Return the userNames that a server's answers hold, and how long was waited."""
-    from rolebridge.bridge.importing import Named
+    from rolebridge.bridge.import_entries import Named
     from rolebridge.scim.transfer.rows import Mark
 
     waited: list[float] = []

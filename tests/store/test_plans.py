@@ -10,7 +10,19 @@ from tests.store.worlds import BASE, NOW, World, new_id, user_draft
 from rolebridge.core.directory import MembershipSource
 from rolebridge.core.filters import check, parse_filter
 from rolebridge.core.schemas import ENTERPRISE_USER, GROUP_TABLE, USER_TABLE
-from rolebridge.store import accounts, anchors, answers, bulk, grants, groups, manual, people, record, revisions, users
+from rolebridge.store import (
+    accounts,
+    anchors,
+    answers,
+    bulk_statements,
+    grants,
+    groups,
+    manual,
+    people,
+    record,
+    revisions,
+    users,
+)
 from rolebridge.store.engine import Store
 from rolebridge.store.links import Cursor, Link
 from rolebridge.store.statements import Database, Parameters, json_list
@@ -58,13 +70,13 @@ HOT = {
     "assignments by hand": manual.MANUAL_OF_USERS,
     "due": grants.DUE,
     "active revision": revisions.ACTIVE_NUMBER,
-    "holders of userNames": bulk.BY_NAME,
-    "users by externalIds": bulk.BY_EXTERNAL,
-    "groups by displayNames": bulk.GROUPS_BY_NAME,
-    "users of an import": bulk.STORED_USERS,
-    "ids of a source": bulk.SOURCE_IDS,
-    "exported users": bulk.USERS_AFTER,
-    "names of members": bulk.MEMBER_NAMES,
+    "holders of userNames": bulk_statements.BY_NAME,
+    "users by externalIds": bulk_statements.BY_EXTERNAL,
+    "groups by displayNames": bulk_statements.GROUPS_BY_NAME,
+    "users of an import": bulk_statements.STORED_USERS,
+    "ids of a source": bulk_statements.SOURCE_IDS,
+    "exported users": bulk_statements.USERS_AFTER,
+    "names of members": bulk_statements.MEMBER_NAMES,
     "audit of a subject": record.AUDIT_OF,
     "audit": record.AUDIT,
 }

@@ -14,7 +14,8 @@ from tests.bridge.worlds import World
 
 from rolebridge.bridge.callers import Caller
 from rolebridge.bridge.exporting import Exporting
-from rolebridge.bridge.importing import Import, Importing
+from rolebridge.bridge.import_entries import Import
+from rolebridge.bridge.importing import Importing
 from rolebridge.core.schemas import CORE_GROUP, CORE_USER
 from rolebridge.scim.profile import profile
 from rolebridge.scim.schemas import standard

@@ -11,7 +11,7 @@ from tests.transfer.moving import Moving, counts, group, user
 
 from rolebridge.bridge.consistency import Consistency
 from rolebridge.core.schemas import ENTERPRISE_USER
-from rolebridge.scim.transfer import importer
+from rolebridge.scim.transfer import batches, importer
 from rolebridge.scim.transfer.rows import Mark, Source
 
 
@@ -213,7 +213,7 @@ class Broken(Exception):
 @pytest.mark.parametrize("after", [1, 2, 3, 4, 5])
 def test_goes_on_where_it_was_broken_off(moving: Moving, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     """Wherever an import breaks off, the same one goes on: everything is there once, refused rows are told once."""
-    monkeypatch.setattr(importer, "USERS_AT_ONCE", 4)
+    monkeypatch.setattr(batches, "USERS_AT_ONCE", 4)
     monkeypatch.setattr(importer, "GROUPS_AT_ONCE", 1)
     rows = [json.dumps(row) for row in [*people(9), group("A", "e1", "B"), group("B", "e2")]]
     path = moving.file("\n".join([rows[0], "{", *rows[1:]]))
@@ -259,7 +259,7 @@ def test_extension_attributes_are_merged(moving: Moving) -> None:
 
 def test_two_imports_of_the_same_people_at_once(moving: Moving, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two imports that race for the same userNames, each user is made by one of them, once."""
-    monkeypatch.setattr(importer, "USERS_AT_ONCE", 50)
+    monkeypatch.setattr(batches, "USERS_AT_ONCE", 50)
     rows = people(400)
     paths = [moving.lines(rows), moving.lines(rows[::-1])]
     made: list[dict[str, int]] = []

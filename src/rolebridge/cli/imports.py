@@ -19,7 +19,7 @@ from rolebridge.cli.terminal import bad, counted, doubtful, good, one_line
 
 if TYPE_CHECKING:
     from rolebridge.app import Installation
-    from rolebridge.bridge.importing import Import
+    from rolebridge.bridge.import_entries import Import
     from rolebridge.scim.schemas import SchemaSet
     from rolebridge.scim.transfer.importer import Report, Watcher
     from rolebridge.scim.transfer.remote import ScimServer
@@ -120,7 +120,7 @@ def _wanted(
     session: Session, target: Connection, id_: str, schemas: SchemaSet, *, create_only: bool, dry_run: bool
 ) -> Import:
     from rolebridge.bridge.callers import Caller
-    from rolebridge.bridge.importing import Import
+    from rolebridge.bridge.import_entries import Import
     from rolebridge.scim.transfer.shape import SchemaShape
 
     caller = Caller(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import psycopg
 from psycopg import errors, pq
+from psycopg.sql import SQL, Identifier
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL, Dialect
 
@@ -109,6 +110,17 @@ class PostgresLink(Link):
         try:
             self._cursor.executemany(sql, parameters)
             return self._cursor.rowcount
+        except psycopg.OperationalError as error:
+            raise self._refusal(error) or error from None
+
+    def copy(self, table: str, columns: Sequence[str], rows: Iterable[Parameters]) -> None:
+        """Insert rows by COPY: a row that an index refuses, refuses all of them."""
+        names = SQL(", ").join(map(Identifier, columns))
+        statement = SQL("COPY {} ({}) FROM STDIN").format(Identifier(table), names)
+        try:
+            with self._cursor.copy(statement) as stream:
+                for row in rows:
+                    stream.write_row(row)
         except psycopg.OperationalError as error:
             raise self._refusal(error) or error from None
 

@@ -6,35 +6,29 @@ the rows of a source may come in any order, and no phase holds more than a batch
 
 from __future__ import annotations
 
+import gc
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, BinaryIO, Final
 
-from rolebridge.bridge.importing import (
+from rolebridge.bridge.import_entries import (
     Fate,
     GroupEntry,
     Import,
-    Importing,
     Named,
     Outcome,
     Reference,
-    UserEntry,
 )
-from rolebridge.scim.canonical import read_resource
+from rolebridge.bridge.importing import Importing
 from rolebridge.scim.errors import ScimError
-from rolebridge.scim.limits import MAX_USER_BODY
 from rolebridge.scim.tolerances import Reading
-from rolebridge.scim.transfer.rows import Mark, Row, Source, references
+from rolebridge.scim.transfer.batches import GROUPS_AT_ONCE, in_batches, read_group, user_batches
+from rolebridge.scim.transfer.rows import Mark, Row, Source
 
-USERS_AT_ONCE: Final = 1_000
-GROUPS_AT_ONCE: Final = 100
-MEMBERS_AT_ONCE: Final = 5_000
-BYTES_AT_ONCE: Final = 8 * 1024 * 1024
-"""Rows, members and bytes of one transaction, the last of which may pass the bound: others wait for a tenth of a
-second."""
 MOST_PROBLEMS: Final = 20
 """Problems that are told one by one; the others are counted."""
 
@@ -173,10 +167,11 @@ class Importer:
         if self._rejects is not None:
             self._rejects.truncate(self._at.rejects)
             self._rejects.seek(self._at.rejects)
-        while self._at.phase < len(_PHASES):
-            if _PHASES[self._at.phase] is not Named.EITHER or self._at.leftover:
-                self._phase()
-            self._at = replace(self._at, phase=self._at.phase + 1, source=0, mark=Mark())
+        with _seldom_collected():
+            while self._at.phase < len(_PHASES):
+                if _PHASES[self._at.phase] is not Named.EITHER or self._at.leftover:
+                    self._phase()
+                self._at = replace(self._at, phase=self._at.phase + 1, source=0, mark=Mark())
         if not self._wanted.dry_run:
             self._importing.forget(self._wanted)
         return self.report
@@ -198,29 +193,25 @@ class Importer:
     # --- phases
 
     def _users(self, source: Source) -> None:
-        for number, rows in enumerate(_batches(self._user_rows(source), USERS_AT_ONCE), 1):
-            entries: list[UserEntry] = []
-            refused: dict[int, str] = {}
-            for place, row in enumerate(rows):
-                if row.problem or row.named is Named.EITHER:
-                    refused[place] = row.problem or "neither a user nor a group: no `schemas` and no `userName`"
-                    continue
-                try:
-                    entries.append(self._user(row))
-                except ScimError as error:
-                    refused[place] = str(error)
+        for number, batch in enumerate(user_batches(source, self._at.mark, self._reading), 1):
+            if batch.groups is not None:
+                self._at.groups.setdefault(str(self._at.source), [batch.groups.row, batch.groups.offset])
+            if not batch.rows:
+                continue
+            self.report.tolerances.update(batch.used)
+            entries = batch.entries
             outcomes = iter(self._importing.users(self._wanted, entries, self._progress()) if entries else ())
-            for place, row in enumerate(rows):  # in their order, in which they are told and rejected
-                if place in refused:
-                    self._refuse(_KINDS[row.named], row, refused[place])
+            for place, row in enumerate(batch.rows):  # in their order, in which they are told and rejected
+                if place in batch.refused:
+                    self._refuse(_KINDS[row.named], row, batch.refused[place])
                 else:
                     self._count("users", row, next(outcomes))
-            self._done("users", source, rows[-1])
+            self._done("users", source, batch.rows[-1])
             if number in _SETTLED and not self._wanted.dry_run:
                 self._importing.settle(self._wanted)
 
     def _groups(self, source: Source) -> None:
-        for rows in _batches(self._group_rows(source), GROUPS_AT_ONCE):
+        for rows in in_batches(self._group_rows(source), GROUPS_AT_ONCE):
             entries: list[GroupEntry] = []
             of: list[list[Row]] = []
             places: dict[str, int] = {}
@@ -238,16 +229,6 @@ class Importer:
                 self._at.leftover |= bool(outcome.unknown)
                 self._count("groups", held[0], outcome)
             self._done("groups", source, rows[-1])
-
-    def _user_rows(self, source: Source) -> Iterator[Row]:
-        before = self._at.mark
-        number = str(self._at.source)
-        for row in source.rows(Named.USER, before):
-            if not row.problem and (row.groups or row.named is Named.GROUP):
-                self._at.groups.setdefault(number, [before.row, before.offset])
-            before = row.after
-            if row.problem or row.named is not Named.GROUP:  # a group may be large, and its turn comes later
-                yield row
 
     def _group_rows(self, source: Source) -> Iterator[Row]:
         after = self._at.mark
@@ -279,30 +260,13 @@ class Importer:
 
     # --- rows
 
-    def _user(self, row: Row) -> UserEntry:
-        if len(row.raw) > MAX_USER_BODY:
-            raise ScimError(413, None, f"the user has {len(row.raw):,} bytes, the limit is {MAX_USER_BODY:,}")
-        reading = self._reading()
-        attributes = read_resource(reading.schemas.user, row.resource, reading)
-        name = attributes.get("userName", "")
-        if not name.strip():
-            raise ScimError(400, "invalidValue", "`userName` is required and must not be empty")
-        if reading.used:
-            self.report.tolerances.update(map(str, reading.used))
-        return UserEntry(name, attributes.get("externalId"), attributes, _source_id(row))
-
     def _group(self, row: Row, *, again: bool = False) -> GroupEntry:
         """Return what a row says of a group; read `again`, it uses no tolerance that was not counted."""
         reading = self._reading()
-        members: list[Any] = []
-        attributes = read_resource(reading.schemas.group, row.resource, reading, members)
-        name = attributes.get("displayName", "")
-        if not name.strip():
-            raise ScimError(400, "invalidValue", "`displayName` is required and must not be empty")
+        entry = read_group(row, reading)
         if reading.used and not again:
             self.report.tolerances.update(map(str, reading.used))
-        named = references(members[-1]) if members else ()
-        return GroupEntry(name, attributes.get("externalId"), attributes, named, _source_id(row))
+        return entry
 
     def _join(self, row: Row, entries: list[GroupEntry], of: list[list[Row]], places: dict[str, int]) -> None:
         """Add a user to the groups that their row names; rows of one batch that name the same group become one."""
@@ -353,32 +317,20 @@ class Importer:
         if self._rejects is not None:
             self._rejects.flush()
             self._at.rejects = self._rejects.tell()
+        gc.collect(0)  # what a batch leaves behind in circles: refusals with their tracebacks
         self._watch(kind, source, last.after)
 
     def _progress(self) -> str:
         return json.dumps({"at": self._at.document(), "report": self.report.document()}, ensure_ascii=False)
 
 
-def _source_id(row: Row) -> str | None:
-    id_ = (row.resource or {}).get("id")
-    return id_ if isinstance(id_, str) and id_ else None
-
-
-def _members(row: Row) -> int:
-    members = (row.resource or {}).get("members")
-    return len(members) if isinstance(members, list) else 1
-
-
-def _batches(rows: Iterable[Row], most: int) -> Iterator[list[Row]]:
-    """Yield rows in batches, bounded in number, in members and in bytes."""
-    batch: list[Row] = []
-    members = held = 0
-    for row in rows:
-        batch.append(row)
-        members += _members(row)
-        held += len(row.raw)
-        if len(batch) >= most or members >= MEMBERS_AT_ONCE or held >= BYTES_AT_ONCE:
-            yield batch
-            batch, members, held = [], 0, 0
-    if batch:
-        yield batch
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Let nobody look for circles among the objects of a batch: there are none, and looking costs an eighth."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

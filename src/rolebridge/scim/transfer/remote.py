@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from rolebridge import __version__
-from rolebridge.bridge.importing import Named
+from rolebridge.bridge.import_entries import Named
 from rolebridge.core.errors import Invalid, Unavailable
 from rolebridge.scim.bodies import parse_body
 from rolebridge.scim.errors import ScimError

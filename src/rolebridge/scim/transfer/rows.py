@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
-from rolebridge.bridge.importing import Named, Reference
+from rolebridge.bridge.import_entries import Named, Reference
 from rolebridge.core.schemas import CORE_GROUP, CORE_USER
 from rolebridge.scim.bodies import parse_body
 from rolebridge.scim.errors import ScimError

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rolebridge.bridge.exporting import Snapshot
-from rolebridge.bridge.importing import Named
+from rolebridge.bridge.import_entries import Named
 from rolebridge.core.errors import Invalid
 from rolebridge.scim.errors import ScimError
 from rolebridge.scim.schemas import ResourceSchema, SchemaSet
