@@ -17,7 +17,7 @@ MOMENTS = MILLISECONDS.map(lambda number: datetime(1970, 1, 1, tzinfo=UTC) + tim
 
 @given(MOMENTS)
 def test_in_the_order_in_which_they_are_made(now: datetime) -> None:
-    """Each id is greater than the one before, as text, beyond what a millisecond can count; all are UUIDs, version 7."""
+    """Each id is greater than the one before, as text, beyond what a millisecond counts; all are UUIDs, version 7."""
     ids = list(islice(ordered_ids(now), 5_000))
     assert ids == sorted(set(ids))
     assert {(UUID(id_).version, str(UUID(id_)) == id_) for id_ in ids[::97]} == {(7, True)}
