@@ -19,12 +19,10 @@ ROUTES = {
     "/healthz": "open",
     "/oauth/token": "token",
     "/.well-known/oauth-authorization-server": "open",
-    "/scim/v2/": "scim",
-    "/scim/v2/<anypath:path>": "scim",
     "/api/v1/": "api",
     "/api/v1/<path:path>": "api",
 }
-"""Every rule of the application, and whose it is."""
+"""Every rule of the application, and whose it is. The SCIM door stands in front of them and has none: `scim_paths`."""
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 STRANGERS = ["neighbour", "neighbour access token", "stranger", "stranger access token"]

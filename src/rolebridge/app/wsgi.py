@@ -10,9 +10,8 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from functools import partial
-from typing import Final
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from rolebridge.api.handlers import ApiFace, UseCases
@@ -22,23 +21,20 @@ from rolebridge.core.errors import Unavailable
 from rolebridge.oauth.face import OAuthFace
 from rolebridge.oauth.face import error_body as token_error
 from rolebridge.oauth.routes import oauth_blueprint
+from rolebridge.scim.door import ScimDoor
 from rolebridge.scim.errors import ScimError
 from rolebridge.scim.exchanges import Exchange, Observer, log_refusal
 from rolebridge.scim.handlers import ScimFace
 from rolebridge.scim.http import SCIM_TYPE
-from rolebridge.scim.routes import scim_blueprint
 from rolebridge.settings import ServingSettings
 from rolebridge.store.request_log import LoggedRequest
 from rolebridge.web.asgi import Headers, Served, problem
 from rolebridge.web.rates import Memory
 from rolebridge.web.requests import Request, new_request_id
 from rolebridge.web.requests import Response as Answer
+from rolebridge.web.wsgi import REQUEST_ID, mounted
 
 logger = logging.getLogger("rolebridge.app")
-
-_OBSERVER: Final = "rolebridge-observer"
-REQUEST_ID: Final = "X-Request-Id"
-"""The answer's header that names the request, as log and audit do."""
 
 
 def create_app(installation: Installation) -> Flask:
@@ -56,11 +52,6 @@ def create_app(installation: Installation) -> Flask:
     app.register_error_handler(Exception, _failed)
     app.add_url_rule("/healthz", "healthz", _healthz)
     observe = _observer(installation)
-    app.extensions[_OBSERVER] = observe
-    keys = installation.settings.secret_key, installation.settings.previous_secret_keys
-    scim = ScimFace(installation.provisioning, observe, installation.clock, *keys)
-    authenticator, origins = installation.authenticator, installation.origins
-    app.register_blueprint(scim_blueprint(scim, authenticator, _request_id, origins), url_prefix=SCIM_PATH)
     use_cases = UseCases(
         installation.administration,
         installation.access,
@@ -72,9 +63,19 @@ def create_app(installation: Installation) -> Flask:
     app.register_blueprint(api_blueprint(api, installation.keys, _request_id, observe), url_prefix=API_PATH)
     issuer = installation.settings.base_url
     endpoint = installation.token_endpoint
-    oauth = OAuthFace(installation.issuing, origins, installation.meters, issuer, endpoint, observe)
+    oauth = OAuthFace(installation.issuing, installation.origins, installation.meters, issuer, endpoint, observe)
     app.register_blueprint(oauth_blueprint(oauth, issuer, TOKEN_PATH, _request_id))
+    # In front of Flask's routing, which costs as much as reading a user: docs/adr/0009-scim-door-without-framework.md.
+    app.wsgi_app = mounted(_scim_door(installation, observe), SCIM_PATH, app.wsgi_app)  # type: ignore[assignment, method-assign]
     return app
+
+
+def _scim_door(installation: Installation, observe: Observer) -> ScimDoor:
+    settings = installation.settings
+    keys = settings.secret_key, settings.previous_secret_keys
+    face = ScimFace(installation.provisioning, observe, installation.clock, *keys)
+    authenticator, origins = installation.authenticator, installation.origins
+    return ScimDoor(face, authenticator, origins, SCIM_PATH, settings.max_body_bytes)
 
 
 def serving_application(settings: ServingSettings, memory: Memory | None = None) -> Served:
@@ -141,7 +142,6 @@ def _finish(response: Response) -> Response:
 def _refused(error: HTTPException) -> Response:
     """Answer what Flask itself refuses: an unknown path, a method that is not there, a body that is too large."""
     status, detail = error.code or 500, error.description or error.name
-    _tell(status, detail)
     response = _error(status, detail)
     for name, value in error.get_headers():
         if name.lower() != "content-type":
@@ -151,18 +151,9 @@ def _refused(error: HTTPException) -> Response:
 
 def _unavailable(error: Unavailable) -> Response:
     """Answer what a face did not expect to meet: a database that cannot take the work now."""
-    _tell(503, str(error))
     response = _error(503, error.told)
     response.headers["Retry-After"] = str(error.retry_after)
     return response
-
-
-def _tell(status: int, detail: str) -> None:
-    """Log what is refused in front of the SCIM door; behind it, the door does that itself."""
-    observe: Observer = current_app.extensions[_OBSERVER]
-    agent = {"user-agent": request.headers.get("User-Agent", "")}
-    asked = Request(request.method, request.path, (), agent, b"", g.request_id, request.remote_addr or "")
-    _note_refusal(observe, asked, status, detail)
 
 
 def _failed(error: Exception) -> Response:
