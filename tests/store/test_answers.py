@@ -11,7 +11,9 @@ from tests.store.worlds import BASE, NOW, World, group_draft, user_draft
 from rolebridge.core.directory import MembershipSource
 from rolebridge.core.filters import check, parse_filter
 from rolebridge.core.schemas import ENTERPRISE_USER, GROUP_TABLE, USER_TABLE
+from rolebridge.store import answers
 from rolebridge.store.records import GroupAnswer, Page, UserAnswer
+from rolebridge.store.statements import Statement
 from rolebridge.store.unit import Unit
 
 
@@ -65,7 +67,7 @@ def test_nobody_elses_resources_are_answered(world: World) -> None:
     assert found == UserAnswer(foreign.id, foreign.body, 1, "")
 
 
-def test_a_groups_members_come_in_blocks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_groups_members_come_in_blocks(world: World) -> None:
     """Members are JSON elements in the order of ids; without members the table is not read."""
     ids = world.add_users(30)
     group, empty = world.add_group("team", ids), world.add_group("empty")
@@ -80,7 +82,27 @@ def test_a_groups_members_come_in_blocks(world: World, monkeypatch: pytest.Monke
     assert json.loads(f"[{','.join(answer.members or ())}]") == [
         {"value": id_, "$ref": f"{BASE}/Users/{id_}", "type": "User"} for id_ in sorted(ids)
     ]
-    assert (nothing.members, bare.members) == ((), None)
+    assert nothing.members is not None
+    assert (list(nothing.members), bare.members) == ([], None)
+
+
+def test_blocks_are_made_when_they_are_taken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group of several blocks is the same however they are taken, and after others have changed it meanwhile."""
+    monkeypatch.setattr(answers, "MEMBERS_BLOCK", 7)
+    monkeypatch.setattr(answers, "MEMBER_BLOCK", Statement(answers._member_block))
+    ids = world.add_users(30)
+    group = world.add_group("team", ids)
+    with world.store.read(snapshot=True) as unit:
+        answer = unit.directory(world.organization).group_answer(world.okta, group.id, prefix=BASE)
+    assert answer is not None
+    assert answer.members is not None
+    world.store.transact(lambda unit: unit.directory(world.organization).remove_members(group.id, ids[:9], NOW))
+    blocks = list(answer.members)
+    assert [block.count("value") for block in blocks] == [7, 7, 7, 7, 2]
+    assert [element["value"] for element in json.loads(f"[{','.join(blocks)}]")] == sorted(ids)
+    assert (answer.members[-1], answer.members[1:3]) == (blocks[-1], tuple(blocks[1:3]))
+    with pytest.raises(IndexError):
+        answer.members[5]
 
 
 # --- pages

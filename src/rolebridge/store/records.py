@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -221,14 +222,14 @@ class UserAnswer(NamedTuple):
 class GroupAnswer(NamedTuple):
     """A group as answered: the body, made when it was written, and the elements of `members`.
 
-    `members` is JSON text without its brackets, in blocks to be joined by commas: none for no member, None when they
-    were not asked for.
+    `members` is JSON text without its brackets, in blocks to be joined by commas, which may be made as they are taken:
+    none for no member, None when they were not asked for.
     """
 
     id: str
     body: str
     version: int
-    members: tuple[str, ...] | None = None
+    members: Sequence[str] | None = None
 
 
 Answer = TypeVar("Answer", UserAnswer, GroupAnswer)
