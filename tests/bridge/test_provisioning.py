@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.bridge.worlds import MAPPING, World, add, remove, rename, user_draft
 
-from rolebridge.core import outcome
+from rolebridge.core import holds
 from rolebridge.core.assignment import Resolution
 from rolebridge.core.directory import GroupDraft, User
 from rolebridge.core.errors import NotFound, Taken, UnknownMembers, VersionMismatch
@@ -131,7 +131,7 @@ def test_only_affected_users_are_resolved(world: World, monkeypatch: pytest.Monk
         resolved.append(user.id)
         return resolve(program, user, *rest)
 
-    monkeypatch.setattr(outcome, "resolve", watched)
+    monkeypatch.setattr(holds, "resolve", watched)
     world.change(named, add(people[27]))
     assert resolved == [people[27]]
     resolved.clear()

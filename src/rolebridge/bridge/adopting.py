@@ -15,6 +15,7 @@ from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.resolving import Cause, recompute
 from rolebridge.bridge.rulebooks import Rulebook, Rulebooks
 from rolebridge.core.errors import Invalid, NotFound, RolebridgeError
+from rolebridge.core.guardrails import Guarding
 from rolebridge.core.plan import Change
 from rolebridge.store.adoption import Adoption, Collision, Parting
 from rolebridge.store.engine import Store
@@ -167,7 +168,7 @@ class _Transfer:
             for connection in (self.source, self.target):
                 affected.update(id_ for id_, _ in self.adoption.all_of(USER, connection.id))
         text = f"moved from connection `{self.source.name}` to `{self.target.name}`"
-        cause = Cause(self.operator.actor, self.operator.request_id, text)
+        cause = Cause(self.operator.actor, self.operator.request_id, text, Guarding.HELD)
         return recompute(self.unit, self.source.organization_id, self.rulebook, affected, cause, self.now)
 
     def record(self, kind: str, ids: Sequence[str]) -> None:

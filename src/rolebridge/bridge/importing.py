@@ -26,6 +26,7 @@ from rolebridge.bridge.import_users import UserBatch
 from rolebridge.bridge.provisioning import Provisioning
 from rolebridge.core.directory import GroupChange, MemberAction, MemberStep
 from rolebridge.core.errors import Invalid, NotFound
+from rolebridge.core.guardrails import Guarding
 from rolebridge.store.documents import exact_key, folded_key
 from rolebridge.store.engine import Store
 from rolebridge.store.unit import Unit
@@ -145,7 +146,7 @@ class Importing:
             change = self._provisioning.begin(unit, wanted.caller)
             batch = Batch(wanted, unit, change, unit.bulk(wanted.caller.organization_id))
             outcomes = work(batch)
-            change.recompute(batch.affected, cause)
+            change.recompute(batch.affected, cause, Guarding.HELD)
             if wanted.dry_run:
                 raise _Undone(outcomes)
             batch.bulk.keep_source_ids(wanted.id, batch.kept)

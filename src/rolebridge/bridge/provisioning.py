@@ -30,6 +30,7 @@ from rolebridge.core.directory import (
 )
 from rolebridge.core.errors import NotFound, Unavailable, UnknownMembers, VersionMismatch
 from rolebridge.core.filters import ResolvedFilter
+from rolebridge.core.guardrails import Guarding
 from rolebridge.core.versions import ANY_VERSION, Versions
 from rolebridge.store.directory import Directory
 from rolebridge.store.engine import Store
@@ -184,7 +185,8 @@ class Provisioning:
             if new is old and not moved:
                 return old.version, tuple(moved.unknown)
             change.audit("group.updated", group_id, old.body, with_moves(new, moved))
-            change.recompute(change.affected(old, new, moved), _group_cause(old, new, moved))
+            affected, cause = change.affected(old, new, moved), _group_cause(old, new, moved)
+            change.recompute(affected, cause, _guarding(old, new, moved))
             return change.directory.group_version(group_id), tuple(moved.unknown)
 
         return self._nesting_or_not(work)
@@ -200,7 +202,7 @@ class Provisioning:
             left = change.directory.delete_group(old, change.now)
             change.audit("group.deleted", group_id, old.body, None)
             if concerned:
-                change.recompute({*below, *left}, f"group `{old.display}` deleted")
+                change.recompute({*below, *left}, f"group `{old.display}` deleted", Guarding.HELD)
 
         self._nesting_or_not(work)
 
@@ -369,9 +371,9 @@ class DirectoryChange:
         inside = self.directory.members_below(new.id) if old.nested else self.directory.member_ids(new.id)
         return [*inside, *moved.removed, *below]
 
-    def recompute(self, user_ids: Iterable[str], text: str) -> None:
-        """Resolve users again because of what `text` says."""
-        cause = Cause(self.caller.actor, self.caller.request_id, text)
+    def recompute(self, user_ids: Iterable[str], text: str, guarding: Guarding = Guarding.COUNTED) -> None:
+        """Resolve users again because of what `text` says; only what takes people out of groups may be held."""
+        cause = Cause(self.caller.actor, self.caller.request_id, text, guarding)
         recompute(self.unit, self.caller.organization_id, self.rulebook, user_ids, cause, self.now)
 
     def end_assignments(self, user_id: str, reason: str) -> None:
@@ -469,6 +471,12 @@ def _group_cause(old: StoredGroup, new: StoredGroup, moved: _Moved) -> str:
     parts += [f"{len(moved.entered)} groups added"] if moved.entered else []
     parts += [f"{len(moved.left)} groups removed"] if moved.left else []
     return f"group `{new.display}`: {', '.join(parts) or 'changed'}"
+
+
+def _guarding(old: StoredGroup, new: StoredGroup, moved: _Moved) -> Guarding:
+    """Return what guard rails do about a group's change: who is only added loses nothing by it that is held."""
+    taken = bool(moved.removed or moved.left) or (old.display, old.external_id) != (new.display, new.external_id)
+    return Guarding.HELD if taken else Guarding.COUNTED
 
 
 def may_matter(rulebook: Rulebook, old: StoredUser, new: StoredUser) -> bool:

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from typing import Final
 
+from rolebridge.bridge.guarding import DirectoryGuard, end_holds
 from rolebridge.bridge.rulebooks import Rulebook
 from rolebridge.core.assignment import ManualAssignment
 from rolebridge.core.directory import Membership, User
 from rolebridge.core.grants import Grant
+from rolebridge.core.guardrails import Guarding
 from rolebridge.core.outcome import Outcome, outcome_of
 from rolebridge.core.plan import Change, ChangeKind, diff
 from rolebridge.store.unit import Unit
+
+NOTHING_WITHHELD: Final[Mapping[tuple[str, str], str]] = {}
 
 _CHUNK = 500  # users read and resolved at a time: memory stays flat whatever the size of the change
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What brought a change about: who, by which request, and in one line what they did."""
+    """What brought a change about: who, by which request, and in one line what they did.
+
+    `guarding` says what the guard rails of the directory do about it; what a person reviewed, or what was due, passes.
+    """
 
     actor: str
     request_id: str
     text: str
+    guarding: Guarding = Guarding.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +52,36 @@ def recompute(
 ) -> tuple[Change, ...]:
     """Resolve the users again and write what differs: grants, an audit row for each person, outbox rows.
 
-    Users that no longer exist lose everything. Returns the changes, in the order of the users' ids. The users' rows are
-    locked first, so that two transactions that both change one person's memberships see each other's.
+    Users that no longer exist lose everything; what a guard rail holds stays. Returns the changes, in the order of the
+    users' ids. The users' rows are locked first, so that two transactions that both change one person's memberships see
+    each other's.
     """
     changes: list[Change] = []
-    for chunk in _chunks(sorted(set(user_ids))):
-        unit.directory(organization_id).lock_users(chunk)
-        resolved = list(resolve_users(unit, organization_id, rulebook, chunk, now))
-        changes.extend(write(unit, organization_id, resolved, cause, now))
+    ids = sorted(set(user_ids))
+    guard = DirectoryGuard(unit, organization_id, rulebook, cause, now)
+    at_once = not (guard.holds and len(ids) > _CHUNK)
+    if not at_once:  # what may be held is judged as a whole, before any of it is written
+        for chunk in _chunks(ids):
+            guard.see(_locked(unit, organization_id, rulebook, chunk, now))
+        guard.decide()
+    for chunk in _chunks(ids):
+        people = _locked(unit, organization_id, rulebook, chunk, now)
+        if guard.is_awake:
+            if at_once:
+                guard.see(people)
+                guard.decide()
+            people = guard.kept(people, lambda person: resolve_person(rulebook, person, now))
+        resolved = [one for _, one in people]
+        changes.extend(write(unit, organization_id, resolved, cause, now, guard.withheld))
     return tuple(changes)
+
+
+def _locked(
+    unit: Unit, organization_id: str, rulebook: Rulebook, user_ids: Sequence[str], now: datetime
+) -> list[tuple[Person, Resolved]]:
+    unit.directory(organization_id).lock_users(user_ids)
+    people = read_people(unit, organization_id, user_ids)
+    return [(person, resolve_person(rulebook, person, now)) for person in people]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +127,8 @@ def outcome_under(rulebook: Rulebook, person: Person, at: datetime) -> Outcome:
     """Return what the rulebook makes of a person at `at`, whatever is recorded; nothing for one who is gone."""
     if person.user is None:
         return Outcome()
-    return outcome_of(rulebook.programs, rulebook.revision, person.user, person.memberships, person.manual, at)
+    who = (person.user, person.memberships, person.manual)
+    return outcome_of(rulebook.programs, rulebook.revision, *who, at, recorded=person.held)
 
 
 def _as_known(before: Sequence[Grant], after: Sequence[Grant]) -> tuple[Grant, ...]:
@@ -112,9 +143,18 @@ def _as_known(before: Sequence[Grant], after: Sequence[Grant]) -> tuple[Grant, .
 
 
 def write(
-    unit: Unit, organization_id: str, people: Sequence[Resolved], cause: Cause, now: datetime
+    unit: Unit,
+    organization_id: str,
+    people: Sequence[Resolved],
+    cause: Cause,
+    now: datetime,
+    withheld: Mapping[tuple[str, str], str] = NOTHING_WITHHELD,
 ) -> tuple[Change, ...]:
-    """Write what differs of users that were resolved in this transaction, and were locked before they were read."""
+    """Write what differs of users that were resolved in this transaction, and were locked before they were read.
+
+    `withheld` names by (user, workspace) the hold that keeps what they lose from being delivered.
+    """
+    end_holds(unit, organization_id, people, cause, now)
     granted = unit.grants(organization_id)
     granted.replace((one.user_id, one.before, one.after) for one in people)
     granted.set_rechecks({one.user_id: one.rechecks for one in people})
@@ -122,14 +162,21 @@ def write(
     for one in people:
         changed = diff(one.before, one.after, cause.text)
         if changed:
-            _record(unit, organization_id, one.user_id, changed, cause, now)
+            _record(unit, organization_id, changed, cause, now, withheld)
             changes.extend(changed)
     return tuple(changes)
 
 
 def _record(
-    unit: Unit, organization_id: str, user_id: str, changes: Sequence[Change], cause: Cause, now: datetime
+    unit: Unit,
+    organization_id: str,
+    changes: Sequence[Change],
+    cause: Cause,
+    now: datetime,
+    withheld: Mapping[tuple[str, str], str],
 ) -> None:
+    """Record the changes of one user."""
+    user_id = changes[0].user_id
     record = unit.record(organization_id)
     record.audit(
         kind="grants.changed",
@@ -142,8 +189,13 @@ def _record(
         reason=cause.text,
         now=now,
     )
-    felt = (change for change in changes if change.kind is not ChangeKind.PROVENANCE)
-    record.outbox_many((("grant." + change.kind, _payload(change)) for change in felt), now)
+    felt: dict[str | None, list[tuple[str, str]]] = {}
+    for change in changes:
+        if change.kind is not ChangeKind.PROVENANCE:
+            hold_id = withheld.get((user_id, change.workspace))
+            felt.setdefault(hold_id, []).append(("grant." + change.kind, _payload(change)))
+    for hold_id, entries in felt.items():
+        record.outbox_many(entries, now, hold_id=hold_id)
 
 
 def _rows(grants: Iterable[Grant | None]) -> str:
@@ -163,6 +215,8 @@ def _brief(grant: Grant) -> dict[str, object]:
         "revision": grant.revision,
         "because": json.loads(grant.because),
     }
+    if grant.held_since:
+        brief["held_since"] = grant.held_since.isoformat()
     if grant.acts_as_role:
         brief["acts_as"] = {"slot": grant.acts_as_slot, "role": grant.acts_as_role}
     return brief

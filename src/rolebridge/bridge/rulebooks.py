@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from rolebridge.core.catalogue import Catalogue
@@ -31,6 +32,8 @@ if TYPE_CHECKING:  # an offline check of mapping files has no use for a database
 
 
 NOTHING_REGISTERED: Final = Registry()
+HOLD_WINDOW: Final = timedelta(hours=1)
+"""How far back guard rails count who lost something, unless the installation says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Rulebook:
     intended: tuple[Program, ...] = ()
     registry: Registry = NOTHING_REGISTERED
     """The projects and observed workspaces with which the programs were made."""
+    hold_window: timedelta = HOLD_WINDOW
+    """How far back the guard rails of this installation count who lost something."""
 
     def program(self, workspace: str) -> Program | None:
         """Return the program of a workspace, or None when no mapping speaks of it."""
@@ -146,8 +151,9 @@ def _digest(mappings: MappingSet, catalogues: Mapping[str, Catalogue]) -> str:
 class Rulebooks:
     """The compiled rulebooks of this process, one for each organization."""
 
-    def __init__(self) -> None:
+    def __init__(self, hold_window: timedelta = HOLD_WINDOW) -> None:
         self._kept: dict[str, Rulebook] = {}
+        self._hold_window = hold_window
 
     def current(self, unit: Unit, organization_id: str) -> Rulebook:
         """Return the active rulebook as of `unit`'s transaction.
@@ -158,7 +164,8 @@ class Rulebooks:
         number, schemas_version, registry_version = unit.revisions(organization_id).in_force()
         kept = self._kept.get(organization_id)
         if kept is None or kept.revision != number or kept.schemas_version != schemas_version:
-            kept = self._kept[organization_id] = read_back(unit, organization_id)
+            book = replace(read_back(unit, organization_id), hold_window=self._hold_window)
+            kept = self._kept[organization_id] = book
         elif kept.registry.version != registry_version:
             kept = self._kept[organization_id] = kept.registering(unit.workspaces(organization_id).registry())
         return kept

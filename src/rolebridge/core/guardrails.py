@@ -118,14 +118,17 @@ Pair = tuple[str, str]
 class Window:
     """What has happened in a workspace within the sliding window, before the request that is judged.
 
-    `holders` counts the active people who held something at its start. `lost` are those, by id, who have lost a role
-    since while they were active, `gone` those whose account was deactivated or deleted. `kept` counts the present
-    holders of each kept role.
+    `holders` counts the active people who held something at its start. `lost` counts those who have lost a role since
+    while they were active, `people` also those whose account was deactivated or deleted. Of the people of this request,
+    `known_lost` are counted in `lost` already, and `known` in `people`. `kept` counts the present holders of each kept
+    role.
     """
 
     holders: int
-    lost: frozenset[str] = frozenset()
-    gone: frozenset[str] = frozenset()
+    lost: int = 0
+    people: int = 0
+    known_lost: frozenset[str] = frozenset()
+    known: frozenset[str] = frozenset()
     kept: Mapping[Pair, int] = field(default_factory=dict)
 
 
@@ -179,7 +182,7 @@ def _mass_loss(workspace: str, guard: Guard, window: Window, losses: Losses) -> 
     limit = guard.hold_revocations
     if limit is None or not losses.holdable:
         return None
-    return _mass_trip(workspace, limit, len(window.lost | losses.active.keys()), window.holders)
+    return _mass_trip(workspace, limit, window.lost + len(losses.active.keys() - window.known_lost), window.holders)
 
 
 def _few_left(
@@ -202,6 +205,6 @@ def _undelivered(workspace: str, guard: Guard, window: Window, losses: Losses, h
     limit = guard.hold_revocations
     if limit is None or not losses.gone:
         return {}
-    people = window.lost | window.gone | (losses.active.keys() - set(held)) | losses.gone.keys()
-    trip = _mass_trip(workspace, limit, len(people), window.holders)
+    people = window.people + len(((losses.active.keys() - set(held)) | losses.gone.keys()) - window.known)
+    trip = _mass_trip(workspace, limit, people, window.holders)
     return {} if trip is None else dict.fromkeys(losses.gone, trip)

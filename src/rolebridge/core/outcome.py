@@ -34,6 +34,7 @@ def outcome_of(
     memberships: Sequence[Membership],
     manual: Sequence[ManualAssignment],
     at: datetime,
+    *,
     recorded: Sequence[Grant] = (),
 ) -> Outcome:
     """Return what the user holds in every workspace at `at` (aware); `revision` is the one that grants are made by.

@@ -87,9 +87,12 @@ class Record(Scope):
         """Record something to be told to others. `payload` is JSON text."""
         self.outbox_many([(kind, payload)], now)
 
-    def outbox_many(self, entries: Iterable[tuple[str, str]], now: datetime) -> None:
-        """Record several things to be told to others, in their order, as (kind, payload)."""
-        scope = {"organization_id": self._organization_id, "at": stamp(now), "position": None}
+    def outbox_many(self, entries: Iterable[tuple[str, str]], now: datetime, *, hold_id: str | None = None) -> None:
+        """Record several things to be told to others, in their order, as (kind, payload).
+
+        What has the id of a hold is in the feed like everything else, but delivered to no platform while it has it.
+        """
+        scope = {"organization_id": self._organization_id, "at": stamp(now), "position": None, "hold_id": hold_id}
         self._link.run_many(INSERT_OUTBOX, ({**scope, "kind": kind, "payload": payload} for kind, payload in entries))
 
     def audit_entries(

@@ -11,6 +11,7 @@ from rolebridge.store.directory import Directory
 from rolebridge.store.extensions import ExtensionRows
 from rolebridge.store.feed import FeedRows
 from rolebridge.store.grants import Grants
+from rolebridge.store.holds import HoldRows
 from rolebridge.store.idempotency import IdempotencyRows
 from rolebridge.store.links import Link
 from rolebridge.store.overview import Overview
@@ -57,6 +58,10 @@ class Unit:
     def grants(self, organization_id: str) -> Grants:
         """Return the grants and the assignments by hand of an organization."""
         return Grants(self.link, organization_id)
+
+    def holds(self, organization_id: str) -> HoldRows:
+        """Return what guard rails count and hold of an organization."""
+        return HoldRows(self.link, organization_id)
 
     def revisions(self, organization_id: str) -> Revisions:
         """Return the mapping revisions of an organization."""

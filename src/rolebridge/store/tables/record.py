@@ -27,6 +27,7 @@ audit: Final = Table(
 )
 
 # `position` is the row's place in the feed of changes: given after the commit, in the order of commits (store.feed).
+# `hold_id` names the hold that keeps the row from being delivered to a platform.
 outbox: Final = Table(
     "outbox",
     metadata,
@@ -36,8 +37,10 @@ outbox: Final = Table(
     text("kind"),
     text("payload"),
     Column("position", BigInteger, nullable=True),
+    text("hold_id", null=True),
     PrimaryKeyConstraint("organization_id", "sequence"),
     Index(None, "organization_id", "position"),
+    Index(None, "organization_id", "hold_id"),
     Index(
         "ix_outbox_waiting",
         "organization_id",
