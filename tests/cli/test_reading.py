@@ -44,7 +44,7 @@ def test_explains_a_role_from_above(acme: Machine) -> None:
         "  to change it\n"
         "            1. remove Ben Okafor from LBX Admins in okta          → no Project role\n"
         "            2. edit rule admins (mappings/acme-vision.yaml:9:5)"
-        "   → without it no Project role; also changes 1 other person\n"
+        "   → without it no Project role; nobody else holds a role through it\n"
     )
 
 

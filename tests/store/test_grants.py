@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -140,9 +141,22 @@ def test_counts_and_holders_of_a_workspace(world: World) -> None:
         assert grants.counts("nowhere") == GrantCounts(0, 0, 0, 0)
         assert grants.holders("acme") == [a, b]
         assert grants.workspaces() == ["acme", "elsewhere"]
-        assert grants.people_through_rule("acme", "teams", except_user=a) == 1
+        assert grants.people_through_rule("acme", "teams", except_user=a) == 0
         assert grants.people_through_rule("acme", "teams", except_user=b) == 1
         assert grants.people_through_rule("acme", "other", except_user=b) == 0
+
+
+def test_people_through_a_rule_are_those_in_force_and_those_beside_another_rule(world: World) -> None:
+    """A rule that is not the first of a grant's rules counts; one that a note only spells does not."""
+    a, b, c, d = sorted(world.add_users(4))
+    both = '{"winners":[{"rule":"first"},{"rule":"teams"}]}'
+    noted = json.dumps({"winners": [{"note": '"rule":"teams"', "rule": "first"}]}, separators=(",", ":"))
+    write(world, a, [], [grant(a)])
+    write(world, b, [], [grant(b, rule="first", because=both)])
+    write(world, c, [], [grant(c, rule="first", because=noted)])
+    write(world, d, [], [grant(d, state=GrantState.CONFLICT)])
+    with world.store.read() as unit:
+        assert unit.grants(world.organization).people_through_rule("acme", "teams", except_user="") == 2
 
 
 def test_assignments_by_hand_end_and_stay_on_record(world: World) -> None:
