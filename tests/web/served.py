@@ -111,18 +111,21 @@ def refusal(status: int, detail: str, path: str) -> tuple[Headers, bytes]:
     return [("Content-Type", "text/plain")], f"{status} at {path}: {detail}".encode()
 
 
-def make(fails: bool = False) -> WSGIApplication:
-    """Make the application in a worker."""
+def make(fails: bool = False, made: str = "") -> WSGIApplication:
+    """Make the application in a worker, and leave a file in the folder `made` when done."""
     logging.basicConfig(level=logging.INFO)
     if fails:
         raise ValueError(SECRET)
+    if made:
+        time.sleep(0.2)  # as an application does that has much to import
+        (Path(made) / str(os.getpid())).touch()
     return application
 
 
 if __name__ == "__main__":
     options = json.loads(sys.argv[1])
     run(
-        partial(make, options.get("fails", False)),
+        partial(make, options.get("fails", False), options.get("made", "")),
         Address(port=options.get("port", 0)),
         Processes(workers=options.get("workers", 1), stop_seconds=5),
         Limits(**options.get("limits", {})),

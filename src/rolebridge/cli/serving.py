@@ -32,7 +32,6 @@ from granian.server.mp import MPServer
 from rolebridge.web.asgi import ErrorBody, Limits, Served, WSGIAdapter, problem
 
 if TYPE_CHECKING:
-    from multiprocessing.synchronize import Event
     from wsgiref.types import WSGIApplication
 
 logger = logging.getLogger("rolebridge.web")
@@ -84,7 +83,8 @@ def run(
 
     `make_application` is called in each worker, which is a fresh interpreter: it and `error_body` must be
     importable by name (or partials of such), and it sets up logging and opens the store; what it made is closed when
-    the worker stops. `announce` is told the URL as soon as connections are accepted. A worker that dies is replaced.
+    the worker stops. `announce` is told the URL, in a thread of its own, once every worker can answer; connections are
+    accepted before, and wait. A worker that dies is replaced.
 
     Raises OSError when the address cannot be listened on, SystemExit(1) when the application cannot be made or
     workers keep dying.
@@ -93,8 +93,7 @@ def run(
     # fork copies locks and database connections in whatever state they are; 3.14 gave it up as well.
     multiprocessing.set_start_method("spawn", force=True)
     listeners = _listen(address, processes.workers, limits.write_seconds)
-    announce(_url(listeners[0]))
-    ready = multiprocessing.Event()
+    ready = _Readiness(processes.workers)
     server = _Server(
         listeners,
         ready,
@@ -117,6 +116,10 @@ def run(
         log_dictconfig=_LOGGING,
     )
     load = partial(_load, make_application, limits, error_body, ready)
+    # granian's main loop sleeps until a signal comes or a worker goes. A server that is told to stop while it starts
+    # ends without this thread, and announces nothing.
+    waits = partial(_announce_when, ready, announce, _url(listeners[0]))
+    threading.Thread(target=waits, name="readiness", daemon=True).start()
     server.serve(spawn_target=_work, target_loader=load, wrap_loader=False)
 
 
@@ -124,17 +127,48 @@ def run(
 _LOGGING: dict[str, Any] = {"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}}
 
 
+class _Readiness:
+    """Which workers have made their applications; shared with them."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._any = multiprocessing.Event()
+        self._made = multiprocessing.Semaphore(0)
+
+    def tell(self) -> None:
+        """Say, in a worker, that it can answer."""
+        self._any.set()
+        self._made.release()
+
+    def any(self) -> bool:
+        """Return whether any worker ever could answer."""
+        return self._any.is_set()
+
+    def wait(self) -> None:
+        """Return when as many could as there are."""
+        for _ in range(self._workers):
+            self._made.acquire()
+
+
+def _announce_when(ready: _Readiness, announce: Callable[[str], None], url: str) -> None:
+    ready.wait()
+    try:
+        announce(url)
+    except OSError as error:  # nobody reads our output: no reason not to serve
+        logger.warning("the address %s cannot be announced: %s", url, error)
+
+
 class _Server(MPServer):
     """granian's supervisor of worker processes; the worker `idx` listens on `listeners[idx]`.
 
-    A worker sets `ready` once its application is made. While none has, there is nothing to keep alive.
+    While no worker was ever `ready`, there is nothing to keep alive.
     """
 
     _shd: Any
     _sso: Any
     respawned_wrks: dict[int, float]
 
-    def __init__(self, listeners: list[socket.socket], ready: Event, **options: Any) -> None:
+    def __init__(self, listeners: list[socket.socket], ready: _Readiness, **options: Any) -> None:
         super().__init__("rolebridge", **options)
         self._listeners = listeners
         self._ready = ready
@@ -156,7 +190,7 @@ class _Server(MPServer):
         return super()._spawn_worker(idx, target, callback_loader)
 
     def _respawn_workers(self, *arguments: Any, **options: Any) -> None:
-        if not self._ready.is_set():
+        if not self._ready.any():
             self.shutdown(exit_code=1)  # type: ignore[no-untyped-call]
         now = time.monotonic()
         if len(self._deaths) == self._deaths.maxlen and now - self._deaths[0] < DEATHS_SECONDS:
@@ -225,7 +259,7 @@ _closing: list[Callable[[], None]] = []
 
 
 def _load(
-    make_application: Callable[[], Served | WSGIApplication], limits: Limits, error_body: ErrorBody, ready: Event
+    make_application: Callable[[], Served | WSGIApplication], limits: Limits, error_body: ErrorBody, ready: _Readiness
 ) -> WSGIAdapter:
     """Make the application of this worker, which stops when the supervisor is gone, however it went."""
     supervisor = multiprocessing.parent_process()
@@ -238,11 +272,13 @@ def _load(
         sys.exit(1)
     served = made if isinstance(made, Served) else Served(made)
     _closing.append(served.close)
-    adapter = WSGIAdapter(served.application, limits, error_body, served.refused)
-    ready.set()
+    adapter = WSGIAdapter(
+        served.application, limits, error_body, served.refused, answered=served.answered, headers=served.headers
+    )
     # What is here now stays; without this every full collection walks through it again (47 ms measured).
     gc.collect()
     gc.freeze()
+    ready.tell()
     return adapter
 
 
