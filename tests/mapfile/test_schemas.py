@@ -135,7 +135,12 @@ BAD_CATALOGUES = {
     "a role without name": SLOT + "{a: {}}}\n",
     "a way of assigning that does not exist": SLOT + "{a: {name: A, assignable: sometimes}}}\n",
     "an unknown key": SLOT + "{a: {name: A, rank: 1}}}\n",
-    "custom roles without limit": SLOT + "{a: {name: A}}}\ncustom_roles: {slot: s, permissions: {x: X}}\n",
+    "custom roles of nothing": SLOT + "{a: {name: A}}}\ncustom_roles: {slot: s, limit: 3}\n",
+    "a cell of no value": SLOT
+    + "{a: {name: A}}}\npermissions: [{id: m, name: M, columns: {a: {name: A, holds: {s: a}}},"
+    " rows: {p: {name: P, cells: {a: maybe}}}}]\n",
+    "a matrix without rows": SLOT
+    + "{a: {name: A}}}\npermissions: [{id: m, name: M, columns: {a: {name: A, holds: {s: a}}}}]\n",
 }
 
 

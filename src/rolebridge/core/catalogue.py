@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from rolebridge.core.permissions import Matrix, Setting
+
 
 class Level(StrEnum):
     """Where a slot's value lives: once for each person in a workspace, or in each project."""
@@ -87,6 +89,10 @@ class Role:
     parts: tuple[str, ...] = ()
     """For a combined value: the roles of the same slot that it is made of."""
     custom: bool = False
+    description: str = ""
+    """Of an organization's own role: what it is for, as the platform asks for it."""
+    permissions: frozenset[str] = frozenset()
+    """Of an organization's own role: what it permits, of the platform's list."""
 
     @property
     def overrules(self) -> bool:
@@ -171,11 +177,13 @@ class AccountKind:
 
 @dataclass(frozen=True, slots=True)
 class CustomRoles:
-    """What a platform allows of an organization's own roles: in which slot, how many, from which permissions."""
+    """What a platform allows of an organization's own roles: in which slot, how many (None: no limit is known), and
+    from which permissions, each with the platform's words.
+    """
 
     slot: str
-    limit: int
-    permissions: frozenset[str]
+    limit: int | None
+    permissions: Mapping[str, str] = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +198,9 @@ class Catalogue:
     custom_roles: CustomRoles | None = None
     project_word: str = "project"
     """What the platform calls a project, for messages."""
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    """What a tenant can switch on the platform, by id, as far as permissions hang on it."""
+    matrices: tuple[Matrix, ...] = ()
     digest: str = field(default="", compare=False)
     """SHA-256 of the file, hexadecimal: part of what a revision is bound to."""
 

@@ -31,12 +31,16 @@ from rolebridge.core.catalogue import (
 )
 from rolebridge.core.diagnostics import Diagnostic, has_errors
 from rolebridge.mapfile import reading
+from rolebridge.mapfile.matrices import MatrixReader
 from rolebridge.mapfile.reading import Sink, shorten
 from rolebridge.mapfile.yamlsource import Entry, Node, Scalar, Table, parse_yaml
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
-_FILE = ("platform", "name", "project_word", "account_kinds", "slots", "prerequisites", "custom_roles")
+_FILE = (
+    "platform", "name", "project_word", "account_kinds", "slots", "prerequisites", "custom_roles", "settings",
+    "permissions",
+)  # fmt: skip
 _SLOT = ("name", "level", "holds", "roles", "merge", "rank", "governs", "locks_access", "neutral")
 _ROLE = ("name", "assignable", "reach", "project_override", "inherits", "needs_work", "account_kinds", "parts")
 
@@ -89,10 +93,13 @@ class _CatalogueReader:
         self._check_slot_names()
         prerequisites = tuple(self._prerequisites(fields.get("prerequisites")))
         custom = self._custom_roles(fields["custom_roles"]) if "custom_roles" in fields else None
+        matrices = MatrixReader(self._slots, sink)
+        settings = matrices.settings(fields["settings"]) if "settings" in fields else {}
+        tables = tuple(matrices.matrices(fields["permissions"])) if "permissions" in fields else ()
         if id_ is None or name is None:
             return None
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        return Catalogue(id_, name, self._slots, prerequisites, self._kinds, custom, word, digest)
+        return Catalogue(id_, name, self._slots, prerequisites, self._kinds, custom, word, settings, tables, digest)
 
     # --- slots ---
 
@@ -254,19 +261,18 @@ class _CatalogueReader:
         table = reading.read_table(node, "`custom_roles`", self._sink)
         if table is None:
             return None
-        keys = ("slot", "limit", "permissions")
-        fields = reading.read_fields(table, "`custom_roles`", keys, self._sink, required=keys)
+        keys, required = ("slot", "limit", "permissions"), ("slot", "permissions")
+        fields = reading.read_fields(table, "`custom_roles`", keys, self._sink, required=required)
         slot = self._known_slot(fields.get("slot"))
         limit = reading.read_number(fields["limit"], "`limit`", self._sink) if "limit" in fields else None
-        permissions: set[str] = set()
+        permissions: dict[str, str] = {}
         if "permissions" in fields:
             for entry in reading.read_entries(fields["permissions"], "`permissions`", self._sink):
                 id_ = self._id(entry.key, "a permission's id")
-                if id_ is not None and reading.read_text(entry.value, "a permission's words", self._sink):
-                    permissions.add(id_)
-        if slot is None or limit is None:
-            return None
-        return CustomRoles(slot.id, limit, frozenset(permissions))
+                words = reading.read_text(entry.value, "a permission's words", self._sink)
+                if id_ is not None and words is not None:
+                    permissions[id_] = words.text
+        return CustomRoles(slot.id, limit, permissions) if slot is not None else None
 
     # --- consistency ---
 

@@ -175,7 +175,7 @@ class WorkspaceReader:
             return ()
         if allowed is None:
             return ()
-        if node is not None and len(entries) > allowed.limit:
+        if node is not None and allowed.limit is not None and len(entries) > allowed.limit:
             detail = f"there are {len(entries)} custom roles, {catalogue.name} allows {allowed.limit}"
             self._sink.add("too-many-custom-roles", node, detail)
         found = [self._custom_role(entry, catalogue) for entry in entries]
@@ -193,18 +193,26 @@ class WorkspaceReader:
         fields = reading.read_fields(table, what, keys, sink, required=keys)
         slot = self._text(fields.get("slot"), "`slot`")
         name = self._text(fields.get("name"), "`name`")
-        self._text(fields.get("description"), "`description`")
+        description = self._text(fields.get("description"), "`description`")
         if slot is not None and slot.text != allowed.slot:
             detail = f"{catalogue.name} has custom roles in `{allowed.slot}` only"
             sink.add("unknown-slot", slot, detail, help_=f"write `slot: {allowed.slot}`")
-        for text in reading.read_texts(fields["permissions"], "`permissions`", sink) if "permissions" in fields else ():
+        texts = reading.read_texts(fields["permissions"], "`permissions`", sink) if "permissions" in fields else []
+        for text in texts:
             if text.text not in allowed.permissions:
                 detail = f"{catalogue.name} has no permission `{shorten(text.text)}`"
                 sink.add("unknown-permission", text, detail, known=sorted(allowed.permissions))
         if id_ in catalogue.slots[allowed.slot].roles or id_ == "all":
             sink.add("duplicate-id", entry.key, f"`{allowed.slot}` has a role `{id_}` already")
             return None
-        return Role(id_, name.text if name else id_, allowed.slot, custom=True)
+        return Role(
+            id_,
+            name.text if name else id_,
+            allowed.slot,
+            custom=True,
+            description=description.text if description else "",
+            permissions=frozenset(text.text for text in texts),
+        )
 
     def _projects(self, node: Node | None) -> dict[str, Project]:
         projects: dict[str, Project] = {}
