@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from rolebridge.bridge.access import Access
 from rolebridge.bridge.administration import Administration
 from rolebridge.bridge.adopting import Adopting
+from rolebridge.bridge.assigning import Assigning
 from rolebridge.bridge.clients import ClientAdministration, TokenIssuing
 from rolebridge.bridge.consistency import Consistency
 from rolebridge.bridge.credentials import Hasher, NewSecret
@@ -57,6 +58,7 @@ class Installation:
     store: Store
     administration: Administration
     adopting: Adopting
+    assigning: Assigning
     planning: Planning
     explaining: Explaining
     access: Access
@@ -113,6 +115,7 @@ def open_installation(
         store=store,
         administration=Administration(store, hasher, clock),
         adopting=Adopting(store, rulebooks, clock),
+        assigning=Assigning(store, rulebooks, clock),
         planning=Planning(store, rulebooks, clock),
         explaining=Explaining(store, rulebooks, clock),
         access=Access(store, rulebooks, clock),

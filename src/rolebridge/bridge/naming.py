@@ -1,0 +1,95 @@
+"""What people mean by the names they use: a user, a workspace, a project, a role; with what may have been meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rolebridge.bridge.rulebooks import Rulebook
+from rolebridge.core.by_hand import find_roles
+from rolebridge.core.catalogue import Assignable, Catalogue, Level, Role, Slot
+from rolebridge.core.diagnostics import did_you_mean
+from rolebridge.core.errors import Invalid, NotFound
+from rolebridge.core.program import Program
+from rolebridge.store.records import StoredUser
+from rolebridge.store.unit import Unit
+
+_LONGEST_COMPARED = 64  # characters: comparing costs the square
+
+
+def the_user(unit: Unit, organization_id: str, name: str) -> StoredUser:
+    """Return the user whom `name` means: a userName, an id, or the part of one userName before its `@`.
+
+    Raises NotFound, and Invalid when it may be several.
+    """
+    found = unit.directory(organization_id).user_by_name(name)
+    if not found:
+        raise NotFound("user", name)
+    if len(found) > 1:
+        names = ", ".join(f"`{candidate.user_name}`" for candidate in found)
+        raise Invalid(f"`{name}` may be any of {names}", "user")
+    return found[0]
+
+
+def the_program(rulebook: Rulebook, workspace: str | None, project: str | None) -> Program:
+    """Return the program in force of a workspace, or of the only one that it can be.
+
+    Without a workspace that is the one that has the project, or the only one there is. Raises NotFound, and Invalid
+    when several would do.
+    """
+    programs = [one for one in rulebook.programs if workspace in {None, one.workspace}]
+    if workspace is not None and not programs:
+        raise NotFound("workspace", workspace)
+    if project is not None:
+        programs = [one for one in programs if project in one.projects]
+        if not programs:
+            _refuse_archived(rulebook, workspace, project)
+            raise NotFound("project", project)
+    if not programs:
+        raise Invalid("no mapping is in force yet", "workspace")
+    if len(programs) > 1:
+        names = ", ".join(f"`{one.workspace}`" for one in programs)
+        raise Invalid(f"there are several workspaces ({names}); say which one", "workspace")
+    return programs[0]
+
+
+def the_role(catalogue: Catalogue, level: Level, text: str, slot: str | None) -> tuple[Slot, Role]:
+    """Return the role of a level, of one slot when that is given, that `text` means. Raises Invalid."""
+    if slot is not None:
+        _check_slot(catalogue, level, slot)
+    found = find_roles(catalogue, level, text, slot)
+    if len(found) > 1:  # then whoever assigns means one that can be assigned
+        found = [pair for pair in found if pair[1].assignable is Assignable.YES] or found[:1]
+    if len(found) > 1:
+        slots = ", ".join(f"`{one.id}`" for one, _ in found)
+        raise Invalid(f"`{text}` is a role of several slots ({slots}); say which one", "slot")
+    if found:
+        return found[0]
+    others = [(one, role) for other in Level if other is not level for one, role in find_roles(catalogue, other, text)]
+    if others:
+        one, role = others[0]
+        where = "names a project" if one.level is Level.PROJECT else "names no project"
+        raise Invalid(f"`{role.id}` is a role of `{one.id}`, which is held per {one.level}: it {where}", "role")
+    where = f"`{slot}`" if slot else f"the {level} slots"
+    known = {role.id for one in catalogue.slots.values() if one.level is level for role in one.roles.values()}
+    raise Invalid(f"{where} of {catalogue.name} have no role `{text}`{hinted(text, known)}", "role")
+
+
+def hinted(word: str, known: Iterable[str]) -> str:
+    """Return what to append to a refusal of `word`: which of the known ones may have been meant, or nothing."""
+    hint = did_you_mean(word[:_LONGEST_COMPARED], known)
+    return f"; {hint}" if hint else ""
+
+
+def _check_slot(catalogue: Catalogue, level: Level, slot: str) -> None:
+    known = catalogue.slots.get(slot)
+    if known is None:
+        raise Invalid(f"{catalogue.name} has no slot `{slot}`{hinted(slot, catalogue.slots)}", "slot")
+    if known.level is not level:
+        where = "say in which project" if known.level is Level.PROJECT else "it names no project"
+        raise Invalid(f"`{slot}` is held per {known.level}: {where}", "slot")
+
+
+def _refuse_archived(rulebook: Rulebook, workspace: str | None, project: str) -> None:
+    for one in rulebook.registry.projects:
+        if one.project.id == project and one.archived_at is not None and workspace in {None, one.workspace}:
+            raise Invalid(f"project `{project}` of `{one.workspace}` is archived and carries no roles", "project")
