@@ -15,6 +15,7 @@ from rolebridge.store.holds import HoldRows
 from rolebridge.store.idempotency import IdempotencyRows
 from rolebridge.store.links import Link
 from rolebridge.store.overview import Overview
+from rolebridge.store.proposals import Proposals
 from rolebridge.store.record import Record
 from rolebridge.store.request_log import RequestLogRows
 from rolebridge.store.revisions import Revisions
@@ -62,6 +63,10 @@ class Unit:
     def holds(self, organization_id: str) -> HoldRows:
         """Return what guard rails count and hold of an organization."""
         return HoldRows(self.link, organization_id)
+
+    def proposals(self, organization_id: str) -> Proposals:
+        """Return the acts of an organization that wait for a second person."""
+        return Proposals(self.link, organization_id)
 
     def revisions(self, organization_id: str) -> Revisions:
         """Return the mapping revisions of an organization."""
