@@ -14,13 +14,16 @@ from rolebridge.store import (
     accounts,
     anchors,
     answers,
+    audit_listing,
     bulk_statements,
     grants,
     groups,
+    history,
     manual,
     people,
     record,
     revisions,
+    sealing,
     users,
 )
 from rolebridge.store.engine import Store
@@ -36,8 +39,8 @@ VALUES: dict[str, Any] = {
     "group_id": "g", "hash": b"h", "after": "", "known": 1, "at": "t", "text": "b", "limit": 10, "offset": 3,
     "first": 1,
     "user_key": "k", "external_key": "k", "display_key": "k", "from_key": "a", "to_key": "b", "kind": "user",
-    "source": "scim", "since": "t", "workspace": "w", "rule": "r", "named": "r", "except_user": "u", "day": "2026-12-01", "number": 1,
-    "before_sequence": 9, "subject_id": "s", "keys": IDS, "import_id": "i", "past": 0,
+    "source": "scim", "since": "t", "workspace": "w", "project": "p", "rule": "r", "named": "r", "except_user": "u", "day": "2026-12-01", "number": 1,
+    "request_id": "r", "before_sequence": 9, "until": "t", "below": 9, "above": 1, "sequence": 1, "position": 1, "through": 1, "kinds": IDS, "subject_id": "s", "keys": IDS, "import_id": "i", "past": 0,
 }  # fmt: skip
 HOT = {
     "token by hash": accounts.TOKEN_BY_HASH,
@@ -67,6 +70,9 @@ HOT = {
     "group by name": people.GROUPS_NAMED,
     "grants of users": grants.OF_USERS,
     "grants through a rule": grants.THROUGH_RULE,
+    "holders in a project": grants.HOLDERS_IN,
+    "holders by hand in a project": manual.HOLDERS_BY_HAND_IN,
+    "named users": people.IDS_NAMED,
     "assignments by hand": manual.MANUAL_OF_USERS,
     "due": grants.DUE,
     "active revision": revisions.ACTIVE_NUMBER,
@@ -79,6 +85,16 @@ HOT = {
     "names of members": bulk_statements.MEMBER_NAMES,
     "audit of a subject": record.AUDIT_OF,
     "audit": record.AUDIT,
+    "audit of a request": audit_listing.listing(frozenset({"request_id"}), forward=False),
+    "audit after a moment": audit_listing.FIRST_AFTER,
+    "audit of subjects": audit_listing.OF_SUBJECTS,
+    "audit from a number": audit_listing.FROM,
+    "place in the chain": sealing.LINK_AT,
+    "seal before a moment": sealing.SEALED_BEFORE,
+    "memberships that go on": history.MEMBERSHIPS_AT[0],
+    "memberships that ended": history.MEMBERSHIPS_AT[1],
+    "nestings that go on": history.NESTINGS_AT[0],
+    "nestings that ended": history.NESTINGS_AT[1],
 }
 
 

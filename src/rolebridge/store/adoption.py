@@ -12,15 +12,17 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Select, Table, delete, func, or_, select, update
+from sqlalchemy import Select, Table, func, or_, select, update
 from sqlalchemy.sql import ClauseElement
 
 from rolebridge.store.documents import restamped, stamp
 from rolebridge.store.groups import bump_groups
+from rolebridge.store.history import Ending
 from rolebridge.store.links import in_batches
 from rolebridge.store.scope import GROUP, USER, Scope
 from rolebridge.store.statements import Database, Statement, among, given, json_list, next_sequence
 from rolebridge.store.tables.directory import group_children, groups, memberships, users
+from rolebridge.store.tables.sealing import past_children, past_memberships
 
 _TABLES: Final = {USER: users, GROUP: groups}
 
@@ -149,19 +151,25 @@ CROSSING: Final = {
     GROUP: Statement(partial(_crossing, by="group_id")),
 }
 NESTED_APART: Final = Statement(_nested_apart)
-END_MEMBERSHIP: Final = Statement(
-    lambda _: delete(memberships).where(
+END_MEMBERSHIP: Final = Ending(
+    memberships,
+    past_memberships,
+    "user_id",
+    lambda _: (
         memberships.c.organization_id == given("organization_id"),
         memberships.c.group_id == given("group_id"),
         memberships.c.user_id == given("member_id"),
-    )
+    ),
 )
-END_NESTING: Final = Statement(
-    lambda _: delete(group_children).where(
+END_NESTING: Final = Ending(
+    group_children,
+    past_children,
+    "child_id",
+    lambda _: (
         group_children.c.organization_id == given("organization_id"),
         group_children.c.parent_id == given("group_id"),
         group_children.c.child_id == given("member_id"),
-    )
+    ),
 )
 
 
@@ -213,19 +221,10 @@ class Adoption(Scope):
         partings = [Parting(*pair, USER) for pair in sorted(crossing)] + [
             Parting(*pair, GROUP) for pair in sorted(nested)
         ]
-        for kind, statement in ((USER, END_MEMBERSHIP), (GROUP, END_NESTING)):
-            self._link.run_many(
-                statement,
-                [
-                    {
-                        "organization_id": self._organization_id,
-                        "group_id": parting.group_id,
-                        "member_id": parting.member_id,
-                    }
-                    for parting in partings
-                    if parting.kind == kind
-                ],
-            )
+        scope = {"organization_id": self._organization_id}
+        for parting in partings:
+            ending = END_MEMBERSHIP if parting.kind == USER else END_NESTING
+            ending.end(self._link, now, **scope, group_id=parting.group_id, member_id=parting.member_id)
         bump_groups(self._link, self._organization_id, sorted({parting.group_id for parting in partings}), now)
         return partings
 

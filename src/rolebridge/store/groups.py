@@ -7,7 +7,7 @@ name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -18,11 +18,13 @@ from sqlalchemy.sql import ClauseElement
 from rolebridge.core.directory import GroupDraft, MembershipSource
 from rolebridge.core.errors import NotFound, Taken, Unavailable
 from rolebridge.store.documents import exact_key, folded, folded_key, group_body, moment, restamped, stamp, text_json
+from rolebridge.store.history import Ending
 from rolebridge.store.links import BLOCK, Link, Row, in_batches
 from rolebridge.store.records import MemberDelta, StoredGroup
 from rolebridge.store.scope import GROUP, Scope, owned, update_unless_taken
 from rolebridge.store.statements import Database, Statement, among, given, insert_for, insert_into, json_list, storable
 from rolebridge.store.tables.directory import departed, group_children, groups, memberships, users
+from rolebridge.store.tables.sealing import past_memberships
 
 
 def _is_nested(end: str) -> ColumnElement[bool]:
@@ -149,16 +151,8 @@ def _add(database: Database) -> ClauseElement:
     return insert.on_conflict_do_nothing().returning(memberships.c.user_id)
 
 
-def _remove(_: Database) -> ClauseElement:
-    return (
-        delete(memberships)
-        .where(*_OF_GROUP, among(memberships.c.user_id, given("ids")))
-        .returning(memberships.c.user_id)
-    )
-
-
-def _remove_others(database: Database) -> ClauseElement:
-    """Return the delete of all members but the listed ones.
+def _others_of(database: Database) -> Sequence[ColumnElement[bool]]:
+    """Return the conditions of all members but the listed ones.
 
     SQLite puts the list into a table of its own for NOT IN; PostgreSQL does so only for an anti-join.
     """
@@ -167,14 +161,16 @@ def _remove_others(database: Database) -> ClauseElement:
         other = ~exists(select(literal_column("1")).select_from(row).where(row.c.value == memberships.c.user_id))
     else:
         other = ~among(memberships.c.user_id, given("ids"))
-    return delete(memberships).where(*_OF_GROUP, other).returning(memberships.c.user_id)
+    return (*_OF_GROUP, other)
 
 
 KNOWN: Final = Statement(_known)
 ADD: Final = Statement(_add)
-REMOVE: Final = Statement(_remove)
-REMOVE_OTHERS: Final = Statement(_remove_others)
-REMOVE_ALL: Final = Statement(lambda _: delete(memberships).where(*_OF_GROUP).returning(memberships.c.user_id))
+REMOVE: Final = Ending(
+    memberships, past_memberships, "user_id", lambda _: (*_OF_GROUP, among(memberships.c.user_id, given("ids")))
+)
+REMOVE_OTHERS: Final = Ending(memberships, past_memberships, "user_id", _others_of)
+REMOVE_ALL: Final = Ending(memberships, past_memberships, "user_id", lambda _: _OF_GROUP)
 MEMBER_IDS: Final = Statement(
     lambda _: (
         select(memberships.c.user_id)
@@ -251,7 +247,7 @@ class Groups(Scope):
         """Delete a group and its memberships; return the ids of those who were members, in order."""
         scope = {"organization_id": self._organization_id}
         self._link.all(BY_ID[False, True], **scope, id=stored.id)
-        left = sorted(user_id for (user_id,) in self._link.all(REMOVE_ALL, **scope, group_id=stored.id))
+        left = sorted(REMOVE_ALL.end(self._link, now, **scope, group_id=stored.id))
         if not self._link.run(DELETE, **scope, id=stored.id):
             raise _changed(stored)
         self._link.run(
@@ -289,7 +285,8 @@ class Groups(Scope):
         group = self._locked(group_id)
         removed: list[str] = []
         for batch in in_batches(ids, _MEMBERS):
-            removed += self._column(REMOVE, group_id=group_id, ids=json_list(batch))
+            scope = {"organization_id": self._organization_id, "group_id": group_id}
+            removed += REMOVE.end(self._link, now, **scope, ids=json_list(batch))
         if removed:
             bump_group(self._link, group, now)
         return tuple(sorted(removed))
@@ -301,7 +298,8 @@ class Groups(Scope):
         asked = tuple(ids)
         group = self._locked(group_id)
         known = self._known(connection_id, asked)
-        removed = self._column(REMOVE_OTHERS, group_id=group_id, ids=json_list(known))
+        scope = {"organization_id": self._organization_id, "group_id": group_id}
+        removed = REMOVE_OTHERS.end(self._link, now, **scope, ids=json_list(known))
         added = self._add(group_id, known, source, now)
         if added or removed:
             bump_group(self._link, group, now)

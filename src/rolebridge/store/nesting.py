@@ -18,11 +18,13 @@ from rolebridge.core.errors import Invalid
 from rolebridge.core.nesting import MAX_CHILDREN, MAX_DEPTH, MAX_REACH, Circle, Nested, closure
 from rolebridge.store.documents import moment, stamp
 from rolebridge.store.groups import bump_groups
+from rolebridge.store.history import Ending
 from rolebridge.store.links import BLOCK, in_batches
 from rolebridge.store.scope import Scope, owned
 from rolebridge.store.statements import Database, Statement, among, given, insert_for, insert_into, json_list
 from rolebridge.store.tables.accounts import connections
 from rolebridge.store.tables.directory import group_ancestors, group_children, groups, memberships
+from rolebridge.store.tables.sealing import past_children
 
 _EDGES: Final = (group_children.c.organization_id == given("organization_id"),)
 _IS_PARENT: Final = (groups.c.organization_id == group_children.c.organization_id) & (
@@ -82,18 +84,21 @@ ALL_CHILDREN: Final = Statement(
     lambda _: select(group_children.c.child_id).where(*_EDGES).union(select(group_ancestors.c.group_id).where(*_PATHS))
 )
 INSERT_CHILD: Final = Statement(lambda db: insert_into(db, group_children, unless_taken=True))
-DELETE_CHILDREN: Final = Statement(
+DELETE_CHILDREN: Final = Ending(
+    group_children,
+    past_children,
+    "child_id",
     lambda _: (
-        delete(group_children)
-        .where(*_EDGES, group_children.c.parent_id == given("parent_id"))
-        .where(among(group_children.c.child_id, given("ids")))
-        .returning(group_children.c.child_id)
-    )
+        *_EDGES,
+        group_children.c.parent_id == given("parent_id"),
+        among(group_children.c.child_id, given("ids")),
+    ),
 )
-DELETE_EDGES_OF: Final = Statement(
-    lambda _: delete(group_children).where(
-        *_EDGES, or_(group_children.c.parent_id == given("of"), group_children.c.child_id == given("of"))
-    )
+DELETE_EDGES_OF: Final = Ending(
+    group_children,
+    past_children,
+    "child_id",
+    lambda _: (*_EDGES, or_(group_children.c.parent_id == given("of"), group_children.c.child_id == given("of"))),
 )
 INSERT_ANCESTOR: Final = Statement(lambda db: insert_into(db, group_ancestors, unless_taken=True))
 DELETE_ANCESTORS: Final = Statement(
@@ -251,7 +256,7 @@ class Nesting(Scope):
         removed = [
             id_
             for batch in in_batches(ids)
-            for id_ in self._ids(DELETE_CHILDREN, parent_id=parent_id, ids=json_list(batch))
+            for id_ in self._end(DELETE_CHILDREN, now, parent_id=parent_id, ids=json_list(batch))
         ]
         if removed:
             self._settle(removed)
@@ -261,7 +266,7 @@ class Nesting(Scope):
     def leave_nesting(self, group_id: str, now: datetime) -> None:
         """Take a group that is to be deleted out of all that it is in, which get new versions, and all out of it."""
         parents, children = self._ids(PARENTS, child_id=group_id), self.child_ids(group_id)
-        self._link.run(DELETE_EDGES_OF, organization_id=self._organization_id, of=group_id)
+        self._end(DELETE_EDGES_OF, now, of=group_id)
         self._settle([group_id, *children])
         bump_groups(self._link, self._organization_id, parents, now)
 
@@ -348,6 +353,9 @@ class Nesting(Scope):
             known = set(frontier) | found.keys()
             frontier = sorted({above for _, above in rows} - known)
         return found
+
+    def _end(self, ending: Ending, now: datetime, **values: Any) -> list[str]:
+        return ending.end(self._link, now, organization_id=self._organization_id, **values)
 
     def _ids(self, statement: Statement, **values: Any) -> list[str]:
         return [row[0] for row in self._link.all(statement, organization_id=self._organization_id, **values)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rolebridge.store.accounts import Accounts
 from rolebridge.store.adoption import Adoption
+from rolebridge.store.audit_listing import AuditListing
 from rolebridge.store.bulk import Bulk
 from rolebridge.store.checks import Checks
 from rolebridge.store.clients import Clients
@@ -11,6 +12,7 @@ from rolebridge.store.directory import Directory
 from rolebridge.store.extensions import ExtensionRows
 from rolebridge.store.feed import FeedRows
 from rolebridge.store.grants import Grants
+from rolebridge.store.history import History
 from rolebridge.store.holds import HoldRows
 from rolebridge.store.idempotency import IdempotencyRows
 from rolebridge.store.links import Link
@@ -19,6 +21,7 @@ from rolebridge.store.proposals import Proposals
 from rolebridge.store.record import Record
 from rolebridge.store.request_log import RequestLogRows
 from rolebridge.store.revisions import Revisions
+from rolebridge.store.sealing import Sealing
 from rolebridge.store.workspaces import Workspaces
 
 
@@ -79,6 +82,18 @@ class Unit:
     def record(self, organization_id: str) -> Record:
         """Return the audit and the outbox of an organization."""
         return Record(self.link, organization_id)
+
+    def audit(self, organization_id: str) -> AuditListing:
+        """Return an organization's audit, for reading."""
+        return AuditListing(self.link, organization_id)
+
+    def history(self, organization_id: str) -> History:
+        """Return what was true before in an organization's directory."""
+        return History(self.link, organization_id)
+
+    def sealing(self, organization_id: str) -> Sealing:
+        """Return the sealed chain over an organization's audit."""
+        return Sealing(self.link, organization_id)
 
     def feed(self, organization_id: str) -> FeedRows:
         """Return the outbox of an organization in the order in which applications follow it."""

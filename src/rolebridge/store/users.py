@@ -15,12 +15,14 @@ from rolebridge.core.directory import UserDraft
 from rolebridge.core.errors import Taken, Unavailable
 from rolebridge.store.documents import exact_key, folded, folded_key, indexed_values, moment, stamp, user_body
 from rolebridge.store.groups import bump_groups, lock_groups
+from rolebridge.store.history import Ending
 from rolebridge.store.links import Row
 from rolebridge.store.records import StoredUser
 from rolebridge.store.scope import USER, Scope, owned, update_unless_taken
 from rolebridge.store.statements import Database, Statement, given, insert_for, insert_into, storable
 from rolebridge.store.tables.accounts import connections
 from rolebridge.store.tables.directory import counts, departed, memberships, user_values, users
+from rolebridge.store.tables.sealing import past_memberships
 
 USER_COLUMNS: Final = (
     users.c.id,
@@ -122,12 +124,11 @@ GROUPS_OF: Final = Statement(
         .order_by(memberships.c.group_id)
     )
 )
-LEAVE_GROUPS: Final = Statement(
-    lambda _: (
-        delete(memberships)
-        .where(memberships.c.organization_id == given("organization_id"), memberships.c.user_id == given("user_id"))
-        .returning(memberships.c.group_id)
-    )
+LEAVE_GROUPS: Final = Ending(
+    memberships,
+    past_memberships,
+    "group_id",
+    lambda _: (memberships.c.organization_id == given("organization_id"), memberships.c.user_id == given("user_id")),
 )
 INSERT_DEPARTED: Final = Statement(lambda db: insert_into(db, departed))
 NAME_OWNER: Final = Statement(
@@ -220,7 +221,7 @@ class Users(Scope):
         lock_groups(self._link, self._organization_id, self._groups_of(stored.id))
         # From here on nobody adds the user to another group.
         self._link.all(LOCK_FOR_DELETE, **scope, id=stored.id)
-        left = sorted(group_id for (group_id,) in self._link.all(LEAVE_GROUPS, **scope, user_id=stored.id))
+        left = sorted(LEAVE_GROUPS.end(self._link, now, **scope, user_id=stored.id))
         bump_groups(self._link, self._organization_id, left, now)
         self._link.run(DELETE_VALUES, **scope, user_id=stored.id)
         if not self._link.run(DELETE, **scope, id=stored.id):

@@ -7,7 +7,7 @@ alike on both databases, in order, readable, and ready to be spliced into an ans
 Python (`documents.key`).
 """
 
-from rolebridge.store.tables import accounts, api, directory, grants, holds, record, revisions, workspaces
+from rolebridge.store.tables import accounts, api, directory, grants, holds, record, revisions, sealing, workspaces
 from rolebridge.store.tables.columns import metadata
 
-__all__ = ["accounts", "api", "directory", "grants", "holds", "metadata", "record", "revisions", "workspaces"]
+__all__ = ["accounts", "api", "directory", "grants", "holds", "metadata", "record", "revisions", "sealing", "workspaces"]

@@ -24,6 +24,7 @@ audit: Final = Table(
     text("reason"),
     PrimaryKeyConstraint("organization_id", "sequence"),
     Index(None, "organization_id", "subject_id", "sequence"),
+    Index(None, "organization_id", "request_id"),
 )
 
 # `position` is the row's place in the feed of changes: given after the commit, in the order of commits (store.feed).

@@ -1,0 +1,203 @@
+"""The audit: read page by page, exported as it is read, sealed and verified; and how a person's data leave it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from rolebridge.bridge.callers import Operator
+from rolebridge.bridge.sealing import ERASED, Sealer, SealKeys, Verification, Verified
+from rolebridge.core.chain import PAYLOAD, Anchor, erase
+from rolebridge.core.errors import Invalid, NotFound
+from rolebridge.store.audit_listing import LAST, AuditRow, WantedAudit
+from rolebridge.store.engine import Store
+from rolebridge.store.records import Departed
+from rolebridge.store.scope import USER
+from rolebridge.store.unit import Unit
+
+ANYTHING: Final = WantedAudit()
+"""Every row."""
+GRANTS_CHANGED: Final = "grants.changed"
+"""The kind of the rows that tell what became of a person's grants: ids and roles, which stay after an erasure."""
+
+_KEPT: Final = {GRANTS_CHANGED: ("reason",), ERASED: ()}  # what is erased of rows that must go on telling something
+_LOOKED: Final = 20_000  # rows that one look goes through for what may be rare
+_LOOKS: Final = 10  # looks of one page: what lies further back is found by going on
+_PAGE: Final = 500
+_SHOWN: Final = 20
+_NO_REASON: Final = "a reason is needed: it stays in the audit"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Some rows, newest first, and the number to go on before; None when these were the last.
+
+    A page may hold fewer rows than were asked for, even none, and still not be the last: it looked far enough back.
+    """
+
+    rows: tuple[AuditRow, ...]
+    before: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was erased of a deleted user: how many rows of the audit, and how many of the feed of changes.
+
+    `mentioned` are the numbers of rows about others whose texts hold the userName still (the first few), `files` the
+    mapping files (`revision: name`) that do: what names a person there is for whoever wrote it to take out.
+    """
+
+    user_id: str
+    rows: int
+    told: int
+    mentioned: tuple[int, ...]
+    files: tuple[str, ...]
+
+
+class Auditing:
+    """The audit of organizations."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime], keys: SealKeys, days: int = 0) -> None:
+        """`days` says for how long rows are kept; 0 means for ever."""
+        self._store = store
+        self._clock = clock
+        self._keys = keys
+        self._days = days
+        self._sealer = Sealer(store, clock, keys)
+
+    # --- reading
+
+    def page(
+        self, organization_id: str, wanted: WantedAudit = ANYTHING, *, before: int | None = None, limit: int = 100
+    ) -> AuditPage:
+        """Return up to `limit` rows, newest first, only those with a number before `before`."""
+        with self._store.read() as unit:
+            listing = unit.audit(organization_id)
+            place, rows = LAST if before is None else before, list[AuditRow]()
+            begin = listing.place_before(wanted.since) if wanted.since else -1
+            for _ in range(_LOOKS):
+                floor = max(listing.floor(place, _LOOKED), begin)
+                rows += listing.page(wanted, after=floor - 1, before=place, limit=limit + 1 - len(rows))
+                if len(rows) > limit:
+                    return AuditPage(tuple(rows[:limit]), rows[limit - 1].entry.sequence)
+                if floor <= begin:
+                    return AuditPage(tuple(rows), None)
+                place = floor
+            return AuditPage(tuple(rows), place)
+
+    @contextmanager
+    def export(self, organization_id: str, wanted: WantedAudit = ANYTHING) -> Iterator[Iterator[AuditRow]]:
+        """Give all rows as of one moment, oldest first, as they are read. Of no use after the `with`."""
+        with self._store.read(snapshot=True) as unit:
+            yield self._exported(unit, organization_id, wanted)
+
+    def _exported(self, unit: Unit, organization_id: str, wanted: WantedAudit) -> Iterator[AuditRow]:
+        listing = unit.audit(organization_id)
+        place = listing.place_before(wanted.since) if wanted.since else -1
+        while page := listing.page(wanted, after=place, limit=_PAGE, forward=True):
+            yield from page
+            place = page[-1].entry.sequence
+
+    # --- the chain
+
+    def seal(self, organization_id: str) -> int:
+        """Seal what is committed and not sealed yet; return how many rows. For whoever works in the background."""
+        return self._sealer.seal(organization_id)
+
+    def retain(self, operator: Operator, organization_id: str) -> int:
+        """Seal whatever was left out, and delete what is older than is kept; return how many rows went."""
+        self._sealer.sweep(organization_id)
+        if not self._days:
+            return 0
+        until = self._clock() - timedelta(days=self._days)
+        pruned = self._sealer.prune(operator, organization_id, until)
+        while self._store.transact(lambda unit: unit.history(organization_id).prune(until)):
+            pass
+        return pruned
+
+    def verify(self, organization_id: str, anchors: Sequence[Anchor] = ()) -> Verified:
+        """Walk along the chain and tell whether all that is sealed holds, as of one moment."""
+        with self._store.read(snapshot=True) as unit:
+            return Verification(unit, organization_id, self._keys, anchors).run()
+
+    # --- erasing
+
+    def erase(self, operator: Operator, organization_id: str, user: str, *, reason: str) -> Erased:
+        """Take a deleted user's personal data out of the record; their rows keep their digests, so the chain holds.
+
+        `user` is the id or the last userName. What they held, by ids and roles, stays with the id. Raises NotFound,
+        and Invalid for a user who is still there and without a reason.
+        """
+        if not reason.strip():
+            raise Invalid(_NO_REASON, "reason")
+        with self._store.read() as unit:
+            gone = _departed(unit, organization_id, user)
+        self._sealer.sweep(organization_id)  # only what is sealed keeps a digest
+
+        def work(unit: Unit) -> Erased:
+            return self._erase(unit, operator, organization_id, gone, reason)
+
+        erased = self._store.transact(work)
+        self.seal(organization_id)
+        return erased
+
+    def _erase(self, unit: Unit, operator: Operator, organization_id: str, gone: Departed, reason: str) -> Erased:
+        sealing = unit.sealing(organization_id)
+        sealing.lock()
+        after, rows = -1, list[tuple[int, list[str | None], bytes]]()
+        while page := sealing.sealed_of(gone.id, after, _PAGE):
+            for link, row in page:
+                fields = _KEPT.get(row.kind, PAYLOAD)
+                left, salts = erase(row.payload, link.salts, fields)
+                if tuple(left) != row.payload:
+                    rows.append((row.sequence, left, salts))
+            after = page[-1][1].sequence
+        told = unit.history(organization_id).forget_person(gone.id)
+        unit.record(organization_id).audit(
+            kind=ERASED,
+            actor=operator.actor,
+            request_id=operator.request_id,
+            subject_kind=USER,
+            subject_id=gone.id,
+            before=None,
+            after=json.dumps({"rows": len(rows), "changes_told": told}),
+            reason=reason,
+            now=self._clock(),
+        )
+        sealing.blank(rows, sealing.newest_of(gone.id))
+        return Erased(gone.id, len(rows), told, *_still_named(unit, organization_id, gone))
+
+
+def _departed(unit: Unit, organization_id: str, user: str) -> Departed:
+    directory = unit.directory(organization_id)
+    found = directory.departed(user) or unit.history(organization_id).departed_user(user)
+    if found is not None and found.kind == USER:
+        return found
+    if directory.user_by_name(user):
+        raise Invalid(f"`{user}` is still in the directory; only what is left of deleted users is erased", USER)
+    raise NotFound("deleted user", user)
+
+
+def _still_named(unit: Unit, organization_id: str, gone: Departed) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Return the numbers of audit rows, and the mapping files, in which the userName stands still."""
+    if not gone.name:
+        return (), ()
+    listing, revisions = unit.audit(organization_id), unit.revisions(organization_id)
+    found: list[int] = []
+    after, newest = listing.ends()
+    after -= 1
+    while after < newest and len(found) < _SHOWN:
+        through = after + _LOOKED
+        found += listing.mentioning(json.dumps(gone.name, ensure_ascii=False)[1:-1], after=after, through=through)
+        after = through
+    files = [
+        f"{revision.number}: {name}"
+        for revision in revisions.newest(1_000)
+        for name, text in revisions.files(revision.number).items()
+        if gone.name.casefold() in text.casefold()
+    ]
+    return tuple(found[:_SHOWN]), tuple(files[:_SHOWN])
