@@ -53,8 +53,6 @@ def brief(grants: tuple[Grant, ...]) -> set[tuple[str, str, str]]:
 
 TEAM = named("reviewers")
 REVIEWERS = Rule("reviewers", PLACE, groups=TEAM, projects=EVERYWHERE, grant=give(project_role="reviewer"))
-    "reviewers", PLACE, groups=named("reviewers"), projects=EVERYWHERE, grant=give(project_role="reviewer")
-)
 ADMINS = Rule("admins", PLACE, groups=named("admins"), grant=give(workspace_role="admin"))
 
 
