@@ -26,6 +26,11 @@ FRAMES = {
         "projects": "{cityscapes: {tags: [street]}, retail: {tags: [indoor]}}",
         "rules": "[{id: team, groups: [Team], projects: all, grant: {project_role: inherit}}]",
     },
+    "datasaur": {
+        "workspace": "example",
+        "platform": "datasaur",
+        "rules": "[{id: team, groups: [Team], grant: {workspace_role: labeler}}]",
+    },
     "label_studio": {
         "workspace": "example",
         "platform": "label_studio",

@@ -14,6 +14,7 @@ from rolebridge.bridge.assigning import Assigning
 from rolebridge.bridge.clients import ClientAdministration, TokenIssuing
 from rolebridge.bridge.consistency import Consistency
 from rolebridge.bridge.credentials import Hasher, NewSecret
+from rolebridge.bridge.deciding import Deciding
 from rolebridge.bridge.explaining import Explaining
 from rolebridge.bridge.exporting import Exporting
 from rolebridge.bridge.extensions import SchemaRegistry
@@ -62,6 +63,7 @@ class Installation:
     planning: Planning
     explaining: Explaining
     access: Access
+    deciding: Deciding
     consistency: Consistency
     provisioning: Provisioning
     importing: Importing
@@ -125,6 +127,7 @@ def open_installation(
         importing=Importing(store, provisioning),
         exporting=Exporting(store),
         authenticator=authenticator,
+        deciding=Deciding(store, rulebooks, clock),
         keys=KeyAuthenticator(store, hasher, clock, authenticator.uses),
         clients=ClientAdministration(store, hasher, clock),
         issuing=TokenIssuing(store, hasher, clock),

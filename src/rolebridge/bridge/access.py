@@ -12,6 +12,7 @@ from rolebridge.core.catalogue import Catalogue, Reach
 from rolebridge.core.diagnostics import did_you_mean
 from rolebridge.core.errors import Invalid, NotFound
 from rolebridge.core.grants import Grant, GrantKey, GrantState
+from rolebridge.core.permissions import permissions_of
 from rolebridge.store.engine import Store
 from rolebridge.store.records import HeldGrant
 from rolebridge.store.unit import Unit
@@ -151,6 +152,11 @@ class Access:
                 known = [program.workspace for program in self._current(organization_id).programs]
             case "project":
                 known = [project for program in self._current(organization_id).programs for project in program.projects]
+            case "permission":
+                programs = self._current(organization_id).programs
+                return did_you_mean(
+                    missing.name[:_LONGEST_COMPARED], {id_ for one in programs for id_ in permissions_of(one.catalogue)}
+                )
             case _:
                 return None
         return did_you_mean(missing.name[:_LONGEST_COMPARED], known) or (

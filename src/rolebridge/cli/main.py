@@ -15,6 +15,8 @@ from rolebridge import __version__
 from rolebridge.cli import (
     access,
     apply,
+    can,
+    catalogues,
     check,
     clients,
     connections,
@@ -134,6 +136,8 @@ for _command in (
     test.test,
     apply.apply,
     explain.explain,
+    can.can,
+    catalogues.catalogue,
     access.access,
     status.status,
     requests.requests,

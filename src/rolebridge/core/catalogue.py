@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from rolebridge.core.permissions import Matrix, Setting
+from rolebridge.core.permissions import Cell, Matrix, Setting
 
 
 class Level(StrEnum):
@@ -215,3 +215,9 @@ class Catalogue:
             slot = slots[role.slot]
             slots[role.slot] = replace(slot, roles={**slot.roles, role.id: role})
         return replace(self, slots=slots)
+
+    def with_cells(self, cells: Mapping[str, Mapping[tuple[str, str], Cell]]) -> Catalogue:
+        """Return this catalogue with a tenant's own cells in its matrices: matrix → (permission, column) → cell."""
+        if not cells:
+            return self
+        return replace(self, matrices=tuple(matrix.with_cells(cells.get(matrix.id, {})) for matrix in self.matrices))

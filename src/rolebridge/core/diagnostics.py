@@ -117,6 +117,7 @@ REGISTER: dict[str, Code] = {
         _error("unknown-project", "the project is not declared"),
         _error("unknown-connection", "the organization has no such connection"),
         _error("unknown-permission", "the catalogue has no such permission"),
+        _error("unknown-setting", "the platform has no such setting"),
         _error("unknown-account-kind", "the platform has no such account kind"),
         _error("connections-missing", "the organization has several connections and the file names none"),
         # rules

@@ -16,6 +16,7 @@ from typing import Any
 from rolebridge.core.catalogue import Merge, Role
 from rolebridge.core.diagnostics import Place
 from rolebridge.core.directory import Group
+from rolebridge.core.permissions import Cell
 
 
 class Condition:
@@ -184,6 +185,8 @@ class Project:
     tags: frozenset[str] = frozenset()
     container: str | None = None
     place: Place | None = field(default=None, compare=False)
+    settings: Mapping[str, bool] = field(default_factory=dict, hash=False)
+    """What its settings on the platform are, by the ids of the catalogue's, where permissions hang on them."""
 
 
 class SelectorKind(StrEnum):
@@ -355,6 +358,10 @@ class WorkspaceMapping:
     accounts: tuple[AccountRule, ...] = ()
     custom_roles: tuple[Role, ...] = ()
     guard: Guard = field(default_factory=Guard)
+    settings: Mapping[str, bool] = field(default_factory=dict)
+    """What the workspace's settings on the platform are; a project's own come first."""
+    cells: Mapping[str, Mapping[tuple[str, str], Cell]] = field(default_factory=dict)
+    """The tenant's own cells of the platform's permission matrices: matrix → (permission, column) → cell."""
 
 
 @dataclass(frozen=True, slots=True)

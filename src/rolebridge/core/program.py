@@ -105,7 +105,7 @@ class Program:
     ) -> None:
         """Compile `mapping`; `projects` are those that exist beside the ones that the file declares."""
         self.mapping = mapping
-        self.catalogue = catalogue.with_custom_roles(mapping.custom_roles)
+        self.catalogue = catalogue.with_custom_roles(mapping.custom_roles).with_cells(mapping.cells)
         self.projects: Mapping[str, Project] = {**(projects or {}), **mapping.projects}
         self._spellings = {id_.casefold(): id_ for id_ in self.projects}
         self.workspace_slots = _in_order_of_need(self.catalogue, Level.WORKSPACE)

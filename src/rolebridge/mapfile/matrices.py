@@ -15,12 +15,12 @@ _VALUES = [value.value for value in CellValue]
 
 
 class MatrixReader:
-    """Reads `settings` and `permissions`; `slots` are the catalogue's."""
+    """Reads `settings` and `permissions`; `slots` are the catalogue's, and so are `settings` that are known before."""
 
-    def __init__(self, slots: Mapping[str, Slot], sink: Sink) -> None:
+    def __init__(self, slots: Mapping[str, Slot], sink: Sink, settings: Mapping[str, Setting] | None = None) -> None:
         self._slots = slots
         self._sink = sink
-        self._settings: dict[str, Setting] = {}
+        self._settings = dict(settings or {})
 
     def settings(self, node: Node) -> Mapping[str, Setting]:
         """Return what a tenant can switch: id → words."""

@@ -18,10 +18,12 @@ from rolebridge.core.mapping import (
     Project,
     WorkspaceMapping,
 )
+from rolebridge.core.permissions import Cell, Matrix, Setting
 from rolebridge.mapfile import reading
 from rolebridge.mapfile.checks import ConflictOrder, check_rules
 from rolebridge.mapfile.conditions import ConditionReader
 from rolebridge.mapfile.given import ReadRule
+from rolebridge.mapfile.matrices import MatrixReader
 from rolebridge.mapfile.names import Names
 from rolebridge.mapfile.reading import Sink, shorten
 from rolebridge.mapfile.rules import RuleReader, Surroundings
@@ -29,7 +31,7 @@ from rolebridge.mapfile.yamlsource import Entry, Items, Node, Scalar, Table
 
 _FILE = (
     "workspace", "platform", "connections", "accounts", "custom_roles", "outside", "projects", "defaults", "conflicts",
-    "manual", "rules", "guard",
+    "manual", "rules", "guard", "settings", "permissions",
 )  # fmt: skip
 MAX_PROJECTS = 10_000
 MAX_RULES = 5_000
@@ -65,6 +67,7 @@ class WorkspaceReader:
         self._known_connections = known_connections
         self._sink = sink
         self._conditions = ConditionReader(table, sink)
+        self._known_settings: Mapping[str, Setting] = {}
 
     def read(self, root: Node) -> ReadWorkspace:
         """Return what the document says; everything wrong with it is in the sink."""
@@ -81,6 +84,7 @@ class WorkspaceReader:
             return ReadWorkspace(workspace, None)
         custom = self._custom_roles(fields.get("custom_roles"), catalogue)
         names = Names(catalogue.with_custom_roles(custom), self._sink)
+        self._known_settings = catalogue.settings
         projects = self._projects(fields.get("projects"))
         orders = dict(self._conflicts(fields.get("conflicts"), names))
         there = self._with_registered(id_, projects)
@@ -99,6 +103,8 @@ class WorkspaceReader:
             accounts=tuple(self._accounts(fields.get("accounts"), catalogue)),
             custom_roles=custom,
             guard=self._guard(fields.get("guard"), names),
+            settings=self._settings(fields.get("settings")),
+            cells=dict(self._cells(fields.get("permissions"), catalogue)),
         )
         check_rules(replace(mapping, projects=there), rules, orders, names.catalogue, self._sink)
         return ReadWorkspace(workspace, mapping)
@@ -246,7 +252,7 @@ class WorkspaceReader:
         table = reading.read_table(entry.value, f"project `{id_}`", self._sink)
         if table is None:
             return Project(id_, id_, place=entry.key.place)
-        fields = reading.read_fields(table, f"project `{id_}`", ("name", "tags", "in"), self._sink)
+        fields = reading.read_fields(table, f"project `{id_}`", ("name", "tags", "in", "settings"), self._sink)
         name = self._text(fields.get("name"), "`name`")
         container = self._text(fields.get("in"), "`in`")
         tags = reading.read_texts(fields["tags"], "`tags`", self._sink) if "tags" in fields else []
@@ -256,7 +262,43 @@ class WorkspaceReader:
             frozenset(tag.text for tag in tags),
             container.text if container else None,
             entry.key.place,
+            self._settings(fields.get("settings")),
         )
+
+    # --- what permissions hang on ---
+
+    def _settings(self, node: Node | None) -> dict[str, bool]:
+        found: dict[str, bool] = {}
+        for entry in self._entries(node, "`settings`"):
+            if entry.key.text not in self._known_settings:
+                detail = f"no permission of the platform hangs on a setting `{shorten(entry.key.text)}`"
+                self._sink.add("unknown-setting", entry.key, detail, known=self._known_settings)
+                continue
+            flag = reading.read_flag(entry.value, f"`{entry.key.text}`", self._sink)
+            if flag is not None:
+                found[entry.key.text] = flag
+        return found
+
+    def _cells(self, node: Node | None, catalogue: Catalogue) -> Iterator[tuple[str, Mapping[tuple[str, str], Cell]]]:
+        matrices = {matrix.id: matrix for matrix in catalogue.matrices}
+        for entry in self._entries(node, "`permissions`"):
+            matrix = matrices.get(entry.key.text)
+            if matrix is None:
+                detail = f"{catalogue.name} has no table `{shorten(entry.key.text)}` of permissions"
+                self._sink.add("unknown-permission", entry.key, detail, known=matrices)
+            else:
+                yield matrix.id, dict(self._rows(entry.value, matrix))
+
+    def _rows(self, node: Node, matrix: Matrix) -> Iterator[tuple[tuple[str, str], Cell]]:
+        reader = MatrixReader({}, self._sink, self._known_settings)
+        columns = [column.id for column in matrix.columns]
+        for entry in reading.read_entries(node, f"`{matrix.id}`", self._sink):
+            if entry.key.text not in matrix.rows:
+                detail = f"`{matrix.id}` has no permission `{shorten(entry.key.text)}`"
+                self._sink.add("unknown-permission", entry.key, detail, known=matrix.rows)
+                continue
+            for column, cell in reader.cells(entry.value, columns):
+                yield (entry.key.text, column), cell
 
     # --- what happens per slot ---
 

@@ -1,0 +1,85 @@
+"""`rolebridge catalogue`: the platforms' role models, their roles and their permission tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from rolebridge.cli.options import csv_option, json_option
+from rolebridge.cli.session import Session, pass_session
+from rolebridge.cli.terminal import counted, table
+
+if TYPE_CHECKING:
+    from rolebridge.core.catalogue import Catalogue, Role
+
+
+@click.command()
+@click.argument("platform", required=False)
+@csv_option
+@json_option
+@pass_session
+def catalogue(session: Session, platform: str | None) -> None:
+    """List the platforms, or show one: its slots and roles, its settings, and its permissions, cell by cell."""
+    from rolebridge.bridge.decision_documents import catalogue_document
+    from rolebridge.cli.failures import Refused
+    from rolebridge.core.diagnostics import did_you_mean
+    from rolebridge.core.errors import NotFound
+    from rolebridge.mapfile import shipped_catalogues
+
+    known = shipped_catalogues()
+    if platform is None:
+        documents = [_brief(one) for one in known.values()]
+        rows = [[str(value) for value in one.values()] for one in documents]
+        head = list(documents[0])
+        session.answer_list({"platforms": documents}, "platforms", head, table([one.upper() for one in head], rows))
+        return
+    if platform not in known:
+        raise Refused(NotFound("platform", platform), did_you_mean(platform, known) or f"known: {', '.join(known)}")
+    document = catalogue_document(known[platform])
+    cells = [
+        {
+            **{key: row[key] for key in ("matrix", "permission", "name", "section", "note")},
+            "column": column,
+            "value": cell["value"],
+            "qualifier": cell["setting"] or cell["note"],
+        }
+        for row in document["permissions"]
+        for column, cell in row["cells"].items()
+    ]
+    head = ["matrix", "permission", "name", "section", "note", "column", "value", "qualifier"]
+    if session.csv:
+        session.answer_list({"cells": cells}, "cells", head, "")
+    else:
+        session.answer(document, _text(known[platform]))
+
+
+def _brief(one: Catalogue) -> dict[str, object]:
+    rows = {row for matrix in one.matrices for row in matrix.rows}
+    return {"platform": one.id, "name": one.name, "slots": len(one.slots), "permissions": len(rows)}
+
+
+def _assigned(role: Role) -> str:
+    return "" if role.assignable == "yes" else str(role.assignable)
+
+
+def _text(one: Catalogue) -> str:
+    from rolebridge.cli.views.decisions import cell_words
+
+    parts = [f"{one.name} ({one.id})"]
+    for slot in one.slots.values():
+        rows = [[role.id, role.name, _assigned(role)] for role in slot.roles.values()]
+        parts.append(f"{slot.id}: {slot.name}, held per {slot.level}\n" + table(["ROLE", "NAME", "ASSIGNABLE"], rows))
+    if one.settings:
+        parts.append("settings\n" + table(["SETTING", "MEANING"], [[s.id, s.name] for s in one.settings.values()]))
+    for matrix in one.matrices:
+        head = ["PERMISSION", *(column.id.upper() for column in matrix.columns)]
+        rows = [
+            [row.id, *(cell_words(one, row.cell(column.id)) for column in matrix.columns)]
+            for row in matrix.rows.values()
+        ]
+        parts.append(f"{matrix.id}: {matrix.name}, {counted(len(rows), 'permission')}\n" + table(head, rows))
+    if one.custom_roles:
+        rows = [[id_, words] for id_, words in one.custom_roles.permissions.items()]
+        parts.append(f"for custom roles in {one.custom_roles.slot}\n" + table(["PERMISSION", "MEANING"], rows))
+    return "\n\n".join(parts)
