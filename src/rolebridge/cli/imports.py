@@ -203,6 +203,8 @@ def _watching(session: Session, sources: Sequence[Source]) -> Iterator[Watcher]:
 
 def _text(report: Report, dry_run: bool) -> str:
     lines = [f"gone on with from {report.resumed_at}"] if report.resumed_at else []
+    if report.restarted:
+        lines.append(f"begun anew: {report.restarted} has changed since, and what was imported is found again")
     for kind in ("users", "groups", "rows"):
         counts = {fate: number for (of, fate), number in report.counts.items() if of == kind}
         if counts or kind != "rows":

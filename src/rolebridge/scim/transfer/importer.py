@@ -58,6 +58,8 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
     problem_count: int = 0
     resumed_at: str = ""
+    restarted: str = ""
+    """Which source is not where an import was broken off, so that everything is read from the beginning."""
 
     @property
     def refused(self) -> int:
@@ -119,13 +121,14 @@ class _At:
     def document(self) -> dict[str, Any]:
         return {
             "phase": self.phase, "source": self.source, "row": self.mark.row, "offset": self.mark.offset,
+            "token": self.mark.token,
             "rejects": self.rejects, "leftover": self.leftover,
             "groups": self.groups,
         }  # fmt: skip
 
     @classmethod
     def read(cls, kept: Mapping[str, Any]) -> _At:
-        mark = Mark(kept["row"], kept["offset"])
+        mark = Mark(kept["row"], kept["offset"], kept.get("token", ""))
         return cls(kept["phase"], kept["source"], mark, kept["rejects"], kept["leftover"], kept["groups"])
 
 
@@ -159,11 +162,8 @@ class Importer:
     def run(self, now: datetime, *, afresh: bool = False) -> Report:
         """Import everything, from where the same import was broken off unless `afresh`. Raises Unavailable."""
         kept = self._importing.begin(self._wanted, now)
-        if kept is not None and not self._wanted.dry_run:
-            if afresh or not all(source.resumable for source in self._sources):
-                self._importing.forget(self._wanted)
-            else:
-                self._resume(json.loads(kept))
+        if kept is not None and not self._wanted.dry_run and (afresh or not self._resume(json.loads(kept))):
+            self._importing.forget(self._wanted)
         if self._rejects is not None:
             self._rejects.truncate(self._at.rejects)
             self._rejects.seek(self._at.rejects)
@@ -176,12 +176,18 @@ class Importer:
             self._importing.forget(self._wanted)
         return self.report
 
-    def _resume(self, kept: dict[str, Any]) -> None:
-        self._at = _At.read(kept["at"])
-        self.report = Report.read(kept["report"])
-        at, source = self._at, self._sources[self._at.source]
+    def _resume(self, kept: dict[str, Any]) -> bool:
+        """Go on from there; return False where that place is gone."""
+        at = _At.read(kept["at"])
+        source, kind = self._sources[at.source], _PHASES[at.phase]
+        if not source.stands(kind, at.mark):
+            self.report.restarted = source.name
+            return False
+        self._at, self.report = at, Report.read(kept["report"])
         if at != _At():
-            self.report.resumed_at = f"{source.name}:{at.mark.row}" if at.mark.row else source.name
+            place = f":{at.mark.row}" if source.mixed else f", after {at.mark.row:,} of the {_KINDS[kind]}"
+            self.report.resumed_at = f"{source.name}{place}" if at.mark.row else source.name
+        return True
 
     def _phase(self) -> None:
         take = (self._users, self._groups, self._nested)[self._at.phase]
@@ -232,11 +238,11 @@ class Importer:
 
     def _group_rows(self, source: Source) -> Iterator[Row]:
         after = self._at.mark
-        if source.resumable:  # a file, every row of which was seen among the users
+        if source.mixed:  # a file, every row of which was seen among the users
             first = self._at.groups.get(str(self._at.source))
             if first is None:
                 return
-            after = max(after, Mark(*first), key=lambda mark: mark.offset)
+            after = max(after, Mark(first[0], first[1]), key=lambda mark: mark.offset)
         for row in source.rows(Named.GROUP, after):
             if row.groups or (not row.problem and row.named is Named.GROUP):
                 yield row

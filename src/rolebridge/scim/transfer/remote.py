@@ -30,6 +30,8 @@ PAGE: Final = 100
 PATIENCE: Final = 5
 """How often a request is sent again that the server puts off (429, 503), each time after at most `LONGEST_WAIT`."""
 LONGEST_WAIT: Final = 60
+LONGEST_TOKEN: Final = 4_000
+"""Characters of a cursor and an id that an import remembers to go on from."""
 _BLOCK: Final = 256 * 1024
 
 
@@ -41,7 +43,7 @@ class ScimServer:
     token: str = field(repr=False)
     wait: Callable[[float], None] = time.sleep
     name: str = field(init=False)
-    resumable: bool = False
+    mixed: bool = False
     header: bytes = b""
     size: int | None = None
     _origin: tuple[bool, str, int | None] = field(init=False)
@@ -67,24 +69,40 @@ class ScimServer:
         self.name = self.url.rstrip("/")
 
     def rows(self, kind: Named, after: Mark) -> Iterator[Row]:
-        """Yield all users, or else all groups; always from the beginning. Raises Invalid and Unavailable."""
-        endpoint = "Users" if kind is Named.USER else "Groups"
-        if self._cursors is None:
-            self._cursors = self._offers_cursors()
-        pages = self._by_cursor if self._cursors else self._by_index
+        """Yield the users after a place, or else the groups. Raises Invalid and Unavailable."""
+        endpoint = _endpoint(kind)
+        begin = _Place.read(after.token) if after.token else None
+        passed = begin.passed if begin else 0
         number = after.row
-        for resources in pages(endpoint):
-            for resource in resources:
+        pages = self._by_cursor(endpoint, begin) if self._has_cursors() else self._by_index(endpoint, begin)
+        for page, resources in pages:
+            for place, resource in enumerate(resources[passed:], passed + 1):
                 number += 1
-                yield self._row(endpoint, resource, Mark(number, number))
+                token = _Place(page, place, _id_of(resource)).token
+                yield self._row(endpoint, resource, Mark(number, number, token))
+            passed = 0
+
+    def stands(self, kind: Named, after: Mark) -> bool:
+        """Return whether the last resource that was read is still where it was. Raises Invalid and Unavailable."""
+        if not after.token:
+            return after.row == 0
+        place = _Place.read(after.token)
+        if isinstance(place.page, str) is not self._has_cursors():
+            return False
+        query = {"cursor": place.page} if isinstance(place.page, str) else {"startIndex": str(place.page)}
+        try:
+            resources = _resources(self._get(f"/{_endpoint(kind)}", **query, count=str(PAGE)))
+        except _Refused:  # a cursor that is too old
+            return False
+        return len(resources) >= place.passed and _id_of(resources[place.passed - 1]) == place.id
 
     def _row(self, endpoint: str, resource: Any, mark: Mark) -> Row:
         named = Named.USER if endpoint == "Users" else Named.GROUP
         raw = json.dumps(resource, ensure_ascii=False).encode("utf-8", "replace")
         if not isinstance(resource, dict):
             return Row(f"{self.name}/{endpoint}#{mark.row}", raw, mark, problem="not a JSON object", named=named)
-        id_ = resource.get("id")
-        place = f"{self.name}/{endpoint}/{quote(id_, safe='')}" if isinstance(id_, str) else f"{self.name}/{endpoint}"
+        id_ = _id_of(resource)
+        place = f"{self.name}/{endpoint}" if id_ is None else f"{self.name}/{endpoint}/{quote(id_, safe='')}"
         return Row(place, raw, mark, resource, named=named)
 
     def close(self) -> None:
@@ -92,6 +110,11 @@ class ScimServer:
         self._hang_up()
 
     # --- pages
+
+    def _has_cursors(self) -> bool:
+        if self._cursors is None:
+            self._cursors = self._offers_cursors()
+        return self._cursors
 
     def _offers_cursors(self) -> bool:
         try:
@@ -101,12 +124,12 @@ class ScimServer:
         pagination = config.get("pagination")
         return isinstance(pagination, dict) and pagination.get("cursor") is True
 
-    def _by_cursor(self, endpoint: str) -> Iterator[list[Any]]:
+    def _by_cursor(self, endpoint: str, begin: _Place | None) -> Iterator[tuple[str, list[Any]]]:
         seen: set[int] = set()
-        cursor = ""
+        cursor = str(begin.page) if begin else ""
         while True:
             page = self._get(f"/{endpoint}", cursor=cursor, count=str(PAGE))
-            yield _resources(page)
+            yield cursor, _resources(page)
             following = page.get("nextCursor")
             if not isinstance(following, str) or not following:
                 return
@@ -115,13 +138,13 @@ class ScimServer:
             seen.add(hash(following))
             cursor = following
 
-    def _by_index(self, endpoint: str) -> Iterator[list[Any]]:
-        start = 1
+    def _by_index(self, endpoint: str, begin: _Place | None) -> Iterator[tuple[int, list[Any]]]:
+        start = int(begin.page) if begin else 1
         while True:
             page = self._get(f"/{endpoint}", startIndex=str(start), count=str(PAGE))
             resources = _resources(page)
             if resources:
-                yield resources
+                yield start, resources
             start += len(resources)
             total = page.get("totalResults")
             if not resources or not isinstance(total, int) or start > total:
@@ -142,6 +165,8 @@ class ScimServer:
     def _read(self, place: str, status: int, body: bytes) -> dict[str, Any]:
         if status == 404:
             raise _NotThere(f"{place}: there is nothing (404)")
+        if status in {400, 410}:
+            raise _Refused(f"{place}: the server refuses the question ({status})")
         if status >= 500 or status == 429:
             raise Unavailable(f"{place}: the server answers {status}")
         if status != 200:
@@ -204,8 +229,45 @@ class ScimServer:
             self._line = None
 
 
-class _NotThere(Invalid):
+class _Refused(Invalid):
+    """That the server does not take what it was asked."""
+
+
+class _NotThere(_Refused):
     """That the server has nothing at a path."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A place in the pages of a server: a page, by its cursor or its startIndex, and how far it was read.
+
+    `id` is that of the last resource that was read.
+    """
+
+    page: str | int
+    passed: int
+    id: str | None
+
+    @property
+    def token(self) -> str:
+        """Return the place as text; empty if it cannot be told, or not in few words."""
+        if self.id is None or len(self.id) + len(str(self.page)) > LONGEST_TOKEN:
+            return ""
+        return json.dumps([self.page, self.passed, self.id])
+
+    @classmethod
+    def read(cls, token: str) -> _Place:
+        """Return the place whose `token` this is."""
+        return cls(*json.loads(token))
+
+
+def _endpoint(kind: Named) -> str:
+    return "Users" if kind is Named.USER else "Groups"
+
+
+def _id_of(resource: Any) -> str | None:
+    id_ = resource.get("id") if isinstance(resource, dict) else None
+    return id_ if isinstance(id_, str) and id_ else None
 
 
 def _resources(page: dict[str, Any]) -> list[Any]:

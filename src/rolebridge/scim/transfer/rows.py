@@ -21,10 +21,14 @@ _SKIPPED_AT_ONCE: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place in a source: the number of the row (a line, or the index of a resource) and where the next one begins."""
+    """A place in a source: the number of the row (a line, or the index of a resource) and where the next one begins.
+
+    `token` is what a source needs beside these to find the place again, in its own words.
+    """
 
     row: int = 0
     offset: int = 0
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +71,21 @@ def kind_of(resource: dict[str, Any]) -> Named:
 class Source(Protocol):
     """Something that users and groups are read from, as often as needed.
 
-    `name` is for people. `resumable` says that a `Mark` still means the same place when the import goes on later;
+    `name` is for people. `mixed` says that users and groups come in one sequence, whichever of them is asked for;
     `header` stands at the beginning of a file of rejected rows. `size` is in the unit of `Mark.offset`, None when it
     is not known.
     """
 
     name: str
-    resumable: bool
+    mixed: bool
     header: bytes
     size: int | None
 
     def rows(self, kind: Named, after: Mark) -> Iterator[Row]:
         """Yield the rows after a place; those of another kind than `kind` may be left out."""
+
+    def stands(self, kind: Named, after: Mark) -> bool:
+        """Return whether a place of an earlier run, while rows of `kind` were read, is still what it was."""
 
 
 @dataclass(slots=True)
@@ -111,7 +118,7 @@ class JsonLines:
 
     path: Path
     name: str
-    resumable: bool = True
+    mixed: bool = True
     header: bytes = b""
     size: int | None = field(init=False)
 
@@ -129,6 +136,10 @@ class JsonLines:
                     yield Row(place, b"", mark, problem=f"the line is longer than {MAX_LINE:,} bytes")
                 elif line.strip():
                     yield _row(place, line, mark)
+
+    def stands(self, kind: Named, after: Mark) -> bool:
+        """Return True: an import is known again by what is in its files."""
+        return True
 
 
 def _row(place: str, line: bytes, mark: Mark) -> Row:
