@@ -73,6 +73,14 @@ def test_every_command_is_in_the_changelog() -> None:
     assert missing == []
 
 
+def test_every_metric_is_documented() -> None:
+    """The page on monitoring names every metric, and no other."""
+    sources = (ROOT / "src/rolebridge/app" / name for name in ("metrics.py", "monitor.py"))
+    metrics = {name for path in sources for name in re.findall(r'"(rolebridge_[a-z_]+)"', path.read_text("utf-8"))}
+    page = (ROOT / "docs/operations/monitoring.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(rolebridge_[a-z_]+)`", page, re.MULTILINE)) == metrics
+
+
 def test_commands_are_found_at_all() -> None:
     """The reading of the pages that the tests above rely on sees what it should."""
     assert any("explain ana.ruiz --project" in command for page in PAGES for command in commands(page))

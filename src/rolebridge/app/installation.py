@@ -21,6 +21,7 @@ from rolebridge.bridge.extensions import SchemaRegistry
 from rolebridge.bridge.importing import Importing
 from rolebridge.bridge.planning import Planning
 from rolebridge.bridge.provisioning import Provisioning
+from rolebridge.bridge.readiness import Readiness
 from rolebridge.bridge.request_log import RequestLog, Retention
 from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.bridge.secret_keys import SecretKeys
@@ -62,8 +63,8 @@ class Installation:
     assigning: Assigning
     planning: Planning
     explaining: Explaining
-    access: Access
     deciding: Deciding
+    access: Access
     consistency: Consistency
     provisioning: Provisioning
     importing: Importing
@@ -78,6 +79,7 @@ class Installation:
     request_log: RequestLog
     status: Status
     secret_keys: SecretKeys
+    readiness: Readiness
 
     @property
     def scim_base_url(self) -> str:
@@ -97,15 +99,20 @@ class Installation:
 
 
 def open_installation(
-    settings: Settings, *, clock: Callable[[], datetime] = utc_now, memory: Memory | None = None
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    memory: Memory | None = None,
+    waited: Callable[[float], None] = lambda seconds: None,
 ) -> Installation:
     """Open the database that the settings name and build the use cases over it; the schema is not looked at.
 
     `memory` is what the workers of one server share to count requests; without it the process counts for itself.
+    `waited` is told the seconds that each write waits for its turn.
     Without a secret key everything works that makes or reads no secret. Raises StoreProblem and Unavailable.
     """
     hasher = Hasher(settings.secret_key, settings.previous_secret_keys) if settings.secret_key else _NoHasher()
-    store = Store.open(settings.database_url, write_deadline=settings.request_timeout)
+    store = Store.open(settings.database_url, write_deadline=settings.request_timeout, waited=waited)
     rulebooks = Rulebooks()
     meters = Meters(memory)
     admission = Admission(meters, read_rate_limit(settings.rate_limit))
@@ -120,6 +127,7 @@ def open_installation(
         assigning=Assigning(store, rulebooks, clock),
         planning=Planning(store, rulebooks, clock),
         explaining=Explaining(store, rulebooks, clock),
+        deciding=Deciding(store, rulebooks, clock),
         access=Access(store, rulebooks, clock),
         consistency=Consistency(store, rulebooks, clock),
         schemas=SchemaRegistry(store, clock),
@@ -127,7 +135,6 @@ def open_installation(
         importing=Importing(store, provisioning),
         exporting=Exporting(store),
         authenticator=authenticator,
-        deciding=Deciding(store, rulebooks, clock),
         keys=KeyAuthenticator(store, hasher, clock, authenticator.uses),
         clients=ClientAdministration(store, hasher, clock),
         issuing=TokenIssuing(store, hasher, clock),
@@ -136,6 +143,7 @@ def open_installation(
         request_log=RequestLog(store, clock, Retention(settings.request_log_days, settings.request_log_rows)),
         status=Status(store, clock, _silent_after),
         secret_keys=SecretKeys(store, hasher, clock),
+        readiness=Readiness(store),
     )
 
 

@@ -16,7 +16,10 @@ from werkzeug.exceptions import HTTPException
 
 from rolebridge.api.handlers import ApiFace, UseCases
 from rolebridge.api.routes import api_blueprint
+from rolebridge.app import logs
 from rolebridge.app.installation import API_PATH, SCIM_PATH, TOKEN_PATH, Installation, open_installation
+from rolebridge.app.metrics import Metrics, door_of
+from rolebridge.bridge.readiness import Readiness
 from rolebridge.core.errors import Unavailable
 from rolebridge.oauth.face import OAuthFace
 from rolebridge.oauth.face import error_body as token_error
@@ -29,16 +32,21 @@ from rolebridge.scim.http import SCIM_TYPE
 from rolebridge.settings import ServingSettings
 from rolebridge.store.request_log import LoggedRequest
 from rolebridge.web.asgi import Headers, Served, problem
+from rolebridge.web.metrics import Shared
 from rolebridge.web.rates import Memory
-from rolebridge.web.requests import Request, new_request_id
+from rolebridge.web.requests import Request, begin_request
 from rolebridge.web.requests import Response as Answer
 from rolebridge.web.wsgi import REQUEST_ID, mounted
 
 logger = logging.getLogger("rolebridge.app")
+access = logging.getLogger("rolebridge.access")
 
 
-def create_app(installation: Installation) -> Flask:
-    """Return the WSGI application of an installation. The caller closes the installation when done."""
+def create_app(installation: Installation, metrics: Metrics | None = None) -> Flask:
+    """Return the WSGI application of an installation, which counts in `metrics`.
+
+    The caller closes the installation when done.
+    """
     app = Flask("rolebridge", static_folder=None)
     # The adapter in front refuses sooner; this holds where something else serves the application.
     app.config["MAX_CONTENT_LENGTH"] = installation.settings.max_body_bytes
@@ -51,7 +59,8 @@ def create_app(installation: Installation) -> Flask:
     app.register_error_handler(Unavailable, _unavailable)
     app.register_error_handler(Exception, _failed)
     app.add_url_rule("/healthz", "healthz", _healthz)
-    observe = _observer(installation)
+    app.add_url_rule("/readyz", "readyz", partial(_readyz, installation.readiness))
+    observe = _observer(installation, metrics or Metrics())
     use_cases = UseCases(
         installation.administration,
         installation.access,
@@ -78,23 +87,54 @@ def _scim_door(installation: Installation, observe: Observer) -> ScimDoor:
     return ScimDoor(face, authenticator, origins, SCIM_PATH, settings.max_body_bytes)
 
 
-def serving_application(settings: ServingSettings, memory: Memory | None = None) -> Served:
+def serving_application(
+    settings: ServingSettings, memory: Memory | None = None, counted: Shared | None = None
+) -> Served:
     """Return the application of one worker process: its log goes to the standard error, its store is its own.
 
-    `memory` is what it shares with the other workers, to count requests.
+    It shares `memory` with the other workers, to count requests against their limits, and `counted`, for metrics.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    installation = open_installation(settings, memory=memory)
-    observe = _observer(installation)
-    return Served(create_app(installation), partial(_note_refusal, observe), installation.close)
+    logs.set_up(settings.log_format, settings.log_level)
+    metrics = Metrics(counted)
+    installation = open_installation(settings, memory=memory, waited=metrics.waited)
+    observe = _observer(installation, metrics)
+    return Served(
+        create_app(installation, metrics),
+        partial(_note_refusal, observe),
+        installation.close,
+        partial(_answered, metrics) if settings.access_log else metrics.answered,
+        standing_headers(settings.base_url),
+    )
 
 
-def _observer(installation: Installation) -> Observer:
-    """Return who is told of every request of the SCIM door: the request log, and of refusals the process's too."""
+def standing_headers(base_url: str) -> tuple[tuple[str, str], ...]:
+    """Return what every answer says unless it says otherwise: what browsers and proxies must not do with it."""
+    headers = (
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+        ("Referrer-Policy", "no-referrer"),
+    )
+    if base_url.startswith("https://"):  # over plain HTTP browsers ignore it (RFC 6797 §8.1)
+        return (*headers, ("Strict-Transport-Security", "max-age=31536000"))
+    return headers
+
+
+def _answered(metrics: Metrics, method: str, path: str, status: int, seconds: float) -> None:
+    """Count an answer and write a line about it: which door, and nothing else of what was asked."""
+    metrics.answered(method, path, status, seconds)
+    door, milliseconds = door_of(path), round(seconds * 1000, 1)
+    fields = {"door": door, "method": method[:20], "status": status, "milliseconds": milliseconds}
+    access.info("%s %.20s -> %d in %.1f ms", door, method, status, milliseconds, extra={"fields": fields})
+
+
+def _observer(installation: Installation, metrics: Metrics) -> Observer:
+    """Return who is told of every request of the SCIM door: the request log, metrics, of refusals the process's log."""
     note = installation.request_log.note
 
     def observe(row: LoggedRequest) -> None:
         note(row)
+        metrics.logged(row)
         log_refusal(row)
 
     return observe
@@ -125,8 +165,17 @@ def _healthz() -> Response:
     return Response(b"ok\n", content_type="text/plain; charset=utf-8")
 
 
+def _readyz(readiness: Readiness) -> Response:
+    """Say whether requests can be answered; why not is told in general words, as anybody may ask."""
+    problem = readiness.problem()
+    plain = "text/plain; charset=utf-8"
+    if problem is None:
+        return Response(b"ready\n", content_type=plain)
+    return Response(f"not ready: {problem}\n", 503, {"Retry-After": "5"}, content_type=plain)
+
+
 def _begin() -> None:
-    g.request_id = new_request_id()
+    g.request_id = begin_request()
 
 
 def _request_id() -> str:
@@ -158,7 +207,9 @@ def _unavailable(error: Unavailable) -> Response:
 
 def _failed(error: Exception) -> Response:
     """Answer a defect: the log gets everything, the client the request id."""
-    logger.error("request %s: %s %r failed", g.request_id, request.method, request.path, exc_info=error)
+    # The path as it was asked for may hold names; that of the route holds none.
+    route = request.url_rule.rule if request.url_rule else "no route"
+    logger.error("request %s: %s %s failed", g.request_id, request.method, route, exc_info=error)
     return _error(500, f"an unexpected error; the server's log tells it under request id `{g.request_id}`")
 
 

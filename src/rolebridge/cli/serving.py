@@ -272,7 +272,9 @@ def _load(
         sys.exit(1)
     served = made if isinstance(made, Served) else Served(made)
     _closing.append(served.close)
-    adapter = WSGIAdapter(served.application, limits, error_body, served.refused)
+    adapter = WSGIAdapter(
+        served.application, limits, error_body, served.refused, answered=served.answered, headers=served.headers
+    )
     # What is here now stays; without this every full collection walks through it again (47 ms measured).
     gc.collect()
     gc.freeze()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,7 @@ from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
 from rolebridge.bridge.clients import AssertionReused, IssuedToken, NoLongerValid, Proof, TokenIssuing
+from rolebridge.bridge.credentials import CLIENT_PREFIX
 from rolebridge.core.errors import Unavailable
 from rolebridge.core.limits import RateLimit
 from rolebridge.oauth.keys import SIGNING
@@ -52,6 +54,7 @@ TOKENS_OF_CLIENT: Final = RateLimit(5, 100)
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _MOST_PARAMETERS: Final = 20
+_CLIENT_ID: Final = re.compile(f"{CLIENT_PREFIX}[0-9a-f]{{32}}")
 
 
 class OAuthFace:
@@ -152,7 +155,8 @@ class OAuthFace:
         for name, limit in _failures(client_id, seen.origin):
             self._meters.take(name, limit)
         seen.client, seen.reason = refused.client, str(refused)
-        id_, shown = seen.request.request_id, client_id[:60].encode("ascii", "backslashreplace").decode()
+        # What is no id of ours may be anything that somebody typed into the wrong field.
+        id_, shown = seen.request.request_id, client_id if _CLIENT_ID.fullmatch(client_id) else "…"
         logger.warning("request %s: client `%s` from %s refused: %s", id_, shown, seen.origin, refused)
         return NotProved(refused.told)
 

@@ -21,6 +21,7 @@ from rolebridge.core.filter_tree import shown
 from rolebridge.scim.bulk_plan import BulkOperation, Step, may_refer, plan, resolved, resolved_path, without
 from rolebridge.scim.errors import ScimError, invalid_path, invalid_syntax, invalid_value, too_large
 from rolebridge.scim.limits import MAX_BULK_BODY, MAX_BULK_OPERATIONS
+from rolebridge.scim.redaction import redacted_path
 from rolebridge.scim.tolerances import Reading, Tolerance
 from rolebridge.web.requests import Request, Response
 
@@ -261,7 +262,7 @@ class BulkRun:
         try:
             return self._send(request)
         except Exception:  # a defect that one operation meets is that operation's answer; the others have theirs
-            logger.exception("request %s: %s %r failed", request.request_id, method, path)
+            logger.exception("request %s: %s %s failed", request.request_id, method, redacted_path(path))
             detail = f"an unexpected error; the server's log tells it under request id `{request.request_id}`"
             return Response(500, (), ScimError(500, None, detail).body())
 

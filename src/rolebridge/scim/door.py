@@ -17,7 +17,7 @@ from rolebridge.scim.handlers import ScimFace, refused
 from rolebridge.web.addresses import Origins
 from rolebridge.web.admission import AddressRefused, NotAdmitted, TooManyRequests
 from rolebridge.web.authentication import Authenticator, InvalidToken, Unauthenticated
-from rolebridge.web.requests import EnvironHeaders, Request, Response, new_request_id
+from rolebridge.web.requests import EnvironHeaders, Request, Response, begin_request
 from rolebridge.web.wsgi import BodyRefused, body_of, path_below, query_of, send
 
 if TYPE_CHECKING:
@@ -46,12 +46,13 @@ class ScimDoor:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        request_id = new_request_id()
+        request_id = begin_request()
         method: str = environ["REQUEST_METHOD"].upper()
         try:
             answer = self._answer(environ, method, request_id)
         except Exception:  # a defect: the log gets everything, the client the request id
-            logger.exception("request %s: %s %r failed", request_id, method, environ.get("PATH_INFO"))
+            # The path as it was asked for may hold names; the request log has what may be kept of it.
+            logger.exception("request %s: %.20s failed", request_id, method)
             detail = f"an unexpected error; the server's log tells it under request id `{request_id}`"
             answer = refused(ScimError(500, None, detail))
         return send(answer, request_id, method, start_response)

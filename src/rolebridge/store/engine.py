@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, TypeVar
@@ -41,6 +42,14 @@ IDLE: Final = 8
 """Links kept open between uses, readers and writers each."""
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Whether a write would have its turn at once, and a number that changes when others commit."""
+
+    writable: bool
+    version: int
+
+
 class _Backend(ABC):
     """What the kinds of database differ in."""
 
@@ -54,6 +63,10 @@ class _Backend(ABC):
     def turn(self) -> Iterator[None]:
         """Wait for the right to write, and give it back."""
         yield
+
+    @abstractmethod
+    def progress(self, watcher: Link) -> Progress:
+        """Return how writing goes, seen from a link that does nothing else."""
 
     @abstractmethod
     def close(self) -> None:
@@ -76,6 +89,11 @@ class _Postgres(_Backend):
 
     def open(self, *, writes: bool) -> Link:
         return postgres.PostgresLink(self._url, writes=writes)
+
+    def progress(self, watcher: Link) -> Progress:
+        """Return whether the server takes writes: a standby takes none. Those that it takes do not queue."""
+        row = watcher.execute("SELECT NOT pg_is_in_recovery()", ()).fetchone()
+        return Progress(bool(row and row[0]), 0)
 
     def close(self) -> None:
         """Do nothing: there are only links."""
@@ -105,6 +123,11 @@ class _Sqlite(_Backend):
         finally:
             self._lock.release()
 
+    def progress(self, watcher: Link) -> Progress:
+        # The number changes, on this link, whenever another one has committed.
+        row = watcher.execute("PRAGMA data_version", ()).fetchone()
+        return Progress(self._lock.is_free(), row[0] if row else 0)
+
     def close(self) -> None:
         self._lock.close()
 
@@ -116,23 +139,37 @@ class _Sqlite(_Backend):
         writer.execute("PRAGMA wal_checkpoint(TRUNCATE)", ()).fetchall()
 
 
+def _tell_nobody(seconds: float) -> None:
+    """Keep to oneself how long a write waited."""
+
+
 class Store:
     """A database, opened. Safe to share between threads; `close` it when done."""
 
-    def __init__(self, backend: _Backend, url: URL) -> None:
+    def __init__(self, backend: _Backend, url: URL, waited: Callable[[float], None] = _tell_nobody) -> None:
         self._backend = backend
         self._url = url
+        self._waited = waited
         self._readers: deque[Link] = deque()
         self._writers: deque[Link] = deque()
+        self._watcher: Link | None = None
         self._open = True
         _stores.add(self)
 
     @classmethod
-    def open(cls, url: str, *, create: bool = False, write_deadline: float = WRITE_DEADLINE) -> Store:
+    def open(
+        cls,
+        url: str,
+        *,
+        create: bool = False,
+        write_deadline: float = WRITE_DEADLINE,
+        waited: Callable[[float], None] = _tell_nobody,
+    ) -> Store:
         """Open `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://user@host/name`.
 
-        With `create`, a SQLite file that is missing is made (empty: `upgrade` gives it the schema). Raises
-        `StoreProblem` for what can never work and `Unavailable` for what does not work now.
+        With `create`, a SQLite file that is missing is made (empty: `upgrade` gives it the schema). `waited` is told
+        the seconds that each write waits until its transaction has begun. Raises `StoreProblem` for what can never
+        work and `Unavailable` for what does not work now.
         """
         try:
             parsed = make_url(url)
@@ -142,9 +179,9 @@ class Store:
         if kind == Database.SQLITE:
             path = _sqlite_path(parsed)
             sqlite.prepare_file(path, create=create)
-            return cls(_Sqlite(path, write_deadline), parsed.set(database=str(path)))
+            return cls(_Sqlite(path, write_deadline), parsed.set(database=str(path)), waited)
         if kind == Database.POSTGRES:
-            return cls(_Postgres(parsed), parsed.set(drivername="postgresql+psycopg"))
+            return cls(_Postgres(parsed), parsed.set(drivername="postgresql+psycopg"), waited)
         raise StoreProblem(f"a store is `sqlite` or `postgresql`, not `{kind}`")
 
     @property
@@ -158,6 +195,8 @@ class Store:
         for links in (self._readers, self._writers):
             while links:
                 links.pop().close()
+        if self._watcher is not None:
+            self._watcher.close()
         self._backend.close()
 
     # --- work
@@ -176,9 +215,10 @@ class Store:
         the unit. Raises `Unavailable` when the database cannot take the work now.
         """
         for attempt in range(1, ATTEMPTS + 1):
+            asked = time.perf_counter()
             try:
                 with self._backend.turn():
-                    return self._write_once(work)
+                    return self._write_once(work, asked)
             except Exception as error:
                 if not postgres.runs_again(error):
                     raise
@@ -202,9 +242,10 @@ class Store:
         finally:
             _attending.reset(token)
 
-    def _write_once(self, work: Callable[[Unit], T]) -> T:
+    def _write_once(self, work: Callable[[Unit], T], asked: float) -> T:
         link = self._begin_write()
         try:
+            self._waited(time.perf_counter() - asked)
             attending = [one for one in _attending.get() if one.store is self and not one.over]
             unit = Unit(link)
             for one in attending:
@@ -244,6 +285,17 @@ class Store:
                 self._backend.checkpoint(link)
             finally:
                 self._give_back(link, self._writers)
+
+    def progress(self) -> Progress:
+        """Return whether a write would have its turn now, and what changes whenever one is committed."""
+        if self._watcher is None or self._watcher.broken:
+            self._watcher = self._backend.open(writes=False)
+        try:
+            return self._backend.progress(self._watcher)
+        except BaseException:
+            self._watcher.close()
+            self._watcher = None
+            raise
 
     # --- schema
 
@@ -287,6 +339,9 @@ class Store:
         """Forget the links of the parent process: closing them here would end them there."""
         _inherited.extend((*self._readers, *self._writers))
         self._readers, self._writers = deque(), deque()
+        if self._watcher is not None:
+            _inherited.append(self._watcher)
+            self._watcher = None
         self._backend.renew()
 
 

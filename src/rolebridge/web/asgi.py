@@ -23,10 +23,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-from rolebridge.web.requests import Request, new_request_id
+from rolebridge.web.requests import Request, begin_request
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -73,8 +74,16 @@ Refused = Callable[[Request, int, str], None]
 """(request without query and body, status, one line for people): is told of what never reached the application."""
 
 
+Answered = Callable[[str, str, int, float], None]
+"""(method, path, status, seconds from the complete request to the end of the answer): is told of every answer."""
+
+
 def tell_nobody(request: Request, status: int, detail: str) -> None:
     """Keep a refusal to oneself."""
+
+
+def count_nothing(method: str, path: str, status: int, seconds: float) -> None:
+    """Keep an answer to oneself."""
 
 
 def _nothing() -> None:
@@ -85,12 +94,15 @@ def _nothing() -> None:
 class Served:
     """What a worker serves, for applications that want to know more than their requests.
 
-    `close` is called when the worker stops in an orderly way, after its last request.
+    `close` is called when the worker stops in an orderly way, after its last request. `headers` are added to every
+    answer that does not have them.
     """
 
     application: WSGIApplication
     refused: Refused = tell_nobody
     close: Callable[[], None] = _nothing
+    answered: Answered = count_nothing
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class _Refusal(Exception):
@@ -122,6 +134,8 @@ class WSGIAdapter:
 
     `error_body` words the refusals made here: 400, 408, 413, 431, 501 and 503, and the 500 for an exception that the
     application let through. They carry an `X-Request-Id` of their own, and `refused` is told of them.
+
+    `answered` is told of every answer; `headers` are added to those that do not have them.
     """
 
     def __init__(
@@ -130,17 +144,23 @@ class WSGIAdapter:
         limits: Limits | None = None,
         error_body: ErrorBody = problem,
         refused: Refused = tell_nobody,
+        *,
+        answered: Answered = count_nothing,
+        headers: Iterable[tuple[str, str]] = (),
     ) -> None:
         self._application = application
         self._limits = limits or Limits()
         self._error_body = error_body
         self._refused = refused
+        self._answered = answered
+        self._headers = tuple((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers)
         self._buffered = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        answer = _Answer(scope["method"], send, self._limits.write_seconds)
+        answer = _Answer(scope["method"], send, self._limits.write_seconds, self._headers)
         body = _Body()
+        began = perf_counter()
         try:
             environ = environ_of(scope)
             environ["wsgi.input"] = body.data
@@ -148,24 +168,27 @@ class WSGIAdapter:
             if announced != 0:
                 await self._receive(body, receive, announced)
                 environ["CONTENT_LENGTH"] = str(body.size)
+                began = perf_counter()  # how fast a client sends is not ours to measure
             await self._respond(environ, answer, receive)
         except _Refusal as refusal:
-            logger.info("refused %s %r: %s", scope["method"], scope["path"], refusal.detail)
+            request_id = begin_request()
+            logger.info("request %s: %.20s refused: %s", request_id, scope["method"], refusal.detail)
             self._release(body)
-            await self._refuse(refusal, new_request_id(), scope, answer)
+            await self._refuse(refusal, request_id, scope, answer)
             if refusal.status != HTTPStatus.REQUEST_TIMEOUT:  # who was too slow sends nothing now either
                 await _discard(receive, self._limits)
         except _Abandoned as reason:
-            logger.info("abandoned the answer to %s %r: %s", scope["method"], scope["path"], reason)
+            logger.info("abandoned the answer to %.20s: %s", scope["method"], reason)
         except Exception:  # the last place that can turn a defect into an answer and a log line
-            request_id = new_request_id()
-            logger.exception("request %s: %s %r failed", request_id, scope["method"], scope["path"])
+            request_id = begin_request()
+            logger.exception("request %s: %.20s failed", request_id, scope["method"])
             if not answer.begun:  # what has begun is cut off instead, which the client can tell
                 detail = f"an unexpected error; the server's log tells it under request id `{request_id}`"
                 failure = _Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
                 await self._refuse(failure, request_id, scope, answer)
         finally:
             self._release(body)
+            self._answered(scope["method"], scope["path"], answer.status, perf_counter() - began)
 
     async def _receive(self, body: _Body, receive: Receive, announced: int | None) -> None:
         """Fill `body` with the complete body of the request; `announced` is its size, None for a chunked one."""
@@ -224,15 +247,16 @@ class WSGIAdapter:
 class _Answer:
     """One answer on its way out: what `start_response` was told, and whether the client has seen any of it."""
 
-    __slots__ = ("_bodiless", "_deadline", "_send", "_written", "begun", "headers", "status")
+    __slots__ = ("_bodiless", "_deadline", "_send", "_standing", "_written", "begun", "headers", "status")
 
-    def __init__(self, method: str, send: Send, deadline: float) -> None:
+    def __init__(self, method: str, send: Send, deadline: float, standing: tuple[tuple[bytes, bytes], ...]) -> None:
         self.status = 0
         self.headers: Headers = []
         self.begun = False
         self._bodiless = method == "HEAD"
         self._send = send
         self._deadline = deadline
+        self._standing = standing
         self._written: list[bytes] = []
 
     def start_response(
@@ -296,6 +320,9 @@ class _Answer:
         if not self.status:
             raise RuntimeError("the application answered without calling start_response")
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
+        if self._standing:
+            there = {name for name, _ in headers}
+            headers += [one for one in self._standing if one[0] not in there]
         await self._send({"type": "http.response.start", "status": self.status, "headers": headers})
         self.begun = True
 

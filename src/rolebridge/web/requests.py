@@ -5,8 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
+
+current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
+"""The id of the request that is answered now, "" for none: lines of the log carry it."""
 
 
 def new_request_id() -> str:
@@ -16,6 +20,13 @@ def new_request_id() -> str:
     They are names and no secrets: the kernel's randomness would cost more than the rest of some requests.
     """
     return f"{time.time_ns():016x}{random.getrandbits(64):016x}"
+
+
+def begin_request() -> str:
+    """Return an id for the request that is answered from now on; the log's lines carry it."""
+    request_id = new_request_id()
+    current_request_id.set(request_id)
+    return request_id
 
 
 class EnvironHeaders(Mapping[str, str]):
