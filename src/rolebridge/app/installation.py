@@ -20,6 +20,7 @@ from rolebridge.bridge.exporting import Exporting
 from rolebridge.bridge.extensions import SchemaRegistry
 from rolebridge.bridge.importing import Importing
 from rolebridge.bridge.planning import Planning
+from rolebridge.bridge.projects import Projects
 from rolebridge.bridge.provisioning import Provisioning
 from rolebridge.bridge.readiness import Readiness
 from rolebridge.bridge.request_log import RequestLog, Retention
@@ -61,6 +62,7 @@ class Installation:
     administration: Administration
     adopting: Adopting
     assigning: Assigning
+    projects: Projects
     planning: Planning
     explaining: Explaining
     deciding: Deciding
@@ -125,6 +127,7 @@ def open_installation(
         administration=Administration(store, hasher, clock),
         adopting=Adopting(store, rulebooks, clock),
         assigning=Assigning(store, rulebooks, clock),
+        projects=Projects(store, rulebooks, clock),
         planning=Planning(store, rulebooks, clock),
         explaining=Explaining(store, rulebooks, clock),
         deciding=Deciding(store, rulebooks, clock),

@@ -6,12 +6,17 @@ and in an observed workspace without rules, so that what people held before stay
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from rolebridge.core.catalogue import Catalogue, Slot
 from rolebridge.core.mapping import Project, WorkspaceMapping
+
+WELL_FORMED_ID: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_])?", re.ASCII)
+"""The id of a workspace or project, declared or registered: what may stand in a URL and a file name as it is."""
 
 
 class Mode(StrEnum):

@@ -12,12 +12,12 @@ from datetime import date
 from itertools import islice
 
 from rolebridge.core.diagnostics import REGISTER, Diagnostic, Place, Severity, did_you_mean
+from rolebridge.core.registry import WELL_FORMED_ID
 from rolebridge.mapfile.yamlsource import Broken, Entry, Items, Node, Scalar, Table
 
 MAX_PROBLEMS = 200
 """How many problems of one file are reported; someone who made more made one mistake many times."""
 
-_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_])?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -169,7 +169,7 @@ def read_day(node: Node, what: str, sink: Sink) -> date | None:
 
 def read_id(scalar: Scalar, what: str, sink: Sink) -> str | None:
     """Return a well-formed id: up to 100 ASCII letters, digits, `.`, `_` or `-`, a letter or digit first."""
-    if _ID.fullmatch(scalar.text):
+    if WELL_FORMED_ID.fullmatch(scalar.text):
         return scalar.text
     help_ = "an id has up to 100 letters, digits, `.`, `_` and `-`, and starts with a letter or digit"
     sink.add("bad-id", scalar, f"`{shorten(scalar.text)}` cannot be {what}", help_=help_)

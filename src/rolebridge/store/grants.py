@@ -82,6 +82,18 @@ HOLDERS: Final = Statement(
         .order_by(grants.c.user_id)
     )
 )
+HOLDERS_IN: Final = Statement(
+    lambda _: (
+        select(grants.c.user_id)
+        .distinct()
+        .where(
+            grants.c.organization_id == given("organization_id"),
+            grants.c.workspace == given("workspace"),
+            grants.c.project == given("project"),
+        )
+        .order_by(grants.c.user_id)
+    )
+)
 COUNTS: Final = Statement(
     lambda _: (
         select(grants.c.state, func.count(), func.count(distinct(grants.c.user_id)))
@@ -199,9 +211,13 @@ class Grants(ByHand):
         """Return the workspaces in which there are grants."""
         return [name for (name,) in self._link.all(WORKSPACES, organization_id=self._organization_id)]
 
-    def holders(self, workspace: str) -> list[str]:
-        """Return the ids of the users with any grant in a workspace, in order."""
-        rows = self._link.all(HOLDERS, organization_id=self._organization_id, workspace=workspace)
+    def holders(self, workspace: str, project: str | None = None) -> list[str]:
+        """Return the ids of the users with any grant in a workspace, or in one of its projects, in order."""
+        scope = {"organization_id": self._organization_id, "workspace": workspace}
+        if project is None:
+            rows = self._link.all(HOLDERS, **scope)
+        else:
+            rows = self._link.all(HOLDERS_IN, **scope, project=project)
         return [user_id for (user_id,) in rows]
 
     def people_through_rule(self, workspace: str, rule: str, *, except_user: str) -> int:

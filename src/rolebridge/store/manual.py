@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, distinct, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select, update
 
 from rolebridge.core.assignment import ManualAssignment
 from rolebridge.core.errors import Invalid
@@ -47,23 +47,18 @@ ENDED_OF_USER: Final = Statement(
         .order_by(manual_assignments.c.id)
     )
 )
+# In no order: by one, SQLite would rather read the organization.
 HOLDERS_BY_HAND: Final = Statement(
-    lambda _: (
-        select(distinct(manual_assignments.c.user_id))
-        .where(_OWN, manual_assignments.c.workspace == given("workspace"), _LIVE)
-        .order_by(manual_assignments.c.user_id)
+    lambda _: select(manual_assignments.c.user_id).where(
+        _OWN, manual_assignments.c.workspace == given("workspace"), _LIVE
     )
 )
 HOLDERS_BY_HAND_IN: Final = Statement(
-    lambda _: (
-        select(distinct(manual_assignments.c.user_id))
-        .where(
-            _OWN,
-            manual_assignments.c.workspace == given("workspace"),
-            manual_assignments.c.project == given("project"),
-            _LIVE,
-        )
-        .order_by(manual_assignments.c.user_id)
+    lambda _: select(manual_assignments.c.user_id).where(
+        _OWN,
+        manual_assignments.c.workspace == given("workspace"),
+        manual_assignments.c.project == given("project"),
+        _LIVE,
     )
 )
 IMPORTED: Final = Statement(
@@ -132,13 +127,13 @@ class ByHand(Scope):
         return [_manual(row) for row in rows]
 
     def holders_by_hand(self, workspace: str, project: str | None = None) -> list[str]:
-        """Return the ids of the users to whom anything is given by hand in a workspace, or in one of its projects."""
+        """Return, in order, the ids of the users to whom a hand gave anything in a workspace, or in one project of it."""
         scope = {"organization_id": self._organization_id, "workspace": workspace}
         if project is not None:
             rows = self._link.all(HOLDERS_BY_HAND_IN, **scope, project=project)
         else:
             rows = self._link.all(HOLDERS_BY_HAND, **scope)
-        return [user_id for (user_id,) in rows]
+        return sorted({user_id for (user_id,) in rows})
 
     def imported(self) -> dict[str, int]:
         """Return how many imported assignments were not ended, by workspace."""

@@ -90,6 +90,20 @@ GROUPS_NAMED: Final = Statement(
         .where(groups.c.organization_id == given("organization_id"), groups.c.display_key == given("display_key"))
     )
 )
+IDS_NAMED: Final = Statement(
+    lambda _: select(users.c.id).where(
+        users.c.organization_id == given("organization_id"), among(users.c.user_key, given("keys"))
+    )
+)
+GROUPS_AFTER: Final = Statement(
+    lambda _: (
+        select(groups.c.id, groups.c.display, connections.c.name, groups.c.external_id)
+        .join(connections, _GROUP_OWNER)
+        .where(groups.c.organization_id == given("organization_id"), groups.c.id > given("after"))
+        .order_by(groups.c.id)
+        .limit(literal_column(str(BLOCK)))
+    )
+)
 DEPARTED: Final = Statement(
     lambda _: select(
         departed.c.id,
@@ -121,6 +135,22 @@ class People(Nesting):
         while rows := self._link.all(CORE_AFTER, organization_id=self._organization_id, after=after, limit=batch):
             yield from map(_user, rows)
             after = rows[-1][0]
+
+    def all_core_groups(self) -> Iterator[Group]:
+        """Yield all groups in the order of their ids, read in blocks."""
+        after = ""
+        while rows := self._link.all(GROUPS_AFTER, organization_id=self._organization_id, after=after):
+            for row in rows:
+                yield Group(*row)
+            after = rows[-1][0]
+
+    def ids_named(self, names: Iterable[str]) -> list[str]:
+        """Return the ids of the users who have one of these userNames, in whatever case."""
+        return [
+            id_
+            for batch in in_batches(sorted({folded_key(name) for name in names}))
+            for (id_,) in self._link.all(IDS_NAMED, organization_id=self._organization_id, keys=json_list(batch))
+        ]
 
     def memberships(self, user_ids: Iterable[str]) -> dict[str, tuple[Membership, ...]]:
         """Return the memberships of each of the users, in the order of the groups' ids; none is an empty tuple.
