@@ -11,7 +11,7 @@ from tests.bridge.worlds import MAPPING, OPERATOR, World
 
 from rolebridge.bridge import rulebooks
 from rolebridge.bridge.planning import GuardTripped, MappingRefused
-from rolebridge.core.plan import ChangeKind
+from rolebridge.core.plan import ChangeKind, Counts
 from rolebridge.mapfile.catalogue import shipped_catalogues
 from rolebridge.store.engine import Store
 
@@ -27,7 +27,8 @@ def test_a_first_apply_grants_what_the_directory_already_says(world: World) -> N
     assert world.roles(people[0]) == set()
     applied = world.apply()
     assert (applied.revision, applied.new) == (1, True)
-    assert Counter(change.kind for change in applied.plan.changes) == {ChangeKind.GAIN: 6}
+    assert applied.plan.counts == Counts(gain=6, people=3)
+    assert Counter(planned.change.kind for planned in applied.plan.changes) == {ChangeKind.GAIN: 6}
     assert [world.roles(person) for person in people] == [{REVIEWER}] * 3
     (entry,) = [entry for entry in world.audit() if entry.kind == "mapping.applied"]
     assert entry.actor == "os:mia"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from rolebridge.core.assignment import Source
 from rolebridge.core.grants import Grant, GrantState
-from rolebridge.core.plan import Change, ChangeKind, Plan, applied, diff
+from rolebridge.core.plan import Change, ChangeKind, FileFate, Moved, applied, diff, digest_of, files_differ, moved
 
 
 def grant(role: str = "labeler", **fields: object) -> Grant:
@@ -114,16 +113,23 @@ def test_a_change_is_blamed_on_the_rule_that_gives_and_a_loss_on_the_one_that_ga
     assert diff([grant(rule="old")], [])[0].rule == "old"
 
 
-def test_a_plan_s_digest_is_bound_to_what_it_says() -> None:
-    """Equal plans have equal digests; another base, candidate or change has another one."""
-    changes = diff([], [grant()])
-    plan = Plan(7, "abc", changes)
-    assert plan.digest == Plan(7, "abc", diff([], [grant()])).digest
-    others = [
-        replace(plan, base_revision=8),
-        replace(plan, candidate_digest="abd"),
-        replace(plan, changes=()),
-        replace(plan, changes=diff([], [grant("reviewer")])),
-        replace(plan, changes=diff([], [grant(lock="")])),
-    ]
-    assert len({plan.digest, *(other.digest for other in others)}) == len(others) + 1
+def test_a_digest_tells_what_moved() -> None:
+    """Files and the revision in force are told apart; people are blamed only when neither has moved."""
+    base, candidate, effects = "b" * 64, "c" * 64, "e" * 64
+    planned = digest_of(base, candidate, effects)
+    assert len(planned) == 64
+    assert moved(planned, planned) == ()
+    assert moved(planned, digest_of(base, candidate, "f" * 64)) == (Moved.DIRECTORY,)
+    assert moved(planned, digest_of("a" * 64, candidate, "f" * 64)) == (Moved.REVISION,)
+    assert moved(planned, digest_of("a" * 64, "d" * 64, "f" * 64)) == (Moved.FILES, Moved.REVISION)
+
+
+def test_files_that_differ_are_told_with_their_fate() -> None:
+    """Added, changed and removed files, in the order of their names; equal ones are not told."""
+    active = {"m/a.yaml": "1", "m/b.yaml": "1", "m/d.yaml": "1"}
+    found = files_differ(active, {"m/a.yaml": "1", "m/b.yaml": "2", "m/c.yaml": "1"})
+    assert found == (
+        ("m/b.yaml", FileFate.CHANGED),
+        ("m/c.yaml", FileFate.ADDED),
+        ("m/d.yaml", FileFate.REMOVED),
+    )

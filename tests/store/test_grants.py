@@ -12,7 +12,7 @@ from tests.store.worlds import NOW, World, new_id
 from rolebridge.core.assignment import ManualAssignment, Source
 from rolebridge.core.errors import Invalid
 from rolebridge.core.grants import Grant, GrantState
-from rolebridge.store.records import GrantCounts, Revision
+from rolebridge.store.records import CarriedOut, GrantCounts, Revision
 from rolebridge.store.unit import Unit
 
 LATER = NOW + timedelta(hours=1)
@@ -242,7 +242,7 @@ def test_revisions_count_from_one_and_keep_their_files(world: World) -> None:
         return first, revisions.add({}, "d2", connections=[], actor="ops", reason="rollback", now=LATER)
 
     first, second = world.store.transact(work)
-    assert (first.number, second) == (1, Revision(2, "d2", (), LATER, "ops", "rollback"))
+    assert (first.number, second) == (1, Revision(2, "d2", (), LATER, "ops", "rollback", CarriedOut()))
     assert first.connections == ("okta",)
     with world.store.read() as unit:
         revisions = unit.revisions(world.organization)

@@ -120,7 +120,7 @@ def resolve_person(rulebook: Rulebook, person: Person, now: datetime) -> Resolve
     """Return what a person holds now and what they would hold under `rulebook`."""
     outcome = outcome_under(rulebook, person, now)
     rechecks = {workspace: day.isoformat() for workspace, day in outcome.due.items()}
-    return Resolved(person.user_id, person.held, _as_known(person.held, outcome.grants), rechecks)
+    return Resolved(person.user_id, person.held, as_known(person.held, outcome.grants), rechecks)
 
 
 def outcome_under(rulebook: Rulebook, person: Person, at: datetime) -> Outcome:
@@ -131,7 +131,7 @@ def outcome_under(rulebook: Rulebook, person: Person, at: datetime) -> Outcome:
     return outcome_of(rulebook.programs, rulebook.revision, *who, at, recorded=person.held)
 
 
-def _as_known(before: Sequence[Grant], after: Sequence[Grant]) -> tuple[Grant, ...]:
+def as_known(before: Sequence[Grant], after: Sequence[Grant]) -> tuple[Grant, ...]:
     """Return `after`, each grant that a later revision leaves as it was still under the revision that made it so."""
     known = {grant.key: grant for grant in before}
     return tuple(

@@ -1,49 +1,120 @@
-"""`rolebridge apply`: putting mapping files in force."""
+"""`rolebridge apply` and `rolebridge rollback`: putting mapping files in force."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from rolebridge.cli.failures import Refused
-from rolebridge.cli.options import json_option, org_option
+from rolebridge.cli.options import MAPPINGS, json_option, org_option
 from rolebridge.cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from rolebridge.bridge.planning import Applied
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_SHOWN = 20
+"""How many changes of a workspace are listed one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Under what an apply goes ahead, as the options say it."""
+
+    digest: str | None
+    force: bool
+    reason: str
+    everybody: bool
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Return what the use case takes. Raises UsageError."""
+        why = self.reason.strip()
+        if self.force and not why:
+            raise click.UsageError("--force needs --reason: who passes a guard rail says why")
+        return {
+            "digest": self.digest,
+            "force_reason": why if self.force else "",
+            "reason": why,
+            "shown": None if self.everybody else _SHOWN,
+        }
+
+
+def _approval_options(command: _Command) -> _Command:
+    """Add the options of `Approval`, which the command gets as `approval`."""
+
+    @wraps(command)
+    def with_approval(*args: Any, digest: str | None, force: bool, reason: str, everybody: bool, **others: Any) -> Any:
+        return command(*args, approval=Approval(digest, force, reason, everybody), **others)
+
+    wrapped: Any = with_approval
+    for option in (
+        click.option("--all", "everybody", is_flag=True, help="List every change, not only the first."),
+        click.option("--reason", default="", metavar="TEXT", help="Why; it is kept with the revision."),
+        click.option("--force", is_flag=True, help="Go ahead even if a guard rail forbids it; needs --reason."),
+        click.option("--digest", metavar="DIGEST", help="Only if nothing has moved since `plan` showed this digest."),
+    ):
+        wrapped = option(wrapped)
+    return cast("_Command", wrapped)
 
 
 @click.command()
-@click.argument("path", metavar="PATH", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Apply even if a guard rail forbids it; needs --reason.")
-@click.option("--reason", default="", metavar="TEXT", help="Why a guard rail is passed; it is kept with the revision.")
-@click.option("--all", "everybody", is_flag=True, help="List every change, not only the first of each workspace.")
+@click.argument("path", metavar="[PATH]", type=click.Path(path_type=Path), default=MAPPINGS)
+@_approval_options
 @org_option
 @json_option
 @pass_session
-def apply(session: Session, path: Path, force: bool, reason: str, everybody: bool, org: str | None) -> None:
+def apply(session: Session, path: Path, approval: Approval, org: str | None) -> None:
     """Make the mapping files of a folder the mapping in force: all their effects at once, or none.
 
-    PATH holds the whole mapping: a workspace without a file in it loses its mapping. Files with errors change nothing,
-    and neither does a mapping that a guard rail of the files forbids.
+    PATH holds the whole mapping, by default `mappings`: a workspace without a file in it loses its mapping. Files with
+    errors change nothing, and neither does a mapping that a guard rail of the files forbids. With the digest that
+    `plan` shows, nothing is applied but what was planned.
     """
-    if force != bool(reason.strip()):
-        raise click.UsageError("--force and --reason go together: who passes a guard rail says why")
-    from rolebridge.cli.views import changes as view
-
+    arguments = approval.arguments
     files = read(path)
-    with session.installation() as installation, _refusing(path, files):
+    with session.installation() as installation, refusing(files, f"rolebridge apply {path}"):
         organization = installation.administration.organization(org)
-        catalogues = dict(installation.access.catalogues(organization.id))
-        applied = installation.planning.apply(session.operator, organization.id, files, force_reason=reason.strip())
-        names = view.Names(
-            {**catalogues, **installation.access.catalogues(organization.id)},
-            installation.access.user_names(organization.id, {change.user_id for change in applied.plan.changes}),
-        )
-    session.answer(
-        view.document(organization.name, applied, names),
-        view.text(applied, names, files, most=None if everybody else view.SHOWN),
-    )
+        applied = installation.planning.apply(session.operator, organization.id, files, **arguments)
+    _answer(session, organization.name, applied)
+
+
+@click.command()
+@click.option("--to", type=click.IntRange(1), metavar="N", help="The revision to go back to; else the last but one.")
+@_approval_options
+@org_option
+@json_option
+@pass_session
+def rollback(session: Session, to: int | None, approval: Approval, org: str | None) -> None:
+    """Apply the files of an earlier revision again; they become a new revision, and nothing is forgotten.
+
+    `rolebridge plan --revision N` shows beforehand what it would do. Guard rails hold as they do for `apply`.
+    """
+    arguments = approval.arguments
+    with session.installation() as installation, refusing({}, "rolebridge rollback" + (f" --to {to}" if to else "")):
+        organization = installation.administration.organization(org)
+        applied = installation.planning.rollback(session.operator, organization.id, to, **arguments)
+    _answer(session, organization.name, applied)
+
+
+def _answer(session: Session, organization: str, applied: Applied) -> None:
+    from rolebridge.bridge.plan_documents import applied_document
+    from rolebridge.cli.views import diagnostics
+    from rolebridge.cli.views.plan import applied_text
+
+    document = {
+        "organization": organization,
+        **applied_document(applied),
+        **diagnostics.document(applied.diagnostics),
+    }
+    session.answer(document, applied_text(applied, everything=": --all lists them"))
 
 
 def read(path: Path) -> dict[str, str]:
@@ -60,13 +131,15 @@ def read(path: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _refusing(path: Path, files: Mapping[str, str]) -> Iterator[None]:
-    """Tell a refusal of the files with all there is to know about it."""
-    from rolebridge.bridge.planning import GuardTripped, MappingRefused
+def refusing(files: Mapping[str, str], command: str) -> Iterator[None]:
+    """Tell a refusal of the files or of the plan with all there is to know about it; `command` is what was tried."""
+    from rolebridge.bridge.plan_documents import trip_document
+    from rolebridge.bridge.planning import DigestNeeded, GuardTripped, MappingRefused, PlanMoved
     from rolebridge.bridge.testing import CasesFailed
     from rolebridge.cli.views import cases
     from rolebridge.cli.views import diagnostics as view
 
+    unchanged = ("nothing was changed",)
     try:
         yield
     except MappingRefused as error:
@@ -76,9 +149,13 @@ def _refusing(path: Path, files: Mapping[str, str]) -> Iterator[None]:
         before = cases.text(error.run, files) + "\n"
         raise Refused(error, before=before, more={"cases": cases.document(error.run)}) from error
     except GuardTripped as error:
-        help_ = f'if that is meant: rolebridge apply {path} --force --reason "why"'
-        trips = [
-            {"guard": trip.kind, "workspace": trip.workspace, "limit": trip.limit, "actual": trip.actual}
-            for trip in error.trips
-        ]
-        raise Refused(error, help_, notes=("nothing was changed",), more={"trips": trips}) from error
+        help_ = f'if that is meant: {command} --force --reason "why"'
+        trips = [trip_document(trip) for trip in error.trips]
+        raise Refused(error, help_, notes=unchanged, more={"trips": trips}) from error
+    except PlanMoved as error:
+        help_ = "plan again, and look at what differs"
+        told = {"moved": list(error.moved), "digest": error.digest, "base_revision": error.base_revision}
+        raise Refused(error, help_, notes=unchanged, more=told) from error
+    except DigestNeeded as error:
+        help_ = "`rolebridge plan` shows the digest; the setting `apply_needs_digest` asks for it"
+        raise Refused(error, help_, notes=unchanged) from error

@@ -135,6 +135,7 @@ for _command in (
     check.check,
     test.test,
     apply.apply,
+    apply.rollback,
     explain.explain,
     can.can,
     catalogues.catalogue,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from rolebridge.cli.session import Session
+
+MAPPINGS: Final = "mappings"
+"""The folder of the mapping files when no other one is named."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

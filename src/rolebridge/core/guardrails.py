@@ -12,7 +12,6 @@ from enum import StrEnum
 
 from rolebridge.core.grants import Grant, GrantState
 from rolebridge.core.mapping import Guard, HoldLimit
-from rolebridge.core.plan import Change, ChangeKind
 
 
 class GuardKind(StrEnum):
@@ -50,17 +49,14 @@ class Trip:
         return f"{self.workspace}: {self.actual}; {self.kind} allows {self.limit}"
 
 
-def revocations(workspace: str, guard: Guard, changes: Iterable[Change], holders_before: int) -> Trip | None:
+def revocations(workspace: str, guard: Guard, losing: int, holders_before: int) -> Trip | None:
     """Return a trip when more people lose a role in `workspace` than both bounds of its limit allow.
 
-    `holders_before` counts the active people who held something there at the start. A person who loses several roles
-    counts once; one whose role changes counts only if nothing replaces it.
+    `holders_before` counts the active people who held something there at the start. `losing` counts a person who loses
+    several roles once, and one whose role changes only if nothing replaces it.
     """
     limit = guard.hold_revocations
-    if limit is None:
-        return None
-    losing = {change.user_id for change in changes if change.kind is ChangeKind.LOSE and change.workspace == workspace}
-    return _mass_trip(workspace, limit, len(losing), holders_before)
+    return None if limit is None else _mass_trip(workspace, limit, losing, holders_before)
 
 
 def _is_past(limit: HoldLimit, losing: int, holders: int) -> bool:

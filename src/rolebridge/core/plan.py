@@ -6,14 +6,15 @@ that the same inputs give the same bytes and a digest can bind an apply to the p
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
+from typing import Final
 
 from rolebridge.core.grants import Grant, GrantState
+from rolebridge.core.guardrails import Trip
 
 
 class ChangeKind(StrEnum):
@@ -105,40 +106,196 @@ def applied(before: Iterable[Grant], changes: Iterable[Change]) -> frozenset[Gra
     return frozenset(rows)
 
 
+# --- what a plan says -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many changes of each kind there are, and how many people feel one (those of `provenance` feel nothing)."""
+
+    gain: int = 0
+    change: int = 0
+    lose: int = 0
+    provenance: int = 0
+    people: int = 0
+
+    @property
+    def felt(self) -> int:
+        """Return how many changes somebody feels."""
+        return self.gain + self.change + self.lose
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """One change of a plan: now, or on the day `on`; `cause` says why, with the rule's place.
+
+    `known` is whether the revision in force would bring it about on that day as well.
+    """
+
+    change: Change
+    user_name: str
+    on: date | None = None
+    place: str = ""
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """That so many people go from one role to another in a slot; "" is none."""
+
+    slot: str
+    before: str
+    after: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class OnDay:
+    """What happens at the beginning of a later day (UTC) because something begins or ends there.
+
+    `known` of the changes would happen under the revision in force as well; `projects` are the first concerned.
+    """
+
+    day: date
+    counts: Counts
+    known: int = 0
+    projects: tuple[str, ...] = ()
+    more_projects: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RuleEffect:
+    """What a plan changes through one rule ("": through none) of a workspace, now and later."""
+
+    rule: str
+    place: str
+    now: Counts = Counts()
+    turns: tuple[Turn, ...] = ()
+    days: tuple[OnDay, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Seats:
+    """How many people hold something in a workspace: recorded now, after an apply, and from later days on.
+
+    `limit` is how many the workspace pays for, if its file says so.
+    """
+
+    before: int
+    after: int
+    limit: int | None = None
+    days: tuple[tuple[date, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspacePlan:
+    """What happens in one workspace; where it is `observed`, not before it is switched to enforce."""
+
+    workspace: str
+    seats: Seats
+    now: Counts = Counts()
+    rules: tuple[RuleEffect, ...] = ()
+    days: tuple[OnDay, ...] = ()
+    observed: bool = False
+
+
+class FileFate(StrEnum):
+    """How a file differs from the revision in force."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+
+
+def files_differ(active: Mapping[str, str], files: Mapping[str, str]) -> tuple[tuple[str, FileFate], ...]:
+    """Return the names of files that differ from those in force, in order, and how."""
+    found = {name: FileFate.ADDED if name not in active else FileFate.CHANGED for name in files}
+    found |= {name: FileFate.REMOVED for name in active if name not in files}
+    return tuple(sorted((name, fate) for name, fate in found.items() if active.get(name) != files.get(name)))
+
+
+@dataclass(frozen=True, slots=True)
+class Undeclared:
+    """That a pattern would fit a group if `project` were declared; as it is, the rule gives its members nothing."""
+
+    workspace: str
+    project: str
+    group: str
+    rule: str
+    place: str
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an apply would do: the candidate's digest, the revision that it starts from, and every change."""
+    """What an apply of a candidate would do on `day`, now and until `horizon` (the last day that was looked at).
+
+    `digest` binds an apply to it: see `digest_of`. `new` is whether the candidate differs from the revision in force;
+    when it does not, an apply does nothing. `counts` are of what an apply does; what only enforcing an observed
+    workspace would do stands in that workspace. `trips` are guard rails that are passed now, `later_trips` those that a
+    later day will pass. `changes` are the first of `total`.
+    """
 
     base_revision: int
     candidate_digest: str
-    changes: tuple[Change, ...]
-    people_before: dict[str, int] = field(default_factory=dict)
-    """How many people hold something in each workspace now."""
+    digest: str
+    day: date
+    horizon: date
+    new: bool = True
+    files: tuple[tuple[str, FileFate], ...] = ()
+    workspaces: tuple[WorkspacePlan, ...] = ()
+    counts: Counts = Counts()
+    trips: tuple[Trip, ...] = ()
+    later_trips: tuple[tuple[date, Trip], ...] = ()
+    changes: tuple[PlannedChange, ...] = ()
+    total: int = 0
+    undeclared: tuple[Undeclared, ...] = ()
+    more_undeclared: int = 0
 
     @property
-    def digest(self) -> str:
-        """Return SHA-256 over everything the plan says, hexadecimal: equal plans, equal digests."""
-        lines = [
-            [change.kind, *(part for part in _line(change.before)), *(part for part in _line(change.after))]
-            for change in self.changes
-        ]
-        text = json.dumps([self.base_revision, self.candidate_digest, lines], separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+    def differs(self) -> bool:
+        """Return whether there is something to apply, or something that enforcing an observed workspace would do."""
+        return self.new or any(one.now.felt for one in self.workspaces)
 
-    def of_kind(self, kind: ChangeKind) -> tuple[Change, ...]:
-        """Return the changes of one kind."""
-        return tuple(change for change in self.changes if change.kind is kind)
+    @property
+    def forbidding(self) -> tuple[Trip, ...]:
+        """Return the guard rails that forbid an apply: in an observed workspace it does nothing that could trip one."""
+        observed = {one.workspace for one in self.workspaces if one.observed}
+        return tuple(trip for trip in self.trips if trip.workspace not in observed)
 
 
-def _line(grant: Grant | None) -> tuple[str, ...]:
-    if grant is None:
-        return ("",)
-    return (
-        *grant.key,
-        grant.state,
-        grant.source,
-        grant.rule,
-        grant.lock,
-        str(grant.valid_from),
-        str(grant.valid_until),
-    )
+_BASE_DIGITS: Final = 8
+_CANDIDATE_DIGITS: Final = 24
+_EFFECT_DIGITS: Final = 32
+
+
+def digest_of(base: str, candidate: str, effects: str) -> str:
+    """Return what binds an apply to a plan: 64 hexadecimal digits in three parts, so that it can tell what moved.
+
+    The parts are the beginnings of SHA-256 over the revision in force, over the candidate, and over what happens to
+    whom.
+    """
+    return base[:_BASE_DIGITS] + candidate[:_CANDIDATE_DIGITS] + effects[:_EFFECT_DIGITS]
+
+
+class Moved(StrEnum):
+    """What is no longer as it was when a plan was made."""
+
+    REVISION = "revision"
+    FILES = "files"
+    DIRECTORY = "directory"
+
+
+def moved(planned: str, now: str) -> tuple[Moved, ...]:
+    """Return what differs between the digest of a plan and the present one.
+
+    Who gains and loses what follows from the first two: the directory is blamed only when they are the same.
+    """
+    if planned == now:
+        return ()
+    base, candidate = slice(0, _BASE_DIGITS), slice(_BASE_DIGITS, _BASE_DIGITS + _CANDIDATE_DIGITS)
+    found = []
+    if planned[candidate] != now[candidate]:
+        found.append(Moved.FILES)
+    if planned[base] != now[base]:
+        found.append(Moved.REVISION)
+    return tuple(found) or (Moved.DIRECTORY,)

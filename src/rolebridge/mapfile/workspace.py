@@ -31,7 +31,11 @@ from rolebridge.mapfile.yamlsource import Entry, Items, Node, Scalar, Table
 
 _FILE = (
     "workspace", "platform", "connections", "accounts", "custom_roles", "outside", "projects", "defaults", "conflicts",
+<<<<<<< HEAD
     "manual", "rules", "guard", "settings", "permissions",
+=======
+    "manual", "rules", "guard", "seats",
+>>>>>>> a34edc0 (Plans: what an apply does now and on later days, by rule and person; digests, rollbacks, revisions that know what they did; seats)
 )  # fmt: skip
 MAX_PROJECTS = 10_000
 MAX_RULES = 5_000
@@ -103,8 +107,12 @@ class WorkspaceReader:
             accounts=tuple(self._accounts(fields.get("accounts"), catalogue)),
             custom_roles=custom,
             guard=self._guard(fields.get("guard"), names),
+<<<<<<< HEAD
             settings=self._settings(fields.get("settings")),
             cells=dict(self._cells(fields.get("permissions"), catalogue)),
+=======
+            seats=self._seats(fields.get("seats")),
+>>>>>>> a34edc0 (Plans: what an apply does now and on later days, by rule and person; digests, rollbacks, revisions that know what they did; seats)
         )
         check_rules(replace(mapping, projects=there), rules, orders, names.catalogue, self._sink)
         return ReadWorkspace(workspace, mapping)
@@ -412,6 +420,9 @@ class WorkspaceReader:
                 self._sink.add("bad-guard", value, "keeping at least 0 keeps nothing")
             elif role is not None and number is not None:
                 yield slot.id, role.id, number
+
+    def _seats(self, node: Node | None) -> int | None:
+        return reading.read_number(node, "`seats`", self._sink) if node is not None else None
 
     # --- values ---
 

@@ -231,8 +231,8 @@ class Grants(ByHand):
 
     def set_rechecks(self, days_of: Mapping[str, Mapping[str, str | date]]) -> None:
         """Set, by user and workspace, the only days on which each of the users is to be resolved again."""
-        old = self._rechecks(days_of)
-        new = {(user_id, workspace): str(day) for user_id, days in days_of.items() for workspace, day in days.items()}
+        old = _by_key(self.rechecks(days_of))
+        new = _by_key(days_of)
         scope = {"organization_id": self._organization_id}
         gone = [key for key in old if old[key] != new.get(key)]
         self._link.run_many(DELETE_RECHECK, ({**scope, "user_id": key[0], "workspace": key[1]} for key in gone))
@@ -240,14 +240,14 @@ class Grants(ByHand):
         rows = ({**scope, "user_id": key[0], "workspace": key[1], "due": new[key]} for key in added)
         self._link.run_many(INSERT_RECHECK, rows)
 
-    def _rechecks(self, user_ids: Iterable[str]) -> dict[tuple[str, str], str]:
-        return {
-            (user_id, workspace): due
-            for batch in in_batches(sorted(user_ids))
-            for user_id, workspace, due in self._link.all(
-                RECHECKS_OF, organization_id=self._organization_id, ids=json_list(batch)
-            )
-        }
+    def rechecks(self, user_ids: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Return by user and workspace the days on which users are to be resolved again, for those who have any."""
+        found: dict[str, dict[str, str]] = {}
+        for batch in in_batches(sorted(user_ids)):
+            rows = self._link.all(RECHECKS_OF, organization_id=self._organization_id, ids=json_list(batch))
+            for user_id, workspace, due in rows:
+                found.setdefault(user_id, {})[workspace] = due
+        return found
 
     def due(self, day: date, limit: int = 1_000) -> list[str]:
         """Return the ids of users whose day has come, of the `limit` days that came first."""
@@ -345,6 +345,10 @@ def _grant(row: Row) -> Grant:
         because=because,
         held_since=moment_or_none(held),
     )
+
+
+def _by_key(days_of: Mapping[str, Mapping[str, str | date]]) -> dict[tuple[str, str], str]:
+    return {(user_id, workspace): str(day) for user_id, days in days_of.items() for workspace, day in days.items()}
 
 
 def _day(text: str | None) -> date | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -323,6 +323,18 @@ class GrantCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class CarriedOut:
+    """What putting a revision in force did: the digest of the plan and how many changes of each kind, where known.
+
+    `restores` is the number of the revision whose files it repeats.
+    """
+
+    plan: str | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    restores: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Revision:
     """A set of mapping files that was or is in force; the highest number is.
 
@@ -336,6 +348,7 @@ class Revision:
     created: datetime
     actor: str
     reason: str
+    carried_out: CarriedOut
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ from sqlalchemy import func, literal_column, select
 from rolebridge.core.errors import Invalid
 from rolebridge.store.documents import moment, stamp
 from rolebridge.store.links import Row
-from rolebridge.store.records import Revision
+from rolebridge.store.records import CarriedOut, Revision
 from rolebridge.store.scope import Scope
 from rolebridge.store.statements import Statement, given, insert_into, storable
 from rolebridge.store.tables.accounts import organizations
 from rolebridge.store.tables.revisions import revision_files, revisions
 
-_NAMES: Final = ("number", "digest", "connections", "created", "actor", "reason")
+_NAMES: Final = ("number", "digest", "connections", "created", "actor", "reason", "plan", "counts", "restores")
 _COLUMNS: Final = tuple(revisions.c[name] for name in _NAMES)
 
 INSERT: Final = Statement(lambda db: insert_into(db, revisions))
@@ -48,7 +48,10 @@ REVISION: Final = Statement(
 NEWEST: Final = Statement(
     lambda _: (
         select(*_COLUMNS)
-        .where(revisions.c.organization_id == given("organization_id"))
+        .where(
+            revisions.c.organization_id == given("organization_id"),
+            revisions.c.number < given("before", revisions.c.number),
+        )
         .order_by(revisions.c.number.desc())
         .limit(given("limit", revisions.c.number))
     )
@@ -63,6 +66,10 @@ FILES: Final = Statement(
         .order_by(revision_files.c.name)
     )
 )
+
+_UNPLANNED: Final = CarriedOut()
+_LAST: Final = 2**62
+"""A number after every other one."""
 
 
 class Revisions(Scope):
@@ -94,9 +101,10 @@ class Revisions(Scope):
         row = self._link.one(REVISION, organization_id=self._organization_id, number=number)
         return _revision(row) if row else None
 
-    def newest(self, limit: int = 50) -> list[Revision]:
-        """Return the last revisions, newest first."""
-        return [_revision(row) for row in self._link.all(NEWEST, organization_id=self._organization_id, limit=limit)]
+    def newest(self, limit: int = 50, *, before: int | None = None) -> list[Revision]:
+        """Return the last revisions (before the number `before`), newest first."""
+        values = {"limit": limit, "before": _LAST if before is None else before}
+        return [_revision(row) for row in self._link.all(NEWEST, organization_id=self._organization_id, **values)]
 
     def files(self, number: int) -> dict[str, str]:
         """Return a revision's files: name → text. Empty for a number that there is not."""
@@ -111,13 +119,16 @@ class Revisions(Scope):
         actor: str,
         reason: str,
         now: datetime,
+        carried_out: CarriedOut = _UNPLANNED,
     ) -> Revision:
         """Put a new revision in force. Takes the organization's exclusive lock. Raises `Invalid`."""
         if not all(map(storable, (reason, *files, *files.values()))):
             raise Invalid("a mapping file or the reason holds a character that cannot be stored", "files")
         self.lock_organization(exclusive=True)
         known = json.dumps(sorted(connections), ensure_ascii=False)
-        row = (self.next_number(), digest, known, stamp(now), actor, reason)
+        done = json.dumps(dict(carried_out.counts), sort_keys=True)
+        how = (carried_out.plan, done, carried_out.restores)
+        row = (self.next_number(), digest, known, stamp(now), actor, reason, *how)
         self._link.run(INSERT, organization_id=self._organization_id, **dict(zip(_NAMES, row, strict=True)))
         scope = {"organization_id": self._organization_id, "number": row[0]}
         self._link.run_many(INSERT_FILE, ({**scope, "name": name, "content": text} for name, text in files.items()))
@@ -125,5 +136,6 @@ class Revisions(Scope):
 
 
 def _revision(row: Row) -> Revision:
-    number, digest, connections, created, actor, reason = row
-    return Revision(number, digest, tuple(json.loads(connections)), moment(created), actor, reason)
+    number, digest, connections, created, actor, reason, plan, counts, restores = row
+    done = CarriedOut(plan, json.loads(counts or "{}"), restores)
+    return Revision(number, digest, tuple(json.loads(connections)), moment(created), actor, reason, done)

@@ -1,4 +1,4 @@
-"""What an apply did: changes by rule and by person, in each workspace, and the revision."""
+"""Changes of people's roles, by rule and by person, in each workspace."""
 
 from __future__ import annotations
 
@@ -6,19 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final
+from typing import Any
 
 from rolebridge.bridge.documents import grant_document
-from rolebridge.bridge.planning import Applied
 from rolebridge.cli.terminal import aligned, bad, counted, doubtful, faint, good, one_line, strong, width
-from rolebridge.cli.views import diagnostics
 from rolebridge.cli.views.roles import role_name
 from rolebridge.core.catalogue import Catalogue
 from rolebridge.core.grants import Grant, GrantState
 from rolebridge.core.plan import Change, ChangeKind
-
-SHOWN: Final = 20
-"""How many changes of a workspace are listed one by one."""
 
 _SIGNS = {ChangeKind.GAIN: good("+"), ChangeKind.CHANGE: doubtful("~"), ChangeKind.LOSE: bad("-")}
 
@@ -40,21 +35,6 @@ class Names:
             return ""
         name = role_name(self.catalogues.get(grant.workspace), grant.slot, grant.role)
         return name if grant.state is GrantState.EFFECTIVE else f"{name} ({grant.state})"
-
-
-def text(applied: Applied, names: Names, files: Mapping[str, str], *, most: int | None) -> str:
-    """Return what was done, with the warnings on the files; `most` bounds the changes shown of each workspace."""
-    warnings = diagnostics.text(applied.diagnostics, files)
-    if not applied.new:
-        return f"{warnings}nothing to do: revision {applied.revision} is in force and says the same"
-    return warnings + "\n".join(_lines(applied, names, most))
-
-
-def _lines(applied: Applied, names: Names, most: int | None) -> Iterator[str]:
-    yield from listing(applied.plan.changes, names, most)
-    yield from (f"{doubtful('forced')}: {trip}" for trip in applied.forced)
-    was = f"was {applied.plan.base_revision}" if applied.plan.base_revision else "the first"
-    yield f"{good('✓')} revision {strong(str(applied.revision))} is in force ({was}): {_summary(applied)}"
 
 
 def listing(changes: Sequence[Change], names: Names, most: int | None) -> Iterator[str]:
@@ -79,7 +59,7 @@ def _workspace(workspace: str, changes: Sequence[Change], names: Names, most: in
     columns = [max(width(row[at]) for row in rows) for at in range(4)]
     yield from (f"    {aligned(row, columns)}" for row in rows)
     if len(changes) > len(shown):
-        yield faint(f"    … and {len(changes) - len(shown):,} more: --all lists them")
+        yield faint(f"    … and {len(changes) - len(shown):,} more")
 
 
 def _step(change: Change, names: Names) -> str:
@@ -88,38 +68,9 @@ def _step(change: Change, names: Names) -> str:
     return f"{role}   {faint(f'rule {change.rule}')}" if change.rule else role
 
 
-def _felt(applied: Applied) -> list[Change]:
-    """Return the changes that somebody feels: not those that only have another reason."""
-    return [change for change in applied.plan.changes if change.kind is not ChangeKind.PROVENANCE]
-
-
 def _counts(changes: Sequence[Change]) -> str:
     kinds = Counter(change.kind for change in changes)
     return f"+{kinds[ChangeKind.GAIN]:,} ~{kinds[ChangeKind.CHANGE]:,} -{kinds[ChangeKind.LOSE]:,}"
-
-
-def _summary(applied: Applied) -> str:
-    felt = _felt(applied)
-    people = len({change.user_id for change in felt})
-    return f"{_counts(felt)}, {counted(people, 'person', 'people')}"
-
-
-def document(organization: str, applied: Applied, names: Names) -> dict[str, Any]:
-    """Return what was done as JSON has it, every change included."""
-    changes = applied.plan.changes
-    return {
-        "organization": organization,
-        "revision": applied.revision,
-        "base_revision": applied.plan.base_revision,
-        "new": applied.new,
-        "digest": applied.plan.candidate_digest,
-        "plan": applied.plan.digest,
-        "counts": {kind.value: len(applied.plan.of_kind(kind)) for kind in ChangeKind},
-        "people": len({change.user_id for change in _felt(applied)}),
-        "forced": [str(trip) for trip in applied.forced],
-        "changes": [change_document(change, names) for change in changes],
-        **diagnostics.document(applied.diagnostics),
-    }
 
 
 def change_document(change: Change, names: Names) -> dict[str, Any]:

@@ -44,9 +44,9 @@ class Telling:
         if applied.diagnostics:
             self._say(diagnostics.text(applied.diagnostics, files).rstrip())
         folders = " ".join(sorted({f"{name.rpartition('/')[0]}/" for name in files}))
-        gained = applied.plan.of_kind(ChangeKind.GAIN)
-        people = counted(len({change.user_id for change in gained}), "person", "people")
-        outcome = f"{counted(len(gained), 'grant')} to {people}" if applied.new else "nothing to do: it was in force"
+        done = applied.plan.counts
+        people = counted(done.people, "person", "people")
+        outcome = f"{counted(done.gain, 'grant')} to {people}" if applied.new else "nothing to do: it was in force"
         what = f"revision {applied.revision}, {counted(len(files), 'file')}"
         self._say(_step("apply", folders, what, outcome))
 

@@ -18,6 +18,10 @@ revisions: Final = Table(
     text("created"),
     text("actor"),
     text("reason"),
+    # The digest of the plan that was carried out, what it did as JSON, and the revision whose files it repeats.
+    text("plan", null=True),
+    text("counts", null=True),
+    Column("restores", BigInteger, nullable=True),
     PrimaryKeyConstraint("organization_id", "number"),
 )
 

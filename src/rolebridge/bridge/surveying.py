@@ -1,0 +1,157 @@
+"""Going through everybody once, in the order of their ids, to see what a candidate does to each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+from typing import Final
+
+from rolebridge.bridge.resolving import Person, as_known, outcome_under, read_people
+from rolebridge.bridge.rulebooks import Rulebook
+from rolebridge.core.directory import User
+from rolebridge.core.effects import Effect, Expected, Reasons, Tally, coming, effect_of, schedule
+from rolebridge.core.outcome import Outcome
+from rolebridge.core.plan import PlannedChange, diff
+from rolebridge.store.unit import Unit
+
+HORIZON: Final = timedelta(days=366)
+"""How far a plan looks ahead."""
+BLOCK: Final = 500
+"""How many people are read and resolved at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a plan compares: the rulebook in force and a candidate, as of a moment.
+
+    People are compared with what the candidate *intends*. In a workspace that is only observed, less is then in force.
+    """
+
+    base: Rulebook
+    candidate: Rulebook
+    now: datetime
+    intended: Rulebook = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Note what the candidate intends."""
+        object.__setattr__(self, "intended", self.candidate.as_intended())
+
+    @property
+    def day(self) -> date:
+        """Return the day of the plan, in UTC."""
+        return self.now.astimezone(UTC).date()
+
+    @property
+    def horizon(self) -> date:
+        """Return the last day that the plan looks at."""
+        return self.day + HORIZON
+
+    @property
+    def observed(self) -> frozenset[str]:
+        """Return the workspaces of the candidate that are only observed."""
+        return self.candidate.registry.observed & {program.workspace for program in self.candidate.intended}
+
+    def reasons(self) -> Reasons:
+        """Return what says why something changes."""
+        return Reasons(self.base.intended, self.base.revision, self.candidate.intended)
+
+
+class Touched:
+    """The ids of people for whom something is to be written, a block at a time in the order of the ids."""
+
+    def __init__(self) -> None:
+        self._blocks: list[str] = []
+
+    def add(self, ids: Sequence[str]) -> None:
+        """Add the ids of a block. As one text they take a byte a character: a million people fit in 37 MB."""
+        if ids:
+            self._blocks.append("\n".join(ids))
+
+    def blocks(self) -> Iterator[list[str]]:
+        """Yield the ids, block by block."""
+        for block in self._blocks:
+            yield block.split("\n")
+
+
+def survey(
+    unit: Unit,
+    organization_id: str,
+    comparison: Comparison,
+    *,
+    shown: int | None,
+    told: Callable[[PlannedChange], None] | None = None,
+    touched: Touched | None = None,
+) -> Tally:
+    """Return what becomes of everybody. `shown` and `told` are those of `Tally`; `touched` gets who is to be written.
+
+    Nothing is written, and no more than a block of people is in memory.
+    """
+    surveyor = _Surveyor(
+        unit, organization_id, comparison, Tally(comparison.reasons(), shown=shown, told=told), touched
+    )
+    people = unit.directory(organization_id).all_core_users(BLOCK)
+    while block := list(islice(people, BLOCK)):
+        surveyor.take(block)
+    return surveyor.tally
+
+
+@dataclass(frozen=True, slots=True)
+class _Surveyor:
+    """One survey while it goes on."""
+
+    unit: Unit
+    organization_id: str
+    comparison: Comparison
+    tally: Tally
+    touched: Touched | None
+
+    def take(self, users: Sequence[User]) -> None:
+        """Look at a block of people."""
+        ids = [user.id for user in users]
+        due = self.unit.grants(self.organization_id).rechecks(ids) if self.touched is not None else {}
+        written: list[str] = []
+        for user, person in zip(users, read_people(self.unit, self.organization_id, ids), strict=True):
+            outcome = outcome_under(self.comparison.intended, person, self.comparison.now)
+            effect = effect_on(person, outcome, self.comparison, self.tally.reasons)
+            self.tally.add(user.id, user.user_name, effect)
+            if self.touched is not None and self._is_written(person, outcome, due.get(user.id, {})):
+                written.append(user.id)
+        if self.touched is not None:
+            self.touched.add(written)
+
+    def _is_written(self, person: Person, intended: Outcome, due: Mapping[str, str]) -> bool:
+        """Return whether an apply changes what is recorded of a person."""
+        comparison = self.comparison
+        outcome = outcome_under(comparison.candidate, person, comparison.now) if comparison.observed else intended
+        days = {workspace: str(day) for workspace, day in outcome.due.items()}
+        return due != days or set(as_known(person.held, outcome.grants)) != set(person.held)
+
+
+def effect_on(person: Person, outcome: Outcome, comparison: Comparison, reasons: Reasons) -> Effect:
+    """Return what a candidate does to one person, of whom it makes `outcome` now."""
+    after = as_known(person.held, outcome.grants)
+    now = reasons.told(diff(person.held, after), outcome.lost)
+    later = schedule(
+        outcome.grants,
+        _outcomes(comparison.intended, person, outcome, comparison.horizon),
+        reasons,
+        lambda: _expected(comparison, person, reasons),
+    )
+    return effect_of(person.held, after, now, later, comparison.observed)
+
+
+def _outcomes(rulebook: Rulebook, person: Person, outcome: Outcome, horizon: date) -> Iterator[tuple[date, Outcome]]:
+    """Yield what a rulebook makes of a person on each later day, up to the horizon, on which that may differ."""
+    while (day := outcome.next_change) is not None and day <= horizon:
+        outcome = outcome_under(rulebook, person, datetime.combine(day, time(), UTC))
+        yield day, outcome
+
+
+def _expected(comparison: Comparison, person: Person, reasons: Reasons) -> Expected:
+    """Return what would happen to a person later under the revision in force."""
+    base = comparison.base.as_intended()
+    outcome = outcome_under(base, person, comparison.now)
+    outcomes = _outcomes(base, person, outcome, comparison.horizon)
+    return coming(schedule(outcome.grants, outcomes, reasons))
