@@ -7,6 +7,7 @@ from rolebridge.store.adoption import Adoption
 from rolebridge.store.audit_listing import AuditListing
 from rolebridge.store.bulk import Bulk
 from rolebridge.store.checks import Checks
+from rolebridge.store.chores import ChoreRuns, Upkeep
 from rolebridge.store.clients import Clients
 from rolebridge.store.directory import Directory
 from rolebridge.store.extensions import ExtensionRows
@@ -42,6 +43,15 @@ class Unit:
     def clients(self) -> Clients:
         """Return OAuth 2.0 clients and their tokens, which find the organization too."""
         return Clients(self.link)
+
+    @property
+    def chore_runs(self) -> ChoreRuns:
+        """Return how the worker's chores went: the installation's, of no organization."""
+        return ChoreRuns(self.link)
+
+    def upkeep(self, organization_id: str) -> Upkeep:
+        """Return what the worker tidies up in an organization."""
+        return Upkeep(self.link, organization_id)
 
     def directory(self, organization_id: str) -> Directory:
         """Return the users, groups and memberships of an organization."""

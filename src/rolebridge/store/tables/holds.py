@@ -82,7 +82,7 @@ chores: Final = Table(
     organization(),
     text("name"),
     text("began"),
-    text("ended", null=True),
+    text("ended"),
     text("succeeded", null=True),
     Column("done", BigInteger, nullable=False),
     Column("failures", Integer, nullable=False),

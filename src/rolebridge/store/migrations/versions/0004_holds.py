@@ -24,7 +24,7 @@ def upgrade() -> None:
         _text("organization_id"),
         _text("name"),
         _text("began"),
-        _text("ended", null=True),
+        _text("ended"),
         _text("succeeded", null=True),
         sa.Column("done", sa.BigInteger(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
