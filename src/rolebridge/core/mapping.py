@@ -358,15 +358,12 @@ class WorkspaceMapping:
     accounts: tuple[AccountRule, ...] = ()
     custom_roles: tuple[Role, ...] = ()
     guard: Guard = field(default_factory=Guard)
-<<<<<<< HEAD
     settings: Mapping[str, bool] = field(default_factory=dict)
     """What the workspace's settings on the platform are; a project's own come first."""
     cells: Mapping[str, Mapping[tuple[str, str], Cell]] = field(default_factory=dict)
     """The tenant's own cells of the platform's permission matrices: matrix → (permission, column) → cell."""
-=======
     seats: int | None = None
     """How many people the workspace is paid for; None when the file does not say."""
->>>>>>> a34edc0 (Plans: what an apply does now and on later days, by rule and person; digests, rollbacks, revisions that know what they did; seats)
 
 
 @dataclass(frozen=True, slots=True)

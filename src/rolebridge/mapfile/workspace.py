@@ -31,11 +31,7 @@ from rolebridge.mapfile.yamlsource import Entry, Items, Node, Scalar, Table
 
 _FILE = (
     "workspace", "platform", "connections", "accounts", "custom_roles", "outside", "projects", "defaults", "conflicts",
-<<<<<<< HEAD
-    "manual", "rules", "guard", "settings", "permissions",
-=======
-    "manual", "rules", "guard", "seats",
->>>>>>> a34edc0 (Plans: what an apply does now and on later days, by rule and person; digests, rollbacks, revisions that know what they did; seats)
+    "manual", "rules", "guard", "settings", "permissions", "seats",
 )  # fmt: skip
 MAX_PROJECTS = 10_000
 MAX_RULES = 5_000
@@ -107,12 +103,9 @@ class WorkspaceReader:
             accounts=tuple(self._accounts(fields.get("accounts"), catalogue)),
             custom_roles=custom,
             guard=self._guard(fields.get("guard"), names),
-<<<<<<< HEAD
             settings=self._settings(fields.get("settings")),
             cells=dict(self._cells(fields.get("permissions"), catalogue)),
-=======
             seats=self._seats(fields.get("seats")),
->>>>>>> a34edc0 (Plans: what an apply does now and on later days, by rule and person; digests, rollbacks, revisions that know what they did; seats)
         )
         check_rules(replace(mapping, projects=there), rules, orders, names.catalogue, self._sink)
         return ReadWorkspace(workspace, mapping)

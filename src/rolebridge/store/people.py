@@ -65,15 +65,6 @@ MEMBERSHIPS: Final = Statement(
         .order_by(memberships.c.user_id, memberships.c.group_id)
     )
 )
-GROUPS_AFTER: Final = Statement(
-    lambda _: (
-        select(groups.c.id, groups.c.display, connections.c.name, groups.c.external_id)
-        .join(connections, _GROUP_OWNER)
-        .where(groups.c.organization_id == given("organization_id"), groups.c.id > given("after"))
-        .order_by(groups.c.id)
-        .limit(given("limit", groups.c.version))
-    )
-)
 USER_NAMED: Final = Statement(
     lambda _: select(*USER_COLUMNS).where(
         users.c.organization_id == given("organization_id"), users.c.user_key == given("user_key")
@@ -145,7 +136,6 @@ class People(Nesting):
             yield from map(_user, rows)
             after = rows[-1][0]
 
-<<<<<<< HEAD
     def all_core_groups(self) -> Iterator[Group]:
         """Yield all groups in the order of their ids, read in blocks."""
         after = ""
@@ -162,15 +152,6 @@ class People(Nesting):
             for (id_,) in self._link.all(IDS_NAMED, organization_id=self._organization_id, keys=json_list(batch))
         ]
 
-=======
-    def all_core_groups(self, batch: int = BLOCK) -> Iterator[Group]:
-        """Yield all groups in the order of their ids, reading `batch` at a time."""
-        after = ""
-        while rows := self._link.all(GROUPS_AFTER, organization_id=self._organization_id, after=after, limit=batch):
-            yield from (Group(*row) for row in rows)
-            after = rows[-1][0]
-
->>>>>>> a34edc0 (Plans: what an apply does now and on later days, by rule and person; digests, rollbacks, revisions that know what they did; seats)
     def memberships(self, user_ids: Iterable[str]) -> dict[str, tuple[Membership, ...]]:
         """Return the memberships of each of the users, in the order of the groups' ids; none is an empty tuple.
 
