@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import jsonschema
 from flask import Flask
 from flask.testing import FlaskClient
 from tests.bridge.worlds import MAPPING, OPERATOR
 
+from rolebridge.api.openapi import openapi
 from rolebridge.app import Installation
 from rolebridge.app.wsgi import create_app
 from rolebridge.bridge.permissions import KeyRole
 from rolebridge.store.records import Organization
+from rolebridge.web.problems import Kind
 
+DOCUMENT = openapi("http://127.0.0.1:8080/api/v1")
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 
@@ -58,8 +63,22 @@ class Tenant:
 
     def get(self, path: str, /, key: str | None = None, method: str = "GET", **query: str) -> Said:
         """Ask the API, as the owner unless with another key."""
-        headers = {"Authorization": f"Bearer {key or self.key('owner')}"}
-        answer = self.client.open(f"/api/v1{path}", method=method, query_string=query, headers=headers)
+        return self.ask(method, path, key=key, query=query)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Said:
+        """Send a request to the API, with a body as JSON or as the bytes given."""
+        sent = {"Authorization": f"Bearer {key or self.key('owner')}", **(headers or {})}
+        content = {"data": body} if isinstance(body, bytes) else {"json": body} if body is not None else {}
+        answer = self.client.open(f"/api/v1{path}", method=method, query_string=query, headers=sent, **content)
         document = json.loads(answer.data) if answer.data else None
         return Said(answer.status_code, answer.content_type, dict(answer.headers), document)
 
@@ -97,3 +116,21 @@ def tenants(installation: Installation) -> tuple[Tenant, Tenant]:
     acme.group("lbx-retail-labelers", ana)
     other.group("Admins", other.user("olga@other.example"))
     return acme, other
+
+
+def holds(said: Said, schema: str) -> Any:
+    """Return an answer's document after holding it against the published schema."""
+    assert said.status in {200, 201}, said
+    assert said.kind == "application/json"
+    jsonschema.Draft202012Validator({**DOCUMENT, "$ref": f"#/components/schemas/{schema}"}).validate(said.body)
+    return said.body
+
+
+def problem(said: Said, kind: Kind) -> Any:
+    """Return a problem document after looking at what each must have (RFC 9457 §3)."""
+    assert (said.status, said.kind) == (kind.status, "application/problem+json"), said
+    schema = {**DOCUMENT, "$ref": "#/components/schemas/Problem"}
+    jsonschema.Draft202012Validator(schema).validate(said.body)
+    assert said.body["type"] == f"http://127.0.0.1:8080/problems/{kind}"
+    assert said.body["request_id"] == said.headers["X-Request-Id"]
+    return said.body

@@ -1,293 +1,143 @@
-"""The API as an OpenAPI 3.1 document; a test holds answers against its schemas."""
+"""The API as an OpenAPI 3.1 document, made of the endpoints that the router routes."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from rolebridge import __version__
-from rolebridge.api.parameters import DEFAULT_LIMIT, MAX_LIMIT
-from rolebridge.bridge.permissions import Permission
-from rolebridge.bridge.status import Concern
-from rolebridge.web.problems import PROBLEM_TYPE, Kind
+from rolebridge.api.endpoints import ENDPOINTS
+from rolebridge.api.routing import Endpoint
+from rolebridge.api.schemas import SCHEMAS
+from rolebridge.api.shapes import GIVEN_TEXT, Schema, ref
+from rolebridge.web.problems import MEANINGS, PROBLEM_TYPE, Kind
 
-Schema = dict[str, Any]
+PATH_MEANINGS: Final = {
+    "user": "A userName or an id, or what stands before the @ of one userName.",
+    "workspace": "The workspace's id.",
+    "project": "The project's id.",
+    "connection": "The connection's name.",
+    "id": "Its id.",
+}
 
-TEXT: Final[Schema] = {"type": "string"}
-MAYBE_TEXT: Final[Schema] = {"type": ["string", "null"]}
-COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
-MOMENT: Final[Schema] = {"type": "string", "format": "date-time"}
-MAYBE_MOMENT: Final[Schema] = {"type": ["string", "null"], "format": "date-time"}
-OBJECT: Final[Schema] = {"type": "object"}
+_ALWAYS: Final = (Kind.INVALID, Kind.UNAUTHENTICATED, Kind.NOT_ACCEPTABLE, Kind.UNAVAILABLE)
+_OF_BODIES: Final = (Kind.TOO_LARGE, Kind.UNSUPPORTED_MEDIA_TYPE)
+_OF_WRITES: Final = (Kind.IN_PROGRESS, Kind.ANSWER_LOST, Kind.KEY_REUSED, Kind.PRECONDITION_FAILED)
+_IDEMPOTENCY_KEY: Final[Schema] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The request is carried out once, however often it arrives with this key within a day.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+_IF_MATCH: Final[Schema] = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "Only in the state that has one of these tags.",
+    "schema": {"type": "string"},
+}
+_IF_NONE_MATCH: Final[Schema] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "GET: 304 when the answer still has this tag. Writes: not in a state that has it; `*`: only if "
+    "there is nothing yet.",
+    "schema": {"type": "string"},
+}
 
 
 def openapi(base_url: str) -> dict[str, Any]:
     """Return the document. `base_url` is where the API's paths begin."""
+    paths: dict[str, Any] = {}
+    for endpoint in ENDPOINTS:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Rolebridge API",
             "version": __version__,
-            "description": "Who holds which role and why, what identity providers sent, and how connections fare.",
+            "description": "Who holds which role and why, changes of it, and what happened.",
         },
         "servers": [{"url": base_url}],
         "security": [{"key": []}],
-        "paths": _PATHS,
+        "paths": paths,
         "components": {
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key: `rolebridge key add`."}
             },
             "schemas": SCHEMAS,
-            "responses": {"problem": _PROBLEM},
         },
     }
 
 
-def _list_of(schema: Schema) -> Schema:
-    return {"type": "array", "items": schema}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _object(properties: Schema, *, required: bool = True) -> Schema:
-    """Return an object that has these properties and no others."""
-    described: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    return described | {"required": list(properties)} if required else described
-
-
-_TRAFFIC: Final = _object({"requests": COUNT, "refused": COUNT, "failed": COUNT, "not_logged": COUNT})
-
-SCHEMAS: Final[Schema] = {
-    "Request": _object(
-        {
-            "request_id": TEXT,
-            "at": MOMENT,
-            "connection": MAYBE_TEXT,
-            "method": MAYBE_TEXT,
-            "path": TEXT,
-            "query": TEXT,
-            "status": {"type": ["integer", "null"]},
-            "scim_type": MAYBE_TEXT,
-            "detail": TEXT,
-            "duration_ms": {"type": "number", "minimum": 0},
-            "resource_id": MAYBE_TEXT,
-            "credential_id": MAYBE_TEXT,
-            "peer": TEXT,
-            "user_agent": TEXT,
-            "tolerances": _list_of(TEXT),
-            "unknown_members": COUNT,
-            "request_bytes": COUNT,
-            "answer_bytes": {"type": ["integer", "null"]},
-            "body_shape": {"description": "Names and types of a refused body, its values left out."},
-            "lost": {**COUNT, "description": "Above 0: so many requests could not be logged, and this row is none."},
-        }
-    ),
-    "Requests": _object({"requests": _list_of(_ref("Request")), "next_cursor": MAYBE_TEXT}),
-    "Connection": _object(
-        {
-            "name": TEXT,
-            "profile": TEXT,
-            "users": COUNT,
-            "groups": COUNT,
-            "last_contact": MAYBE_MOMENT,
-            "silent_after_seconds": {"type": ["integer", "null"]},
-            "last_hour": _TRAFFIC,
-            "last_day": _TRAFFIC,
-            "last_refusal": {"anyOf": [_ref("Request"), {"type": "null"}]},
-            "tolerances": {"type": "object", "additionalProperties": COUNT},
-        }
-    ),
-    "Secret": _object(
-        {
-            "kind": {"enum": ["token", "client", "key"]},
-            "connection": MAYBE_TEXT,
-            "id": TEXT,
-            "name": TEXT,
-            "hint": TEXT,
-            "expires_at": MAYBE_MOMENT,
-            "revoked_at": MAYBE_MOMENT,
-            "usable": {"type": "boolean"},
-            "refused_in_last_day": COUNT,
-            "last_refused": MAYBE_MOMENT,
-        }
-    ),
-    "Notice": _object({"concern": {"enum": [concern.value for concern in Concern]}, "subject": TEXT, "text": TEXT}),
-    "Status": _object(
-        {
-            "organization": TEXT,
-            "at": MOMENT,
-            "notices": _list_of(_ref("Notice")),
-            "connections": _list_of(_ref("Connection")),
-            "secrets": _list_of(_ref("Secret")),
-            "mapping": {"anyOf": [_object({"revision": COUNT, "applied": MOMENT}), {"type": "null"}]},
-            "workspaces": {
-                "type": "object",
-                "additionalProperties": _object(
-                    {"people": COUNT, "grants": COUNT, "blocked": COUNT, "conflicts": COUNT}
-                ),
-            },
-        }
-    ),
-    "Grant": _object(
-        {
-            "user": _object({"id": TEXT, "user_name": TEXT, "name": MAYBE_TEXT}),
-            "workspace": TEXT,
-            "project": MAYBE_TEXT,
-            "slot": TEXT,
-            "role": TEXT,
-            "acts_as": {"anyOf": [_object({"slot": TEXT, "role": TEXT}), {"type": "null"}]},
-            "state": {"enum": ["effective", "blocked", "conflict"]},
-            "lock": MAYBE_TEXT,
-            "reach": MAYBE_TEXT,
-            "source": TEXT,
-            "rule": MAYBE_TEXT,
-            "revision": COUNT,
-            "valid_from": MAYBE_TEXT,
-            "valid_until": MAYBE_TEXT,
-            "because": OBJECT,
-        }
-    ),
-    "Access": _object({"access": _list_of(_ref("Grant")), "next_cursor": MAYBE_TEXT}),
-    "Claim": {
-        "type": "object",
-        "description": "An assignment and where it comes from; what does not apply is absent.",
-        "properties": {"slot": TEXT, "project": MAYBE_TEXT, "role": TEXT, "source": TEXT},
-        "required": ["slot", "project", "role", "source"],
-    },
-    "Role": _object(
-        {
-            "slot": TEXT,
-            "project": MAYBE_TEXT,
-            "role": TEXT,
-            "name": TEXT,
-            "acts_as": {"anyOf": [_object({"slot": TEXT, "role": TEXT}), {"type": "null"}]},
-            "lock": MAYBE_TEXT,
-            "source": TEXT,
-            "winners": _list_of(_ref("Claim")),
-        }
-    ),
-    "Lock": _object(
-        {
-            "kind": TEXT,
-            "slot": TEXT,
-            "project": MAYBE_TEXT,
-            "role": TEXT,
-            "by": _list_of(_ref("Claim")),
-            "release": _list_of(OBJECT),
-        }
-    ),
-    "Explanation": _object(
-        {
-            "user": _object(
-                {"id": TEXT, "user_name": TEXT, "name": TEXT, "active": {"type": "boolean"}, "connection": TEXT}
-            ),
-            "workspace": TEXT,
-            "platform": TEXT,
-            "project": MAYBE_TEXT,
-            "revision": COUNT,
-            "roles": _list_of(_ref("Role")),
-            "from_above": _list_of(_ref("Role")),
-            "locks": _list_of(_ref("Lock")),
-            "lost": _list_of(_ref("Claim")),
-            "conflicts": _list_of(_object({"slot": TEXT, "project": MAYBE_TEXT, "claims": _list_of(_ref("Claim"))})),
-            "findings": _list_of(OBJECT),
-        }
-    ),
-    "Explanations": _object({"organization": TEXT, "explanations": _list_of(_ref("Explanation"))}),
-    "Problem": {
-        "type": "object",
-        "description": "RFC 9457. Further members depend on the type.",
-        "properties": {
-            "type": {"enum": [f"urn:rolebridge:problem:{kind}" for kind in Kind]},
-            "title": TEXT,
-            "status": {"type": "integer"},
-            "detail": TEXT,
-            "request_id": TEXT,
-        },
-        "required": ["type", "title", "status", "detail", "request_id"],
-    },
-}
-
-_PROBLEM: Final[Schema] = {
-    "description": "A refusal: 400, 401, 403, 404, 405 or 503.",
-    "content": {PROBLEM_TYPE: {"schema": _ref("Problem")}},
-}
-
-
-def _get(summary: str, answer: str, permission: Permission, parameters: list[Schema]) -> Schema:
-    """Return the description of an endpoint that is read."""
-    found = {"description": "Found.", "content": {"application/json": {"schema": _ref(answer)}}}
-    return {
-        "get": {
-            "summary": summary,
-            "description": f"Needs `{permission}`.",
-            "parameters": parameters,
-            "responses": {"200": found, "default": {"$ref": "#/components/responses/problem"}},
-        }
+def _operation(endpoint: Endpoint) -> Schema:
+    needs = f"Needs `{endpoint.permission}`." if endpoint.permission else "Any key may."
+    found: Schema = {
+        "summary": endpoint.summary,
+        "description": " ".join(filter(None, (endpoint.description, needs))),
+        "operationId": _operation_id(endpoint),
+        "parameters": _parameters(endpoint),
+        "responses": _responses(endpoint),
     }
+    if endpoint.body is not None:
+        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": endpoint.body}}}
+    return found
 
 
-def _query(name: str, meaning: str, schema: Schema = TEXT, *, required: bool = False) -> Schema:
-    return {"name": name, "in": "query", "required": required, "description": meaning, "schema": schema}
+def _operation_id(endpoint: Endpoint) -> str:
+    words = [part.strip("{}").replace("-", "_") for part in endpoint.segments]
+    return "_".join([endpoint.method.lower(), *words])
 
 
-def _in_path(name: str, meaning: str) -> Schema:
-    return {"name": name, "in": "path", "required": True, "description": meaning, "schema": TEXT}
+def _parameters(endpoint: Endpoint) -> list[Schema]:
+    in_path = [
+        {"name": name, "in": "path", "required": True, "description": PATH_MEANINGS[name], "schema": GIVEN_TEXT}
+        for name in endpoint.names
+    ]
+    in_query = [
+        {
+            "name": one.name,
+            "in": "query",
+            "required": one.required,
+            "description": one.meaning,
+            "schema": one.schema,
+        }
+        for one in endpoint.query
+    ]
+    return [*in_path, *in_query, *_headers(endpoint)]
 
 
-_PAGED: Final = [
-    _query(
-        "limit",
-        "Entries of a page.",
-        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
-    ),
-    _query("cursor", "The `next_cursor` of the page before."),
-]
-_USER: Final = "A userName, an id, or what stands before the @ of one userName."
-_CONNECTION: Final = _in_path("name", "The connection's name.")
+def _headers(endpoint: Endpoint) -> list[Schema]:
+    if endpoint.method == "GET":
+        return [_IF_NONE_MATCH]
+    if not endpoint.changes:
+        return []
+    return [*([] if endpoint.secret else [_IDEMPOTENCY_KEY]), _IF_MATCH, _IF_NONE_MATCH]
 
-_PATHS: Final[Schema] = {
-    "/status": _get("How connections fare, and what needs attention", "Status", Permission.READ_RECORD, []),
-    "/connections/{name}/requests": _get(
-        "What a connection sent, newest first",
-        "Requests",
-        Permission.READ_RECORD,
-        [
-            _CONNECTION,
-            _query("since", "Only since this moment.", MOMENT),
-            _query("status", "Only answers with this status (`409`), or of this class (`4xx`)."),
-            _query("errors", "Only refused requests.", {"type": "boolean", "default": False}),
-            _query("path", "Only requests with this in their path or query."),
-            _query("user", f"Only requests about this user. {_USER}"),
-            *_PAGED,
-        ],
-    ),
-    "/connections/{name}/requests/{id}": _get(
-        "One request of a connection",
-        "Request",
-        Permission.READ_RECORD,
-        [_CONNECTION, _in_path("id", "The answer's X-Request-Id.")],
-    ),
-    "/access": _get(
-        "Who holds what, as recorded",
-        "Access",
-        Permission.READ_ACCESS,
-        [
-            _query("workspace", "Only this workspace."),
-            _query("project", "Only who is in this project, roles that reach every one included."),
-            _query("user", f"Only this person. {_USER}"),
-            *_PAGED,
-        ],
-    ),
-    "/explanations": _get(
-        "Why somebody has the roles they have, and what would change them",
-        "Explanations",
-        Permission.READ_ACCESS,
-        [
-            _query("user", _USER, required=True),
-            _query("workspace", "Only this workspace."),
-            _query("project", "One project, with what would change the role there."),
-        ],
-    ),
-}
+
+def _responses(endpoint: Endpoint) -> Schema:
+    done: Schema = {"description": "Done." if endpoint.changes else "Found."}
+    if endpoint.answer is not None:
+        done["content"] = {"application/json": {"schema": ref(endpoint.answer)}}
+    if endpoint.method == "GET":
+        done["headers"] = {"ETag": {"schema": {"type": "string"}}}
+    found: Schema = {str(endpoint.status): done}
+    if endpoint.method == "GET":
+        found["304"] = {"description": "The answer still has the tag of `If-None-Match`."}
+    by_status: dict[int, list[Kind]] = {}
+    for kind in _kinds(endpoint):
+        by_status.setdefault(kind.status, []).append(kind)
+    for status, kinds in sorted(by_status.items()):
+        told = "; ".join(f"`{kind}`: {MEANINGS[kind].title}" for kind in kinds)
+        found[str(status)] = {"description": f"{told}.", "content": {PROBLEM_TYPE: {"schema": ref("Problem")}}}
+    return found
+
+
+def _kinds(endpoint: Endpoint) -> list[Kind]:
+    kinds = [*_ALWAYS, *endpoint.problems]
+    if endpoint.permission is not None:
+        kinds.append(Kind.FORBIDDEN)
+    if endpoint.names or endpoint.query:
+        kinds.append(Kind.NOT_FOUND)
+    if endpoint.body is not None:
+        kinds += _OF_BODIES
+    if endpoint.changes:
+        kinds += _OF_WRITES
+    return list(dict.fromkeys(kinds))

@@ -7,9 +7,11 @@ import binascii
 import json
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Final
 
+from rolebridge.api.shapes import DAY, FLAG, GIVEN_TEXT, MOMENT, Schema, read_moment
 from rolebridge.store.statements import storable
 from rolebridge.web.problems import Kind, Problem
 from rolebridge.web.requests import Request
@@ -24,32 +26,99 @@ def invalid(name: str, why: str) -> Problem:
     return Problem(Kind.INVALID, f"the parameter `{name}` {why}", more={"parameter": name})
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A parameter that an endpoint has: its name, what it means, and the schema that it is read by."""
+
+    name: str
+    meaning: str
+    schema: Schema
+    required: bool = False
+
+
+def word(name: str, meaning: str, *, required: bool = False) -> Query:
+    """Return a parameter that is a text."""
+    return Query(name, meaning, GIVEN_TEXT, required)
+
+
+def choice(name: str, meaning: str, values: Sequence[str]) -> Query:
+    """Return a parameter that is one of some words."""
+    return Query(name, meaning, {"type": "string", "enum": list(values)})
+
+
+def day(name: str, meaning: str) -> Query:
+    """Return a parameter that is a day."""
+    return Query(name, meaning, DAY)
+
+
+def moment(name: str, meaning: str) -> Query:
+    """Return a parameter that is a moment."""
+    return Query(name, meaning, MOMENT)
+
+
+def flag(name: str, meaning: str) -> Query:
+    """Return a parameter that is `true` or `false`, which it is when it is not given."""
+    return Query(name, meaning, {**FLAG, "default": False})
+
+
+LIMIT: Final = Query(
+    "limit",
+    "Entries of a page.",
+    {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+)
+CURSOR: Final = Query("cursor", "The `next_cursor` of the page before.", {"type": "string", "maxLength": _LONGEST})
+PAGED: Final = (LIMIT, CURSOR)
+
+
+def not_a_cursor(name: str = "cursor") -> Problem:
+    """Return the refusal of a cursor that is none."""
+    return invalid(name, "is not the `next_cursor` of a page of this list")
+
+
 class Parameters:
     """The parameters of one request. Names that the endpoint does not have are refused: they may be misspelt."""
 
-    def __init__(self, request: Request, known: Sequence[str]) -> None:
+    def __init__(self, request: Request, known: Sequence[Query]) -> None:
         """Read the query. Raises Problem."""
         self._values: dict[str, str] = {}
+        self._known = {one.name: one for one in known}
         for name, value in request.query:
-            if name not in known:
-                raise invalid(name[:60], f"is not known here; there are {', '.join(f'`{one}`' for one in known)}")
+            if name not in self._known:
+                there = ", ".join(f"`{one}`" for one in self._known)
+                raise invalid(name[:60], f"is not known here; there {f'are {there}' if there else 'is none'}")
             if name in self._values:
                 raise invalid(name, "is given twice")
             self._values[name] = value
+        for one in known:
+            self._check(one)
+
+    def _check(self, one: Query) -> None:
+        """Hold a parameter against its schema, as far as every kind of them has one."""
+        value = self._values.get(one.name)
+        if value is None:
+            if one.required:
+                raise invalid(one.name, "is missing")
+            return
+        if value == "":
+            raise invalid(one.name, "is empty")
+        if not storable(value) or len(value) > one.schema.get("maxLength", len(value)):
+            raise invalid(one.name, "is too long or holds what is no character")
+        choices = one.schema.get("enum")
+        if choices and value not in choices:
+            raise invalid(one.name, "is none of " + ", ".join(f"`{choice}`" for choice in choices))
 
     def text(self, name: str) -> str | None:
-        """Return a text, None where it is not given. An empty one is refused: it may be a variable that was not set."""
-        value = self._values.get(name)
-        if value == "":
-            raise invalid(name, "is empty")
-        return value
+        """Return a text, None where it is not given."""
+        assert name in self._known, name
+        return self._values.get(name)
+
+    def text_if_known(self, name: str) -> str | None:
+        """Return a text where the endpoint has that parameter."""
+        return self._values.get(name)
 
     def required(self, name: str) -> str:
         """Return a text that must be given."""
-        value = self.text(name)
-        if value is None:
-            raise invalid(name, "is missing")
-        return value
+        return self._values[name]
 
     def flag(self, name: str) -> bool:
         """Return whether `true` is said."""
@@ -71,10 +140,18 @@ class Parameters:
         if value is None:
             return None
         try:
-            read = datetime.fromisoformat(value)
+            read = read_moment(value)
             return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
         except (ValueError, OverflowError):
             raise invalid(name, "is not a moment such as `2026-11-20T09:14:00Z`") from None
+
+    def day(self, name: str) -> date | None:
+        """Return a day."""
+        value = self.text(name)
+        try:
+            return None if value is None else date.fromisoformat(value)
+        except ValueError:
+            raise invalid(name, "is not a day such as `2026-11-30`") from None
 
     def statuses(self) -> tuple[int, int]:
         """Return the least and greatest status of `status`, a number or a class such as `4xx`."""
@@ -87,14 +164,14 @@ class Parameters:
             return (int(value), int(value))
         raise invalid("status", "is neither a status (`409`) nor a class of them (`4xx`)")
 
-    def cursor(self, parts: int) -> tuple[str, ...] | None:
+    def cursor(self, parts: int, name: str = "cursor") -> tuple[str, ...] | None:
         """Return the place that `next_cursor` of the page before said, in so many parts."""
-        value = self._values.get("cursor")
+        value = self._values.get(name)
         if value is None:
             return None
-        found = _decoded(value) if len(value) <= _LONGEST else None
+        found = _decoded(value)
         if not isinstance(found, list) or len(found) != parts or not all(map(_is_place, found)):
-            raise invalid("cursor", "is not the `next_cursor` of a page of this list")
+            raise not_a_cursor(name)
         return tuple(found)
 
 

@@ -11,15 +11,15 @@ from typing import Final
 
 from flask import Blueprint, Response, request
 
-from rolebridge.api.handlers import OPENAPI_PATH, ApiFace
+from rolebridge.api.face import OPENAPI_PATH, ApiFace
 from rolebridge.store.request_log import NOBODY, LoggedRequest
 from rolebridge.web.authentication import Unauthenticated
 from rolebridge.web.keys import KeyAuthenticator
 from rolebridge.web.problems import Kind, Problem
-from rolebridge.web.requests import Request
+from rolebridge.web.requests import EnvironHeaders, Request
 from rolebridge.web.requests import Response as Answer
 
-_METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
 def api_blueprint(
@@ -40,7 +40,8 @@ def api_blueprint(
         except Unauthenticated as error:
             observe(_refused(asked, error))
             challenge = (("WWW-Authenticate", 'Bearer realm="api"'),)
-            return _response(Problem(Kind.UNAUTHENTICATED, str(error), headers=challenge).response(asked.request_id))
+            problem = Problem(Kind.UNAUTHENTICATED, str(error), headers=challenge)
+            return _response(face.refusal(problem, asked.request_id))
         return _response(face.handle(asked, holder))
 
     blueprint.add_url_rule("/", "root", answer, methods=_METHODS, provide_automatic_options=False)
@@ -53,8 +54,8 @@ def _request(path: str, id_: str) -> Request:
         method="GET" if request.method == "HEAD" else request.method,
         path=f"/{path}",
         query=tuple(request.args.items(multi=True)),
-        headers={},
-        body=b"",
+        headers=EnvironHeaders(request.environ),
+        body=request.get_data(cache=False),
         request_id=id_,
         peer=request.remote_addr or "",
     )

@@ -18,7 +18,10 @@ from rolebridge.bridge.deciding import Deciding
 from rolebridge.bridge.explaining import Explaining
 from rolebridge.bridge.exporting import Exporting
 from rolebridge.bridge.extensions import SchemaRegistry
+from rolebridge.bridge.feed import Feed
+from rolebridge.bridge.idempotency import Idempotency
 from rolebridge.bridge.importing import Importing
+from rolebridge.bridge.members import Membership
 from rolebridge.bridge.planning import Planning
 from rolebridge.bridge.projects import Projects
 from rolebridge.bridge.provisioning import Provisioning
@@ -67,6 +70,9 @@ class Installation:
     explaining: Explaining
     deciding: Deciding
     access: Access
+    membership: Membership
+    feed: Feed
+    idempotency: Idempotency
     consistency: Consistency
     provisioning: Provisioning
     importing: Importing
@@ -132,6 +138,9 @@ def open_installation(
         explaining=Explaining(store, rulebooks, clock),
         deciding=Deciding(store, rulebooks, clock),
         access=Access(store, rulebooks, clock),
+        membership=Membership(store, rulebooks, clock),
+        feed=Feed(store),
+        idempotency=Idempotency(store, clock),
         consistency=Consistency(store, rulebooks, clock),
         schemas=SchemaRegistry(store, clock),
         provisioning=provisioning,

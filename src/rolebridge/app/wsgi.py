@@ -14,9 +14,9 @@ from functools import partial
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from rolebridge.api.handlers import ApiFace, UseCases
 from rolebridge.api.routes import api_blueprint
 from rolebridge.app import logs
+from rolebridge.app.api import api_face, explain_problems
 from rolebridge.app.installation import API_PATH, SCIM_PATH, TOKEN_PATH, Installation, open_installation
 from rolebridge.app.metrics import Metrics, door_of
 from rolebridge.bridge.readiness import Readiness
@@ -58,18 +58,13 @@ def create_app(installation: Installation, metrics: Metrics | None = None) -> Fl
     app.register_error_handler(HTTPException, _refused)
     app.register_error_handler(Unavailable, _unavailable)
     app.register_error_handler(Exception, _failed)
+    explain_problems(app)
     app.add_url_rule("/healthz", "healthz", _healthz)
     app.add_url_rule("/readyz", "readyz", partial(_readyz, installation.readiness))
     observe = _observer(installation, metrics or Metrics())
-    use_cases = UseCases(
-        installation.administration,
-        installation.access,
-        installation.explaining,
-        installation.request_log,
-        installation.status,
+    app.register_blueprint(
+        api_blueprint(api_face(installation), installation.keys, _request_id, observe), url_prefix=API_PATH
     )
-    api = ApiFace(use_cases, installation.settings.base_url + API_PATH)
-    app.register_blueprint(api_blueprint(api, installation.keys, _request_id, observe), url_prefix=API_PATH)
     issuer = installation.settings.base_url
     endpoint = installation.token_endpoint
     oauth = OAuthFace(installation.issuing, installation.origins, installation.meters, issuer, endpoint, observe)

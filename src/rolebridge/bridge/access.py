@@ -138,6 +138,18 @@ class Access:
         with self._store.read() as unit:
             return _user_id(unit, organization_id, user)
 
+    def holds(
+        self, organization_id: str, user_id: str, workspace: str, project: str | None, slot: str, role: str
+    ) -> bool:
+        """Return whether a user holds a role in one scope now; `project` None is the workspace itself.
+
+        What `inherit` acts as is held too. A role of the workspace is asked for there, whatever it reaches. Users,
+        workspaces and projects that there are not hold nothing.
+        """
+        with self._store.read() as unit:
+            today = self._clock().date()
+            return unit.members(organization_id).holds(user_id, workspace, project or "", slot, role, today)
+
     def user_names(self, organization_id: str, user_ids: Iterable[str]) -> Mapping[str, str]:
         """Return the userNames of those of the users that exist, by id."""
         with self._store.read() as unit:

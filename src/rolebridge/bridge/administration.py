@@ -59,6 +59,14 @@ class Administration:
             raise Invalid(f"there are several organizations ({names}); say which one", "organization")
         return known[0]
 
+    def organization_of(self, organization_id: str) -> Organization:
+        """Return the organization with this id. Raises NotFound."""
+        with self._store.read() as unit:
+            found = unit.accounts.organization(organization_id)
+        if found is None:
+            raise NotFound("organization", organization_id)
+        return found
+
     # --- connections -----------------------------------------------------------------------------------------
 
     def add_connection(

@@ -20,21 +20,33 @@ class KeyRole(StrEnum):
 class Permission(StrEnum):
     """One kind of act.
 
-    `READ_ACCESS` is who holds what and why; `READ_RECORD` what happened: requests, status, later the audit.
+    `READ_ACCESS` is who holds what and why, `READ_RECORD` what happened: requests, status, revisions, the audit. `PLAN`
+    is to ask what mapping files would do, `APPLY` to put them in force, `FORCE` to do so past a guard rail.
     """
 
     READ_ACCESS = "read-access"
     READ_RECORD = "read-record"
+    PLAN = "plan"
+    ASSIGN = "assign"
+    MANAGE_PROJECTS = "manage-projects"
+    DECIDE_HOLDS = "decide-holds"
+    APPLY = "apply"
+    FORCE = "force"
+    MANAGE_KEYS = "manage-keys"
 
+
+_AUDITOR: Final = frozenset({Permission.READ_ACCESS, Permission.READ_RECORD, Permission.PLAN})
 
 PERMISSIONS: Final[Mapping[KeyRole, frozenset[Permission]]] = MappingProxyType(
     {
         KeyRole.OWNER: frozenset(Permission),
-        KeyRole.OPERATOR: frozenset(Permission),
-        KeyRole.AUDITOR: frozenset({Permission.READ_ACCESS, Permission.READ_RECORD}),
+        KeyRole.OPERATOR: frozenset(Permission) - {Permission.FORCE, Permission.MANAGE_KEYS},
+        KeyRole.AUDITOR: _AUDITOR,
         KeyRole.READER: frozenset({Permission.READ_ACCESS}),
     }
 )
 
-OF_ONE_WORKSPACE: Final = frozenset({Permission.READ_ACCESS})
+OF_ONE_WORKSPACE: Final = frozenset(
+    {Permission.READ_ACCESS, Permission.ASSIGN, Permission.MANAGE_PROJECTS, Permission.DECIDE_HOLDS}
+)
 """What can be permitted for one workspace alone; everything else is of the whole organization."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from rolebridge.bridge.key_documents import credential_document
 from rolebridge.cli import credentials
 from rolebridge.cli.options import Expiry, csv_option, expires_option, json_option, org_option
 from rolebridge.cli.session import Session, pass_session, the_connection
@@ -280,7 +281,7 @@ def _endpoints(installation: Installation) -> dict[str, str]:
 
 
 def _credential_document(one: ClientCredential, now: datetime) -> dict[str, Any]:
-    document = credentials.document(one.credential, now)
+    document = credential_document(one.credential, now)
     return document if one.jwk is None else {**document, "kid": one.credential.key_id or None}
 
 

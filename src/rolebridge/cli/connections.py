@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rolebridge.bridge.key_documents import credential_document
 from rolebridge.cli import admission, adopt, credentials
 from rolebridge.cli.admission import allowed_text, limits_of
 from rolebridge.cli.options import csv_option, json_option, org_option
@@ -112,7 +113,7 @@ def show(session: Session, name: str, org: str | None) -> None:
         document |= {"token_endpoint": installation.token_endpoint, **limits_of(found, session)}
     now = session.clock()
     document["clients"] = [{"client_id": one.id, "name": one.name, "usable": not one.revoked_at} for one in clients]
-    document["tokens"] = [credentials.document(credential, now) for credential in tokens]
+    document["tokens"] = [credential_document(credential, now) for credential in tokens]
     lines = (
         f"connection {strong(found.name)} of {organization.name}, profile {found.profile}",
         f"  since           {minute(found.created)}",

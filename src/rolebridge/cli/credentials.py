@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rolebridge.cli.terminal import faint, minute
-from rolebridge.core.moments import stamp, stamp_or_none
 
 if TYPE_CHECKING:
     from rolebridge.store.records import Credential
@@ -39,17 +38,3 @@ def state(credential: Credential, now: datetime) -> str:
         return "works"
     word = "expired" if credential.expires_at <= now else "works until"
     return f"{word} {minute(credential.expires_at)}"
-
-
-def document(credential: Credential, now: datetime) -> dict[str, Any]:
-    """Return a credential as JSON has it."""
-    return {
-        "id": credential.id,
-        "name": credential.name,
-        "hint": credential.hint,
-        "created": stamp(credential.created),
-        "expires_at": stamp_or_none(credential.expires_at),
-        "revoked_at": stamp_or_none(credential.revoked_at),
-        "last_used_at": stamp_or_none(credential.last_used_at),
-        "usable": credential.usable(now),
-    }

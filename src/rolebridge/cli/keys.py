@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from rolebridge.bridge.key_documents import key_document
 from rolebridge.cli import credentials
 from rolebridge.cli.options import csv_option, expires_option, json_option, org_option
 from rolebridge.cli.session import Session, pass_session
@@ -74,7 +75,7 @@ def list_(session: Session, org: str | None) -> None:
         organization = installation.administration.organization(org)
         known = installation.administration.keys(organization)
     now = session.clock()
-    document = {"organization": organization.name, "keys": [_document(one, now) for one in known]}
+    document = {"organization": organization.name, "keys": [key_document(one, now) for one in known]}
     rows = [(*credentials.cells(one.credential, now), one.role, one.workspace or "every") for one in known]
     text = table((*credentials.HEAD, "ROLE", "WORKSPACE"), rows) if known else "there is no key: rolebridge key recover"
     session.answer_list(document, "keys", (*credentials.CSV_HEAD, "role", "workspace"), text)
@@ -95,7 +96,7 @@ def revoke(session: Session, id: str, org: str | None) -> None:
 
 
 def _answer_new(session: Session, added: Key, organization: str, secret: str) -> None:
-    document = {**_document(added, session.clock()), "organization": organization, "key": secret}
+    document = {**key_document(added, session.clock()), "organization": organization, "key": secret}
     where = f"workspace {added.workspace} of {organization}" if added.workspace else organization
     expires = added.credential.expires_at
     until = f", works until {minute(expires)}" if expires else ""
@@ -105,7 +106,3 @@ def _answer_new(session: Session, added: Key, organization: str, secret: str) ->
         "  It is not shown again.",
     )
     session.answer(document, "\n".join(lines))
-
-
-def _document(one: Key, now: datetime) -> dict[str, Any]:
-    return {**credentials.document(one.credential, now), "role": one.role, "workspace": one.workspace}

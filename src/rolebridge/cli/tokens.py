@@ -6,6 +6,7 @@ from datetime import datetime
 
 import click
 
+from rolebridge.bridge.key_documents import credential_document
 from rolebridge.cli import credentials
 from rolebridge.cli.options import csv_option, expires_option, json_option, org_option
 from rolebridge.cli.session import Session, pass_session, the_connection
@@ -39,7 +40,7 @@ def add(
         added, secret = installation.administration.add_token(session.operator, owner, name, expires, user)
         base_url = installation.scim_base_url
     document = {
-        **credentials.document(added.credential, session.clock()),
+        **credential_document(added.credential, session.clock()),
         "connection": owner.name,
         "user_id": added.user_id,
         "scim_base_url": base_url,
@@ -67,7 +68,7 @@ def list_(session: Session, connection: str | None, org: str | None) -> None:
         owner = the_connection(installation, organization, connection)
         tokens = installation.administration.tokens(owner)
     now = session.clock()
-    documents = [{**credentials.document(one.credential, now), "user_id": one.user_id} for one in tokens]
+    documents = [{**credential_document(one.credential, now), "user_id": one.user_id} for one in tokens]
     lines = table(credentials.HEAD, [credentials.cells(one.credential, now) for one in tokens])
     document = {"connection": owner.name, "tokens": documents}
     session.answer_list(document, "tokens", (*credentials.CSV_HEAD, "user_id"), lines)

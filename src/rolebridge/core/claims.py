@@ -54,9 +54,7 @@ class Claims:
     boundaries: set[date] = field(default_factory=set)
 
 
-def gather(
-    subject: Subject, manual: Sequence[ManualAssignment], day: date, held: Sequence[Assignment] = ()
-) -> Claims:
+def gather(subject: Subject, manual: Sequence[ManualAssignment], day: date, held: Sequence[Assignment] = ()) -> Claims:
     """Collect what rules say through groups, by name and to everyone, what is given by hand or held outside.
 
     `held` are claims whose revocation a guard rail holds (see `holds`): they end with their own last day.

@@ -313,6 +313,17 @@ class WorkspaceMode:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """A user as lists name them; `display_name` is "" for none, `connection` the name of the one that owns them."""
+
+    id: str
+    user_name: str
+    display_name: str
+    active: bool
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
 class GrantCounts:
     """How many people hold something, and how many grants are in force, blocked and in conflict."""
 

@@ -17,6 +17,7 @@ from rolebridge.store.history import History
 from rolebridge.store.holds import HoldRows
 from rolebridge.store.idempotency import IdempotencyRows
 from rolebridge.store.links import Link
+from rolebridge.store.members import Members
 from rolebridge.store.overview import Overview
 from rolebridge.store.proposals import Proposals
 from rolebridge.store.record import Record
@@ -80,6 +81,10 @@ class Unit:
     def proposals(self, organization_id: str) -> Proposals:
         """Return the acts of an organization that wait for a second person."""
         return Proposals(self.link, organization_id)
+
+    def members(self, organization_id: str) -> Members:
+        """Return who is in an organization, its workspaces and projects."""
+        return Members(self.link, organization_id)
 
     def revisions(self, organization_id: str) -> Revisions:
         """Return the mapping revisions of an organization."""

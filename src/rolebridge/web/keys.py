@@ -28,6 +28,11 @@ class KeyHolder:
     workspace: str | None
     request_id: str
 
+    @property
+    def actor(self) -> str:
+        """Return how audit rows name the holder: the name alone is no proof, two keys may have the same."""
+        return f"key:{self.name} ({self.key_id[:8]})"
+
     def may(self, permission: Permission) -> bool:
         """Return whether the holder may do this, for their workspace or for the whole organization."""
         return permission in PERMISSIONS[self.role] and (self.workspace is None or permission in OF_ONE_WORKSPACE)

@@ -1,0 +1,245 @@
+"""What answers look like, as JSON Schemas by name; tests hold every answer against them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rolebridge.api.shapes import (
+    COUNT,
+    FLAG,
+    MAYBE_MOMENT,
+    MAYBE_TEXT,
+    MOMENT,
+    OBJECT,
+    TEXT,
+    Schema,
+    list_of,
+    maybe,
+    record,
+    ref,
+)
+from rolebridge.bridge.permissions import KeyRole, Permission
+from rolebridge.bridge.status import Concern
+from rolebridge.core.grants import GrantState
+from rolebridge.core.plan import ChangeKind
+
+_TRAFFIC: Final = record({"requests": COUNT, "refused": COUNT, "failed": COUNT, "not_logged": COUNT})
+
+_GRANT: Final[Schema] = {
+    "workspace": TEXT,
+    "project": MAYBE_TEXT,
+    "slot": TEXT,
+    "role": TEXT,
+    "acts_as": maybe(record({"slot": TEXT, "role": TEXT})),
+    "state": {"enum": [state.value for state in GrantState]},
+    "lock": MAYBE_TEXT,
+    "reach": MAYBE_TEXT,
+    "source": TEXT,
+    "rule": MAYBE_TEXT,
+    "revision": COUNT,
+    "valid_from": MAYBE_TEXT,
+    "valid_until": MAYBE_TEXT,
+    "because": OBJECT,
+}
+
+_KEY: Final[Schema] = {
+    "id": TEXT,
+    "name": TEXT,
+    "hint": TEXT,
+    "created": MOMENT,
+    "expires_at": MAYBE_MOMENT,
+    "revoked_at": MAYBE_MOMENT,
+    "last_used_at": MAYBE_MOMENT,
+    "usable": FLAG,
+    "role": {"enum": [role.value for role in KeyRole]},
+    "workspace": MAYBE_TEXT,
+}
+
+SCHEMAS: Final[Schema] = {
+    "Request": record(
+        {
+            "request_id": TEXT,
+            "at": MOMENT,
+            "connection": MAYBE_TEXT,
+            "method": MAYBE_TEXT,
+            "path": TEXT,
+            "query": TEXT,
+            "status": {"type": ["integer", "null"]},
+            "scim_type": MAYBE_TEXT,
+            "detail": TEXT,
+            "duration_ms": {"type": "number", "minimum": 0},
+            "resource_id": MAYBE_TEXT,
+            "credential_id": MAYBE_TEXT,
+            "peer": TEXT,
+            "user_agent": TEXT,
+            "tolerances": list_of(TEXT),
+            "unknown_members": COUNT,
+            "request_bytes": COUNT,
+            "answer_bytes": {"type": ["integer", "null"]},
+            "body_shape": {"description": "Names and types of a refused body, its values left out."},
+            "lost": {**COUNT, "description": "Above 0: so many requests could not be logged, and this row is none."},
+        }
+    ),
+    "Requests": record({"requests": list_of(ref("Request")), "next_cursor": MAYBE_TEXT}),
+    "Connection": record(
+        {
+            "name": TEXT,
+            "profile": TEXT,
+            "users": COUNT,
+            "groups": COUNT,
+            "last_contact": MAYBE_MOMENT,
+            "silent_after_seconds": {"type": ["integer", "null"]},
+            "last_hour": _TRAFFIC,
+            "last_day": _TRAFFIC,
+            "last_refusal": maybe(ref("Request")),
+            "tolerances": {"type": "object", "additionalProperties": COUNT},
+        }
+    ),
+    "Secret": record(
+        {
+            "kind": {"enum": ["token", "client", "key"]},
+            "connection": MAYBE_TEXT,
+            "id": TEXT,
+            "name": TEXT,
+            "hint": TEXT,
+            "expires_at": MAYBE_MOMENT,
+            "revoked_at": MAYBE_MOMENT,
+            "usable": FLAG,
+            "refused_in_last_day": COUNT,
+            "last_refused": MAYBE_MOMENT,
+        }
+    ),
+    "Notice": record({"concern": {"enum": [concern.value for concern in Concern]}, "subject": TEXT, "text": TEXT}),
+    "Status": record(
+        {
+            "organization": TEXT,
+            "at": MOMENT,
+            "notices": list_of(ref("Notice")),
+            "connections": list_of(ref("Connection")),
+            "secrets": list_of(ref("Secret")),
+            "mapping": maybe(record({"revision": COUNT, "applied": MOMENT})),
+            "workspaces": {
+                "type": "object",
+                "additionalProperties": record(
+                    {"people": COUNT, "grants": COUNT, "blocked": COUNT, "conflicts": COUNT}
+                ),
+            },
+        }
+    ),
+    "HeldGrant": record({"user": record({"id": TEXT, "user_name": TEXT, "name": MAYBE_TEXT}), **_GRANT}),
+    "Grant": record(_GRANT),
+    "Access": record(
+        {
+            "access": list_of(ref("HeldGrant")),
+            "next_cursor": MAYBE_TEXT,
+            "changes_cursor": {**TEXT, "description": "`since` of `/changes`: everything after this page was begun."},
+        }
+    ),
+    "Claim": {
+        "type": "object",
+        "description": "An assignment and where it comes from; what does not apply is absent.",
+        "properties": {"slot": TEXT, "project": MAYBE_TEXT, "role": TEXT, "source": TEXT},
+        "required": ["slot", "project", "role", "source"],
+    },
+    "Role": record(
+        {
+            "slot": TEXT,
+            "project": MAYBE_TEXT,
+            "role": TEXT,
+            "name": TEXT,
+            "acts_as": maybe(record({"slot": TEXT, "role": TEXT})),
+            "lock": MAYBE_TEXT,
+            "source": TEXT,
+            "winners": list_of(ref("Claim")),
+        }
+    ),
+    "Lock": record(
+        {
+            "kind": TEXT,
+            "slot": TEXT,
+            "project": MAYBE_TEXT,
+            "role": TEXT,
+            "by": list_of(ref("Claim")),
+            "release": list_of(OBJECT),
+        }
+    ),
+    "Explanation": record(
+        {
+            "user": record({"id": TEXT, "user_name": TEXT, "name": TEXT, "active": FLAG, "connection": TEXT}),
+            "workspace": TEXT,
+            "platform": TEXT,
+            "project": MAYBE_TEXT,
+            "revision": COUNT,
+            "roles": list_of(ref("Role")),
+            "from_above": list_of(ref("Role")),
+            "locks": list_of(ref("Lock")),
+            "lost": list_of(ref("Claim")),
+            "conflicts": list_of(record({"slot": TEXT, "project": MAYBE_TEXT, "claims": list_of(ref("Claim"))})),
+            "findings": list_of(OBJECT),
+        }
+    ),
+    "Explanations": record({"organization": TEXT, "explanations": list_of(ref("Explanation"))}),
+    "User": record({"id": TEXT, "user_name": TEXT, "name": MAYBE_TEXT, "active": FLAG, "connection": TEXT}),
+    "Users": record({"users": list_of(ref("User")), "next_cursor": MAYBE_TEXT}),
+    "Member": record({"user": ref("User"), "roles": list_of(ref("Grant"))}),
+    "Members": record({"members": list_of(ref("Member")), "next_cursor": MAYBE_TEXT}),
+    "Workspace": record(
+        {
+            "id": TEXT,
+            "platform": TEXT,
+            "projects": COUNT,
+            "people": COUNT,
+            "grants": COUNT,
+            "blocked": COUNT,
+            "conflicts": COUNT,
+        }
+    ),
+    "Workspaces": record({"workspaces": list_of(ref("Workspace")), "next_cursor": MAYBE_TEXT}),
+    "Project": record({"id": TEXT, "name": TEXT, "tags": list_of(TEXT), "in": MAYBE_TEXT}),
+    "Projects": record({"projects": list_of(ref("Project")), "next_cursor": MAYBE_TEXT}),
+    "Change": record(
+        {
+            "at": MOMENT,
+            "kind": {"enum": [kind.value for kind in ChangeKind if kind is not ChangeKind.PROVENANCE]},
+            "user_id": TEXT,
+            "workspace": TEXT,
+            "project": MAYBE_TEXT,
+            "slot": TEXT,
+            "before": MAYBE_TEXT,
+            "after": MAYBE_TEXT,
+            "cause": TEXT,
+        }
+    ),
+    "Changes": record(
+        {
+            "changes": list_of(ref("Change")),
+            "cursor": {**TEXT, "description": "`since` of the next request, also when there is nothing more yet."},
+            "more": {**FLAG, "description": "Whether there are more changes already."},
+        }
+    ),
+    "OwnKey": record(
+        {
+            "id": TEXT,
+            "name": TEXT,
+            "role": {"enum": [role.value for role in KeyRole]},
+            "organization": TEXT,
+            "workspace": MAYBE_TEXT,
+            "permissions": list_of({"enum": [one.value for one in Permission]}),
+        }
+    ),
+    "Key": record(_KEY),
+    "NewKey": record({**_KEY, "key": {**TEXT, "description": "The secret. It is not shown again."}}),
+    "Keys": record({"keys": list_of(ref("Key")), "next_cursor": MAYBE_TEXT}),
+    "Problem": {
+        "type": "object",
+        "description": "RFC 9457. Further members depend on the type.",
+        "properties": {
+            "type": {"type": "string", "format": "uri", "description": "An address that explains the kind of problem."},
+            "title": TEXT,
+            "status": {"type": "integer"},
+            "detail": TEXT,
+            "request_id": TEXT,
+        },
+        "required": ["type", "title", "status", "detail", "request_id"],
+    },
+}

@@ -1,0 +1,33 @@
+"""What the API offers over HTTP: the use cases that its endpoints call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from rolebridge.bridge.access import Access
+from rolebridge.bridge.administration import Administration
+from rolebridge.bridge.explaining import Explaining
+from rolebridge.bridge.feed import Feed
+from rolebridge.bridge.idempotency import Idempotency
+from rolebridge.bridge.members import Membership
+from rolebridge.bridge.request_log import RequestLog
+from rolebridge.bridge.status import Status
+from rolebridge.store.engine import Store
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """The use cases of an installation, as far as they are open to API keys."""
+
+    store: Store
+    clock: Callable[[], datetime]
+    administration: Administration
+    access: Access
+    membership: Membership
+    explaining: Explaining
+    request_log: RequestLog
+    status: Status
+    feed: Feed
+    idempotency: Idempotency

@@ -1,0 +1,42 @@
+"""The API of an installation: which of its use cases are open to API keys, and where its problems are explained."""
+
+from __future__ import annotations
+
+from flask import Flask, Response
+from werkzeug.exceptions import NotFound
+
+from rolebridge.api.face import ApiFace
+from rolebridge.api.usecases import UseCases
+from rolebridge.app.installation import API_PATH, Installation
+from rolebridge.web.problems import PROBLEMS_PATH, Kind, explanation_of
+
+
+def api_face(installation: Installation) -> ApiFace:
+    """Return the API of an installation, at its base URL."""
+    return ApiFace(_use_cases(installation), installation.settings.base_url, API_PATH)
+
+
+def explain_problems(app: Flask) -> None:
+    """Have the `type` of every problem lead to an explanation."""
+    app.add_url_rule(f"{PROBLEMS_PATH}/<kind>", "problems", _explained)
+
+
+def _use_cases(installation: Installation) -> UseCases:
+    return UseCases(
+        store=installation.store,
+        clock=installation.clock,
+        administration=installation.administration,
+        access=installation.access,
+        membership=installation.membership,
+        explaining=installation.explaining,
+        request_log=installation.request_log,
+        status=installation.status,
+        feed=installation.feed,
+        idempotency=installation.idempotency,
+    )
+
+
+def _explained(kind: str) -> Response:
+    if kind not in set(Kind):
+        raise NotFound(f"there is no kind of problem `{kind[:60]}`")
+    return Response(explanation_of(Kind(kind)), content_type="text/plain; charset=utf-8")
