@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rolebridge.bridge.planning import GuardTripped
 from rolebridge.core.guardrails import Trip, last_holders, revocations
 from rolebridge.core.mapping import Guard
-from rolebridge.core.plan import Change
+from rolebridge.core.plan import Change, ChangeKind
 from rolebridge.store.unit import Unit
 
 
@@ -27,7 +27,8 @@ class Rails:
 
     def passed(self, changes: Sequence[Change]) -> tuple[Trip, ...]:
         """Return the guard rails that `changes`, already written, pass."""
-        held = revocations(self._workspace, self._guard, changes, self._people)
+        losing = {one.user_id for one in changes if one.kind is ChangeKind.LOSE and one.workspace == self._workspace}
+        held = revocations(self._workspace, self._guard, len(losing), self._people)
         kept = last_holders(self._workspace, self._guard, self._before, self._kept())
         return (*((held,) if held is not None else ()), *kept)
 
