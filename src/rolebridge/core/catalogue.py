@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from rolebridge.core.delegation import Delegation
 from rolebridge.core.permissions import Cell, Matrix, Setting
 
 
@@ -88,6 +89,10 @@ class Role:
     """The account kinds that may hold it; empty means every kind."""
     parts: tuple[str, ...] = ()
     """For a combined value: the roles of the same slot that it is made of."""
+    least: int = 0
+    """How many must hold it at least; 0 where the platform does not say."""
+    most: int = 0
+    """How many may hold it at most; 0 for any number."""
     custom: bool = False
     description: str = ""
     """Of an organization's own role: what it is for, as the platform asks for it."""
@@ -201,6 +206,7 @@ class Catalogue:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     """What a tenant can switch on the platform, by id, as far as permissions hang on it."""
     matrices: tuple[Matrix, ...] = ()
+    delegations: tuple[Delegation, ...] = ()
     digest: str = field(default="", compare=False)
     """SHA-256 of the file, hexadecimal: part of what a revision is bound to."""
 

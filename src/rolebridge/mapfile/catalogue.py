@@ -31,6 +31,7 @@ from rolebridge.core.catalogue import (
 )
 from rolebridge.core.diagnostics import Diagnostic, has_errors
 from rolebridge.mapfile import reading
+from rolebridge.mapfile.delegations import DelegationReader
 from rolebridge.mapfile.matrices import MatrixReader
 from rolebridge.mapfile.reading import Sink, shorten
 from rolebridge.mapfile.yamlsource import Entry, Node, Scalar, Table, parse_yaml
@@ -39,10 +40,21 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 _FILE = (
     "platform", "name", "project_word", "account_kinds", "slots", "prerequisites", "custom_roles", "settings",
-    "permissions",
+    "permissions", "delegation",
 )  # fmt: skip
 _SLOT = ("name", "level", "holds", "roles", "merge", "rank", "governs", "locks_access", "neutral")
-_ROLE = ("name", "assignable", "reach", "project_override", "inherits", "needs_work", "account_kinds", "parts")
+_ROLE = (
+    "name",
+    "assignable",
+    "reach",
+    "project_override",
+    "inherits",
+    "needs_work",
+    "account_kinds",
+    "parts",
+    "least",
+    "most",
+)
 
 
 def load_catalogue(text: str, file: str) -> tuple[Catalogue | None, tuple[Diagnostic, ...]]:
@@ -96,10 +108,23 @@ class _CatalogueReader:
         matrices = MatrixReader(self._slots, sink)
         settings = matrices.settings(fields["settings"]) if "settings" in fields else {}
         tables = tuple(matrices.matrices(fields["permissions"])) if "permissions" in fields else ()
+        rows = {row for matrix in tables for row in matrix.rows}
+        delegations = DelegationReader(self._slots, rows, sink).delegations(fields.get("delegation"))
         if id_ is None or name is None:
             return None
-        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        return Catalogue(id_, name, self._slots, prerequisites, self._kinds, custom, word, settings, tables, digest)
+        return Catalogue(
+            id_,
+            name,
+            self._slots,
+            prerequisites,
+            self._kinds,
+            custom,
+            word,
+            settings,
+            tables,
+            tuple(delegations),
+            hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+        )
 
     # --- slots ---
 
@@ -179,6 +204,8 @@ class _CatalogueReader:
             self._flag(fields.get("needs_work"), "`needs_work`"),
             self._known_kinds(fields.get("account_kinds")),
             tuple(text.text for text in self._texts(fields.get("parts"), "`parts`")),
+            self._number(fields.get("least"), "`least`"),
+            self._number(fields.get("most"), "`most`"),
         )
 
     def _rank(self, node: Node | None, roles: Mapping[str, Role]) -> tuple[str, ...]:
@@ -323,6 +350,9 @@ class _CatalogueReader:
 
     def _flag(self, node: Node | None, what: str) -> bool:
         return node is not None and bool(reading.read_flag(node, what, self._sink))
+
+    def _number(self, node: Node | None, what: str) -> int:
+        return (reading.read_number(node, what, self._sink) or 0) if node is not None else 0
 
     def _choice(self, node: Node | None, what: str, choices: type[_Choice], default: _Choice) -> _Choice:
         if node is None:

@@ -67,29 +67,11 @@ class MatrixReader:
                 continue
             fields = reading.read_fields(table, "a column", ("name", "holds"), self._sink, required=("name", "holds"))
             name = reading.read_text(fields["name"], "`name`", self._sink) if "name" in fields else None
-            holds = tuple(self._holds(fields["holds"])) if "holds" in fields else ()
+            holds = (
+                tuple(read_holders(fields["holds"], "`holds`", self._slots, self._sink)) if "holds" in fields else ()
+            )
             if name is not None and holds:
                 yield Column(id_, name.text, holds)
-
-    def _holds(self, node: Node) -> Iterator[Mapping[str, frozenset[str]]]:
-        for item in node.items if isinstance(node, Items) else (node,):
-            wanted = {slot.id: roles for slot, roles in self._roles(item) if roles}
-            if wanted:
-                yield wanted
-
-    def _roles(self, node: Node) -> Iterator[tuple[Slot, frozenset[str]]]:
-        for entry in reading.read_entries(node, "`holds`", self._sink):
-            slot = self._slots.get(entry.key.text)
-            if slot is None:
-                detail = f"there is no slot `{shorten(entry.key.text)}`"
-                self._sink.add("unknown-slot", entry.key, detail, known=self._slots)
-                continue
-            texts = reading.read_texts(entry.value, f"`{slot.id}`", self._sink)
-            for text in texts:
-                if text.text not in slot.roles:
-                    detail = f"`{slot.id}` has no role `{shorten(text.text)}`"
-                    self._sink.add("unknown-role", text, detail, known=slot.roles)
-            yield slot, frozenset(text.text for text in texts if text.text in slot.roles)
 
     # --- rows ----------------------------------------------------------------------------------------------------
 
@@ -161,3 +143,30 @@ class MatrixReader:
     def _id(self, node: Node | None, what: str) -> str | None:
         text = reading.read_text(node, what, self._sink) if node is not None else None
         return reading.read_id(text, what, self._sink) if text is not None else None
+
+
+def read_holders(
+    node: Node, what: str, slots: Mapping[str, Slot], sink: Sink
+) -> Iterator[Mapping[str, frozenset[str]]]:
+    """Yield the ways of being meant: slot → roles, all slots of one way at once; in a list, one way is enough."""
+    for item in node.items if isinstance(node, Items) else (node,):
+        wanted = {slot.id: roles for slot, roles in read_slot_roles(item, what, slots, sink) if roles}
+        if wanted:
+            yield wanted
+
+
+def read_slot_roles(
+    node: Node, what: str, slots: Mapping[str, Slot], sink: Sink
+) -> Iterator[tuple[Slot, frozenset[str]]]:
+    """Yield the entries of a mapping slot → roles."""
+    for entry in reading.read_entries(node, what, sink):
+        slot = slots.get(entry.key.text)
+        if slot is None:
+            sink.add("unknown-slot", entry.key, f"there is no slot `{shorten(entry.key.text)}`", known=slots)
+            continue
+        texts = reading.read_texts(entry.value, f"`{slot.id}`", sink)
+        for text in texts:
+            if text.text not in slot.roles:
+                detail = f"`{slot.id}` has no role `{shorten(text.text)}`"
+                sink.add("unknown-role", text, detail, known=slot.roles)
+        yield slot, frozenset(text.text for text in texts if text.text in slot.roles)
