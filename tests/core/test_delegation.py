@@ -156,7 +156,7 @@ def test_label_studio(actor: str, act: Act, role: str, target: str, answer: Answ
         # the icons of the table are lost
         ("workspace_role:project_lead", Act.GRANT, "project_role:labeler", OPEN),
         ("project_role:project_lead", Act.GRANT, "project_role:labeler", OPEN),
-        # "you must have one of the following two roles: Tenant Admins … Admins"
+        # the page says: "you must have one of the following two roles: Tenant Admins … Admins"
         ("project_role:labeler", Act.GRANT, "workspace_role:reviewer", NO),
     ],
 )

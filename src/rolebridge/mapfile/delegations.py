@@ -44,7 +44,7 @@ class DelegationReader:
             self._sink.add("missing-key", table, "a delegation says who in one way", help_=help_)
         id_ = self._id(fields.get("id"))
         slots = self._slots_of(fields.get("slots"))
-        roles = {role for slot in slots for role in self._slots[slot].roles}
+        roles = sorted({role for slot in slots for role in self._slots[slot].roles})
         unknown = reading.read_flag(fields["unknown"], "`unknown`", self._sink) if "unknown" in fields else False
         note = reading.read_text(fields["note"], "`note`", self._sink) if "note" in fields else None
         if id_ is None:
