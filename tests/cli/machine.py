@@ -134,6 +134,17 @@ class Machine:
         finally:
             installation.close()
 
+    def delete_user(self, user_name: str, connection: str = "okta") -> None:
+        """Delete a user, as an identity provider does."""
+        installation = open_installation(self.settings_of().settings, clock=lambda: self.now)
+        try:
+            organization = installation.administration.organization(None)
+            owner = installation.administration.connection(organization, connection)
+            caller = Caller(organization.id, owner.id, owner.name, owner.profile, "test")
+            installation.provisioning.delete_user(caller, installation.access.user_id(organization.id, user_name))
+        finally:
+            installation.close()
+
     def assign_by_hand(self, user_name: str, project: str, role: str, until: date | None = None) -> None:
         """Record an assignment by hand; the next apply takes it up."""
         installation = open_installation(self.settings_of().settings, clock=lambda: self.now)

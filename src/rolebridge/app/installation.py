@@ -11,6 +11,7 @@ from rolebridge.bridge.access import Access
 from rolebridge.bridge.administration import Administration
 from rolebridge.bridge.adopting import Adopting
 from rolebridge.bridge.assigning import Assigning
+from rolebridge.bridge.auditing import Auditing
 from rolebridge.bridge.clients import ClientAdministration, TokenIssuing
 from rolebridge.bridge.consistency import Consistency
 from rolebridge.bridge.credentials import Hasher, NewSecret
@@ -28,6 +29,7 @@ from rolebridge.bridge.provisioning import Provisioning
 from rolebridge.bridge.readiness import Readiness
 from rolebridge.bridge.request_log import RequestLog, Retention
 from rolebridge.bridge.rulebooks import Rulebooks
+from rolebridge.bridge.sealing import SealKeys
 from rolebridge.bridge.secret_keys import SecretKeys
 from rolebridge.bridge.status import Status
 from rolebridge.core.limits import read_rate_limit
@@ -65,6 +67,7 @@ class Installation:
     administration: Administration
     adopting: Adopting
     assigning: Assigning
+    auditing: Auditing
     projects: Projects
     planning: Planning
     explaining: Explaining
@@ -133,6 +136,7 @@ def open_installation(
         administration=Administration(store, hasher, clock),
         adopting=Adopting(store, rulebooks, clock),
         assigning=Assigning(store, rulebooks, clock),
+        auditing=Auditing(store, clock, _seal_keys(settings), settings.audit_days),
         projects=Projects(store, rulebooks, clock),
         planning=Planning(store, rulebooks, clock),
         explaining=Explaining(store, rulebooks, clock),
@@ -157,6 +161,11 @@ def open_installation(
         secret_keys=SecretKeys(store, hasher, clock),
         readiness=Readiness(store),
     )
+
+
+def _seal_keys(settings: Settings) -> SealKeys:
+    present = [settings.secret_key] if settings.secret_key else []
+    return SealKeys([*present, *settings.previous_secret_keys])
 
 
 def _silent_after(profile_name: str) -> timedelta | None:

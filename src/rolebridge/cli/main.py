@@ -15,6 +15,7 @@ from rolebridge import __version__
 from rolebridge.cli import (
     access,
     apply,
+    audit,
     can,
     catalogues,
     check,
@@ -142,6 +143,7 @@ for _command in (
     access.access,
     status.status,
     requests.requests,
+    audit.audit,
     fsck.fsck,
     keys.key,
     secret_keys.secret_key,

@@ -108,6 +108,13 @@ SETTINGS: tuple[Setting, ...] = (
         readers.whole_number(1_000, 10_000_000),
     ),
     Setting(
+        "audit_days",
+        "0",
+        "Days for which the audit is kept (0 to 36500); 0 keeps it for ever. What goes leaves a seal, so that the rest "
+        "still verifies.",
+        readers.whole_number(0, 36_500),
+    ),
+    Setting(
         "rate_limit",
         "1000/30000",
         "Requests a second that a connection may send in the long run, and how many at once, as in `25/100`; `none` "

@@ -33,6 +33,7 @@ class Settings:
     request_timeout: float
     request_log_days: int
     request_log_rows: int
+    audit_days: int
     rate_limit: str
     trusted_proxies: tuple[str, ...]
     metrics_bind: Bind | None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, Table, delete, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Table, delete, func, literal_column, select, update
 from sqlalchemy.sql import ClauseElement
 
 from rolebridge.core.directory import MembershipSource

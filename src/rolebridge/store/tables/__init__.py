@@ -10,4 +10,15 @@ Python (`documents.key`).
 from rolebridge.store.tables import accounts, api, directory, grants, holds, record, revisions, sealing, workspaces
 from rolebridge.store.tables.columns import metadata
 
-__all__ = ["accounts", "api", "directory", "grants", "holds", "metadata", "record", "revisions", "sealing", "workspaces"]
+__all__ = [
+    "accounts",
+    "api",
+    "directory",
+    "grants",
+    "holds",
+    "metadata",
+    "record",
+    "revisions",
+    "sealing",
+    "workspaces",
+]
