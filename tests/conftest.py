@@ -60,16 +60,29 @@ def postgres_url() -> Iterator[str]:
     """
     # Not pytest's own temporary folder: when root runs the tests the server runs as the user `pgserver`,
     # who must be able to enter, and a unix socket's path holds about 100 bytes.
+    with _postgres(POSTGRES_CONF) as server:
+        yield server.get_uri(database="postgres", driver="psycopg")
+
+
+@pytest.fixture
+def durable_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of the test's own that keeps what it has acknowledged: it may be killed."""
+    with _postgres("timezone = 'UTC'\n") as server:
+        yield server
+
+
+@contextmanager
+def _postgres(conf: str) -> Iterator[PostgresServer]:
     with tempfile.TemporaryDirectory(prefix="rolebridge-pg-") as folder:
         os.chmod(folder, 0o711)
-        server = _start_postgres(Path(folder))
+        server = _start_postgres(Path(folder), conf)
         try:
-            yield server.get_uri(database="postgres", driver="psycopg")
+            yield server
         finally:
             server.cleanup()
 
 
-def _start_postgres(folder: Path) -> PostgresServer:
+def _start_postgres(folder: Path, settings: str) -> PostgresServer:
     """Start a server whose data, lock and socket are in `folder`."""
     runtime = folder / "runtime"
     runtime.mkdir(mode=0o700)
@@ -84,7 +97,7 @@ def _start_postgres(folder: Path) -> PostgresServer:
     server = get_server(data, cleanup_mode="stop", start=False)
     server.ensure_pgdata_inited()
     with (data / "postgresql.auto.conf").open("a", encoding="utf-8") as conf:
-        conf.write(POSTGRES_CONF)
+        conf.write(settings)
     server.start()
     return server
 
