@@ -18,6 +18,7 @@ from rolebridge.bridge.credentials import Hasher, NewSecret
 from rolebridge.bridge.deciding import Deciding
 from rolebridge.bridge.explaining import Explaining
 from rolebridge.bridge.exporting import Exporting
+from rolebridge.bridge.delegating import Delegating
 from rolebridge.bridge.extensions import SchemaRegistry
 from rolebridge.bridge.feed import Feed
 from rolebridge.bridge.idempotency import Idempotency
@@ -78,6 +79,7 @@ class Installation:
     idempotency: Idempotency
     consistency: Consistency
     provisioning: Provisioning
+    delegating: Delegating
     importing: Importing
     exporting: Exporting
     schemas: SchemaRegistry
@@ -154,6 +156,7 @@ def open_installation(
         keys=KeyAuthenticator(store, hasher, clock, authenticator.uses),
         clients=ClientAdministration(store, hasher, clock),
         issuing=TokenIssuing(store, hasher, clock),
+        delegating=Delegating(store, rulebooks, clock),
         origins=Origins(settings.trusted_proxies),
         meters=meters,
         request_log=RequestLog(store, clock, Retention(settings.request_log_days, settings.request_log_rows)),

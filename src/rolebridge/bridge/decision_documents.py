@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rolebridge.bridge.deciding import Decided
+from rolebridge.bridge.delegating import Answered
 from rolebridge.bridge.documents import grant_document
 from rolebridge.core.catalogue import Catalogue
 from rolebridge.core.permissions import Cell, Finding, permissions_of
@@ -23,6 +24,22 @@ def decision_document(decided: Decided) -> dict[str, Any]:
         "cell": cell_document(decision.cell),
         "reason": decision.reason or None,
         "found": [_finding(decided, found) for found in decision.found],
+    }
+
+
+def verdict_document(answered: Answered) -> dict[str, Any]:
+    """Return whether somebody may give or take a role, with the catalogue's rule that it is read from."""
+    verdict = answered.verdict
+    return {
+        "actor": answered.actor,
+        "target": answered.target,
+        "workspace": answered.program.workspace,
+        "project": answered.project,
+        "slot": answered.slot,
+        "role": answered.role,
+        "answer": verdict.answer,
+        "why": verdict.why,
+        "rule": verdict.rule.id if verdict.rule else None,
     }
 
 

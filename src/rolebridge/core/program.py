@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from rolebridge.core.catalogue import Catalogue, Level, Slot
 from rolebridge.core.directory import Group, User
@@ -185,6 +186,14 @@ class Program:
     def everyone_alike(self, other: Program) -> bool:
         """Return whether another compilation says the same to everyone."""
         return _said(self._for_everyone) == _said(other._for_everyone)
+
+    def account_kind(self, resource: Mapping[str, Any]) -> str:
+        """Return the kind of a user's account: the first that the mapping recognises, else the platform's first."""
+        for account in self.mapping.accounts:
+            if account.when.holds(resource):
+                return account.kind
+        kinds = self.catalogue.account_kinds
+        return kinds[0].id if kinds else ""
 
     def for_user(self, user: User) -> tuple[Speech, ...]:
         """Return what rules say to the user without a group: by name, and to everyone.

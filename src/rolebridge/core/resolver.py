@@ -114,14 +114,6 @@ class _Work:
         found = [rule for denial, rule in self.claims.denials if denial.covers(slot, project, role)]
         return min(found, key=lambda rule: rule.id) if found else None
 
-    def _account_kind(self) -> str:
-        """Return the kind of the user's account: the first that the mapping recognises, else the platform's first."""
-        for account in self.program.mapping.accounts:
-            if account.when.holds(self.subject.resource):
-                return account.kind
-        kinds = self.program.catalogue.account_kinds
-        return kinds[0].id if kinds else ""
-
     def _set_blocked_aside(self, claims: Sequence[Assignment]) -> list[Assignment]:
         kept = []
         for claim in claims:
@@ -138,7 +130,7 @@ class _Work:
         role = catalogue.role(claim.slot, claim.role)
         if not role.account_kinds and not catalogue.prerequisites:
             return ""
-        kind = self._account_kind()
+        kind = self.program.account_kind(self.subject.resource)
         if role.account_kinds and kind not in role.account_kinds:
             return f"only for accounts of kind {' or '.join(sorted(role.account_kinds))}"
         for prerequisite in catalogue.prerequisites:

@@ -94,6 +94,16 @@ HOLDERS_IN: Final = Statement(
         .order_by(grants.c.user_id)
     )
 )
+HOLD_ROLE: Final = Statement(
+    lambda _: select(func.count(distinct(grants.c.user_id))).where(
+        grants.c.organization_id == given("organization_id"),
+        grants.c.workspace == given("workspace"),
+        grants.c.project == given("project"),
+        grants.c.slot == given("slot"),
+        grants.c.role == given("role"),
+        grants.c.state == GrantState.EFFECTIVE.value,
+    )
+)
 COUNTS: Final = Statement(
     lambda _: (
         select(grants.c.state, func.count(), func.count(distinct(grants.c.user_id)))
@@ -219,6 +229,12 @@ class Grants(ByHand):
         else:
             rows = self._link.all(HOLDERS_IN, **scope, project=project)
         return [user_id for (user_id,) in rows]
+
+    def people_with(self, workspace: str, project: str, slot: str, role: str) -> int:
+        """Return how many people hold a role in a workspace ("" as project) or in one of its projects."""
+        place = {"workspace": workspace, "project": project, "slot": slot, "role": role}
+        row = self._link.one(HOLD_ROLE, organization_id=self._organization_id, **place)
+        return int(row[0]) if row else 0
 
     def people_through_rule(self, workspace: str, rule: str, *, except_user: str) -> int:
         """Return how many other people hold something in force that a rule gives, alone or beside other rules."""
