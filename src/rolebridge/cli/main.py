@@ -16,6 +16,7 @@ from rolebridge.cli import (
     access,
     apply,
     audit,
+    backups,
     can,
     catalogues,
     check,
@@ -128,6 +129,8 @@ def cli(context: click.Context, config: Path | None, traceback: bool) -> None:
 for _command in (
     init.init,
     database.db,
+    backups.backup,
+    backups.restore,
     serve.serve,
     organizations.org,
     connections.connection,

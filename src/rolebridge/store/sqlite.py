@@ -246,6 +246,42 @@ class WriterLock:
         return Unavailable(f"another write has held the database for {self._deadline:g} seconds")
 
 
+# --- copies ----------------------------------------------------------------------------------------------------
+
+
+def copy(path: Path, to: Path) -> None:
+    """Copy a database that is in use: one state of it, in one file. Raises `Unavailable`.
+
+    SQLite's online backup reads a snapshot, so writers go on, and the write-ahead log grows until it is done.
+    """
+    source = SqliteLink(path, writes=False)
+    try:
+        os.close(os.open(to, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        target = sqlite3.connect(to, isolation_level=None)
+        try:
+            target.create_function("rolebridge_instant", 1, instant, deterministic=True)
+            source._driver.backup(target)  # noqa: SLF001 - this module's own
+            target.execute("PRAGMA journal_mode=DELETE")
+            found = target.execute("PRAGMA quick_check(1)").fetchone()
+        finally:
+            target.close()
+    except sqlite3.DatabaseError as error:
+        raise Unavailable("the database cannot be copied", cause=str(error)) from error
+    finally:
+        source.close()
+    if found is None or found[0] != "ok":
+        raise StoreProblem(f"the database `{path}` is damaged: {found and found[0]}")
+
+
+def fold(path: Path) -> None:
+    """Make a database that nobody else uses one single file."""
+    driver = sqlite3.connect(path, isolation_level=None)
+    try:
+        driver.execute("PRAGMA journal_mode=DELETE")
+    finally:
+        driver.close()
+
+
 # --- where the file may be -------------------------------------------------------------------------------------
 
 # SQLite's locks and shared memory do not hold across the machines that such a file system serves.
