@@ -77,7 +77,7 @@ def create_app(installation: Installation, metrics: Metrics | None = None) -> Fl
 def _scim_door(installation: Installation, observe: Observer) -> ScimDoor:
     settings = installation.settings
     keys = settings.secret_key, settings.previous_secret_keys
-    face = ScimFace(installation.provisioning, observe, installation.clock, *keys)
+    face = ScimFace(installation.provisioning, observe, installation.clock, *keys, max_members=settings.max_members)
     authenticator, origins = installation.authenticator, installation.origins
     return ScimDoor(face, authenticator, origins, SCIM_PATH, settings.max_body_bytes)
 

@@ -33,7 +33,7 @@ from rolebridge.scim.errors import (
 )
 from rolebridge.scim.exchanges import Exchange, Observer, log_refusal, now
 from rolebridge.scim.http import SCIM_TYPE, answer_type, check_body, parameters_of, resource_of
-from rolebridge.scim.limits import MAX_USER_BODY
+from rolebridge.scim.limits import MAX_MEMBERS, MAX_USER_BODY
 from rolebridge.scim.membership import read_group_change, read_group_replacement
 from rolebridge.scim.patch import read_user_change, read_user_replacement
 from rolebridge.scim.preconditions import IF_NONE_MATCH, entity_tag, is_known, wanted_versions
@@ -60,13 +60,16 @@ class ScimFace:
         clock: Callable[[], datetime] = now,
         secret_key: bytes | None = None,
         previous_keys: tuple[bytes, ...] = (),
+        max_members: int = MAX_MEMBERS,
     ) -> None:
         """Answer from `provisioning`, whose `scim_base` begins every location, and tell `observe` of every request.
 
-        The installation's `secret_key` seals cursors; those sealed by `previous_keys` are still good.
+        The installation's `secret_key` seals cursors; those sealed by `previous_keys` are still good. A request may
+        list `max_members` members of a group.
         """
         self._provisioning = provisioning
         self._seal = CursorSeal(secret_key, clock, previous_keys)
+        self._max_members = max_members
         self._observe = observe
         self._clock = clock
 
@@ -74,7 +77,8 @@ class ScimFace:
         """Return the answer to a request of a proved caller. What it raises is a defect."""
         exchange = Exchange.begin(request, caller.owner, self._clock)
         spoken = profile(caller.profile)
-        work = _Work(self._provisioning, request, caller, spoken, self._operation(caller), self._seal)
+        send = self._operation(caller)
+        work = _Work(self._provisioning, request, caller, spoken, send, self._seal, max_members=self._max_members)
         refusal: ScimError | None = None
         words: tuple[str, ...] = ()
         try:
@@ -133,7 +137,10 @@ class _Work:
         spoken: Profile,
         send: Send,
         seal: CursorSeal,
+        *,
+        max_members: int,
     ) -> None:
+        self.max_members = max_members
         self.send = send
         self.seal = seal
         self.provisioning = provisioning
@@ -277,6 +284,7 @@ class _Work:
     def create_group(self) -> Response:
         projection = projection_of(self.parameters, self.schemas.group, self.reading)
         draft, ids = read_group(self.body(), self.reading)
+        self.check_members(len(ids or ()))
         group, unknown = self.provisioning.create_group(
             self.caller, draft, ids or (), refuse_unknown=self.refuses_unknown
         )
@@ -285,6 +293,7 @@ class _Work:
 
     def change_group(self, id_: str, change: GroupChange, answered: PatchAnswer) -> Response:
         projection = projection_of(self.parameters, self.schemas.group, self.reading)
+        self.check_members(sum(len(step.ids) for step in change.steps))
         version, unknown = self.provisioning.change_group(
             self.caller, id_, change, refuse_unknown=self.refuses_unknown, versions=self.versions()
         )
@@ -308,6 +317,11 @@ class _Work:
             return Response(status, headers, streamed)
         text = answers.resource_text(group.body, location, projection, "members", "".join(blocks))
         return Response(status, headers, text.encode())
+
+    def check_members(self, listed: int) -> None:
+        if listed > self.max_members:
+            more = "add the others by further PATCHes"
+            raise too_large(f"the request lists {listed:,} members, the limit is {self.max_members:,}; {more}")
 
     @property
     def refuses_unknown(self) -> bool:

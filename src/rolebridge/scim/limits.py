@@ -16,6 +16,9 @@ CURSOR_TIMEOUT: Final = 3600
 MAX_USER_BODY: Final = 256 * 1024
 """Bytes of a user's body. It bounds the time of a PATCH: its filters, times the values that they look at."""
 
+MAX_MEMBERS: Final = 100_000
+"""Members of a group that one request may list, unless a setting says otherwise: each may cost a resolution."""
+
 MAX_BULK_OPERATIONS: Final = 1000
 """Operations of a bulk request at most; announced as `bulk.maxOperations`."""
 

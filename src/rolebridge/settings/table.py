@@ -89,6 +89,13 @@ SETTINGS: tuple[Setting, ...] = (
         readers.whole_number(64 * 1024, 256 * 1024 * 1024),
     ),
     Setting(
+        "max_members",
+        "100000",
+        "Members of a group that one SCIM request may list at most (100 to 1000000); more are refused with 413. What a "
+        "request takes, others wait for: a second for 100,000 members, twenty if a rule gives each of them a role.",
+        readers.whole_number(100, 1_000_000),
+    ),
+    Setting(
         "request_timeout",
         "30",
         "Seconds a request may take to arrive, to wait for the database's writer, or to take the next block "

@@ -30,6 +30,7 @@ class Settings:
     bind: Bind
     workers: int
     max_body_bytes: int
+    max_members: int
     request_timeout: float
     request_log_days: int
     request_log_rows: int
