@@ -24,6 +24,7 @@ from rolebridge.bridge.feed import Feed
 from rolebridge.bridge.idempotency import Idempotency
 from rolebridge.bridge.importing import Importing
 from rolebridge.bridge.members import Membership
+from rolebridge.bridge.observing import Observing
 from rolebridge.bridge.planning import Planning
 from rolebridge.bridge.projects import Projects
 from rolebridge.bridge.provisioning import Provisioning
@@ -70,6 +71,7 @@ class Installation:
     assigning: Assigning
     auditing: Auditing
     projects: Projects
+    observing: Observing
     planning: Planning
     explaining: Explaining
     deciding: Deciding
@@ -140,6 +142,7 @@ def open_installation(
         assigning=Assigning(store, rulebooks, clock),
         auditing=Auditing(store, clock, _seal_keys(settings), settings.audit_days),
         projects=Projects(store, rulebooks, clock),
+        observing=Observing(store, rulebooks, clock),
         planning=Planning(store, rulebooks, clock),
         explaining=Explaining(store, rulebooks, clock),
         deciding=Deciding(store, rulebooks, clock),

@@ -410,7 +410,7 @@ def _plan(
             for mapping in sorted(guarded, key=lambda one: one.workspace)
         ),
         counts=sums.counts(),
-        trips=tuple(trip for mapping in guarded for trip in _trips(mapping, sums)),
+        trips=tuple(trip for mapping in guarded for trip in trips_now(mapping, sums)),
         later_trips=tuple(found for mapping in guarded for found in _later_trips(mapping, sums)),
         changes=tally.changes(),
         total=tally.total,
@@ -440,7 +440,8 @@ def _guarded(base: Rulebook, mappings: MappingSet) -> Iterator[WorkspaceMapping]
             yield program.mapping
 
 
-def _trips(mapping: WorkspaceMapping, sums: Sums) -> Iterator[Trip]:
+def trips_now(mapping: WorkspaceMapping, sums: Sums) -> Iterator[Trip]:
+    """Yield the guard rails of a workspace that a plan passes now."""
     workspace, guard = mapping.workspace, mapping.guard
     mass = revocations(workspace, guard, sums.losing(workspace), sums.seats(workspace, None).before)
     if mass is not None:

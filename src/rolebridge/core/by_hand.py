@@ -126,16 +126,20 @@ def refusal_to_end(case: Case, slot: str, project: str | None, role: str | None)
 
 
 def find_roles(catalogue: Catalogue, level: Level, text: str, slot: str | None = None) -> list[tuple[Slot, Role]]:
-    """Return the roles of a level (of one slot) that `text` may mean: an id, or apart from case an id or a name."""
+    """Return the roles of a level (of one slot) that `text` may mean: an id, or apart from case an id or a name.
+
+    In an id blanks and hyphens may stand for underscores, as people write it.
+    """
     there = [
         (one, role)
         for one in catalogue.slots.values()
         if one.level is level and slot in {None, one.id}
         for role in one.roles.values()
     ]
-    folded = text.strip().casefold()
+    folded = " ".join(text.split()).casefold()
+    spelt = folded.replace(" ", "_").replace("-", "_")
     return [pair for pair in there if pair[1].id == text] or [
-        pair for pair in there if folded in {pair[1].id.casefold(), pair[1].name.casefold()}
+        pair for pair in there if pair[1].id.casefold() == spelt or pair[1].name.casefold() == folded
     ]
 
 
