@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
 from rolebridge.bridge.access import Access
+from rolebridge.bridge.access_then import AccessThen
 from rolebridge.bridge.administration import Administration
 from rolebridge.bridge.adopting import Adopting
 from rolebridge.bridge.assigning import Assigning
@@ -76,6 +77,7 @@ class Installation:
     explaining: Explaining
     deciding: Deciding
     access: Access
+    access_then: AccessThen
     membership: Membership
     feed: Feed
     idempotency: Idempotency
@@ -147,6 +149,7 @@ def open_installation(
         explaining=Explaining(store, rulebooks, clock),
         deciding=Deciding(store, rulebooks, clock),
         access=Access(store, rulebooks, clock),
+        access_then=AccessThen(store, clock),
         membership=Membership(store, rulebooks, clock),
         feed=Feed(store),
         idempotency=Idempotency(store, clock),

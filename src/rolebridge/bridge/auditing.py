@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from rolebridge.bridge.callers import Operator
+from rolebridge.bridge.naming import user_then
 from rolebridge.bridge.sealing import ERASED, Sealer, SealKeys, Verification, Verified
 from rolebridge.core.chain import PAYLOAD, Anchor, erase
 from rolebridge.core.errors import Invalid, NotFound
@@ -105,15 +106,7 @@ class Auditing:
     def user_id(self, organization_id: str, user: str) -> str:
         """Return the id of a user, deleted ones included. Raises NotFound, and Invalid when it may be several."""
         with self._store.read() as unit:
-            found = unit.directory(organization_id).user_by_name(user)
-            if len(found) > 1:
-                raise Invalid(f"`{user}` may be any of {', '.join(f'`{one.user_name}`' for one in found)}", USER)
-            if found:
-                return found[0].id
-            gone = unit.directory(organization_id).departed(user) or unit.history(organization_id).departed_user(user)
-        if gone is None or gone.kind != USER:
-            raise NotFound(USER, user)
-        return gone.id
+            return user_then(unit, organization_id, user)
 
     # --- the chain
 

@@ -6,25 +6,43 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from rolebridge.bridge.naming import user_then
+from rolebridge.bridge.past import Past, PersonThen
 from rolebridge.bridge.rulebooks import Rulebook, Rulebooks
 from rolebridge.core.errors import Invalid, NotFound
 from rolebridge.core.explanation import Case, Explanation, explain
+from rolebridge.core.grants import grants_of
+from rolebridge.core.moments import stamp
 from rolebridge.core.program import Program
 from rolebridge.store.engine import Store
 from rolebridge.store.unit import Unit
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """A role that was `recorded` and is not explained, or that is explained and was not recorded."""
+
+    slot: str
+    project: str
+    role: str
+    state: str
+    recorded: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Explained:
     """An explanation with what a reader needs beside it.
 
-    `affects` says, for each rule that holds a lock, how many other people hold a role through it.
+    `affects` says, for each rule that holds a lock, how many other people hold a role through it. `at` is set for an
+    explanation of the past: then `differs` tells where what is explained is not what was recorded at the time.
     """
 
     explanation: Explanation
     program: Program
     revision: int
     affects: dict[str, int]
+    at: datetime | None = None
+    differs: tuple[Difference, ...] = ()
 
 
 class Explaining:
@@ -56,6 +74,30 @@ class Explaining:
                 self._explained(unit, organization_id, rulebook, program, found[0].id, project) for program in programs
             )
 
+    def explain_then(
+        self,
+        organization_id: str,
+        user: str,
+        at: datetime,
+        *,
+        workspace: str | None = None,
+        project: str | None = None,
+    ) -> tuple[Explained, ...]:
+        """Explain a person's roles as they were at a moment, from the record: by what was known and in force then.
+
+        `user` may be somebody who was deleted since. Raises what `explain` raises, and Invalid for a moment that the
+        record does not reach, or when nobody was there.
+        """
+        with self._store.read(snapshot=True) as unit:
+            past = Past(unit, organization_id, at, self._clock())
+            person = past.person(user_then(unit, organization_id, user))
+            if person.user is None:
+                why = f": {'; '.join(person.gaps)}" if person.gaps else ""
+                raise Invalid(f"there was no user `{user}` at {stamp(at)}{why}", "at")
+            rulebook = past.rulebook()
+            programs = _chosen(rulebook, workspace, project)
+            return tuple(_explained_then(person, rulebook, program, at, project) for program in programs)
+
     def _explained(
         self,
         unit: Unit,
@@ -80,6 +122,22 @@ class Explaining:
             rule: granted.people_through_rule(program.workspace, rule, except_user=user_id) for rule in sorted(rules)
         }
         return Explained(explanation, program, rulebook.revision, affects)
+
+
+def _explained_then(
+    person: PersonThen, rulebook: Rulebook, program: Program, at: datetime, project: str | None
+) -> Explained:
+    assert person.user is not None  # who was not there is refused before
+    case = Case(program, person.user, person.memberships, person.manual, at)
+    grants = grants_of(program, case.resolve(), rulebook.revision)
+    resolved = {(one.slot, one.project, one.role, str(one.state)) for one in grants}
+    of_record = [one for one in person.recorded if one.workspace == program.workspace]
+    held = {one.key[1:] for one in of_record if one.held_since}  # kept by a guard rail, whatever rules say
+    recorded = {(one.slot, one.project, one.role, one.state) for one in of_record}
+    differs = tuple(
+        Difference(*place, recorded=place in recorded) for place in sorted(resolved ^ recorded) if place[:3] not in held
+    )
+    return Explained(explain(case, project), program, rulebook.revision, {}, at, differs)
 
 
 def _chosen(rulebook: Rulebook, workspace: str | None, project: str | None) -> tuple[Program, ...]:

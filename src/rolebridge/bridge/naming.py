@@ -11,6 +11,7 @@ from rolebridge.core.diagnostics import did_you_mean
 from rolebridge.core.errors import Invalid, NotFound
 from rolebridge.core.program import Program
 from rolebridge.store.records import StoredUser
+from rolebridge.store.scope import USER
 from rolebridge.store.unit import Unit
 
 _LONGEST_COMPARED = 64  # characters: comparing costs the square
@@ -28,6 +29,20 @@ def the_user(unit: Unit, organization_id: str, name: str) -> StoredUser:
         names = ", ".join(f"`{candidate.user_name}`" for candidate in found)
         raise Invalid(f"`{name}` may be any of {names}", "user")
     return found[0]
+
+
+def user_then(unit: Unit, organization_id: str, user: str) -> str:
+    """Return the id of who is, or was last, called `user`. Raises NotFound, and Invalid when it may be several."""
+    found = unit.directory(organization_id).user_by_name(user)
+    if len(found) > 1:
+        names = ", ".join(f"`{candidate.user_name}`" for candidate in found)
+        raise Invalid(f"`{user}` may be any of {names}", "user")
+    if found:
+        return found[0].id
+    gone = unit.directory(organization_id).departed(user) or unit.history(organization_id).departed_user(user)
+    if gone is None or gone.kind != USER:
+        raise NotFound(USER, user)
+    return gone.id
 
 
 def the_program(rulebook: Rulebook, workspace: str | None, project: str | None) -> Program:

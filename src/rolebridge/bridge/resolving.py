@@ -213,13 +213,25 @@ def _brief(grant: Grant) -> dict[str, object]:
         "rule": grant.rule,
         "lock": grant.lock,
         "revision": grant.revision,
-        "because": json.loads(grant.because),
+        "because": _without_reasons(grant.because),
     }
+    if grant.reach:
+        brief["reach"] = grant.reach
+    if grant.valid_until:
+        brief["valid_until"] = grant.valid_until.isoformat()
     if grant.held_since:
         brief["held_since"] = grant.held_since.isoformat()
     if grant.acts_as_role:
         brief["acts_as"] = {"slot": grant.acts_as_slot, "role": grant.acts_as_role}
     return brief
+
+
+def _without_reasons(because: str) -> dict[str, object]:
+    """Return why a grant is, without what people wrote: that stands with the assignment, and can be erased there."""
+    read: dict[str, list[dict[str, object]]] = json.loads(because)
+    for claim in (*read.get("winners", ()), *read.get("claims", ())):
+        claim.pop("reason", None)
+    return dict(read)
 
 
 def _payload(change: Change) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Select, func, literal_column, select
+from sqlalchemy import Select, func, literal_column, or_, select
 
 from rolebridge.store.documents import moment, stamp
 from rolebridge.store.links import Row, in_batches
@@ -118,6 +118,7 @@ FIRST_AFTER: Final = Statement(
             audit.c.sequence > given("above", audit.c.sequence),
             audit.c.at > given("at"),
             among(audit.c.kind, given("kinds")),
+            or_(audit.c.before.is_not(None), audit.c.kind.like(literal_column("'%.created'"))),
         )
         .order_by(audit.c.sequence)
         .limit(literal_column("1"))
@@ -205,7 +206,7 @@ class AuditListing(Scope):
         return moment(row[1]) if row else None
 
     def first_after(self, subject_id: str, kinds: Iterable[str], at: datetime, *, place: int) -> AuditEntry | None:
-        """Return the first thing of these kinds that happened to a subject after a moment.
+        """Return the first thing of these kinds that happened to a subject after a moment, and tells what was before.
 
         `place` is a number before it.
         """

@@ -40,6 +40,18 @@ END_MANUAL: Final = Statement(
         .values(ended_at=given("at"), ended_by=given("actor"), ended_reason=given("why"))
     )
 )
+MANUAL_AT: Final = Statement(
+    lambda _: (
+        select(*_COLUMNS)
+        .where(
+            _OWN,
+            among(manual_assignments.c.user_id, given("ids")),
+            manual_assignments.c.at <= given("moment"),
+            or_(_LIVE, manual_assignments.c.ended_at > given("moment")),
+        )
+        .order_by(manual_assignments.c.user_id, manual_assignments.c.id)
+    )
+)
 ENDED_OF_USER: Final = Statement(
     lambda _: (
         select(*_COLUMNS)
@@ -120,6 +132,11 @@ class ByHand(Scope):
             for row in self._link.all(MANUAL_OF_USERS, organization_id=self._organization_id, ids=json_list(batch)):
                 found[row[1]].append(_manual(row))
         return found
+
+    def manual_at(self, user_id: str, at: datetime) -> list[ManualAssignment]:
+        """Return what was given to a user by hand, and not ended, at a moment."""
+        scope = {"organization_id": self._organization_id, "ids": json_list([user_id])}
+        return [_manual(row) for row in self._link.all(MANUAL_AT, **scope, moment=stamp(at))]
 
     def ended_of_user(self, user_id: str) -> list[ManualAssignment]:
         """Return what was once given to a user by hand and was ended."""

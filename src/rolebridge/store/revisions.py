@@ -56,6 +56,14 @@ NEWEST: Final = Statement(
         .limit(given("limit", revisions.c.number))
     )
 )
+AT: Final = Statement(
+    lambda _: (
+        select(*_COLUMNS)
+        .where(revisions.c.organization_id == given("organization_id"), revisions.c.created <= given("at"))
+        .order_by(revisions.c.number.desc())
+        .limit(literal_column("1"))
+    )
+)
 FILES: Final = Statement(
     lambda _: (
         select(revision_files.c.name, revision_files.c.content)
@@ -105,6 +113,11 @@ class Revisions(Scope):
         """Return the last revisions (before the number `before`), newest first."""
         values = {"limit": limit, "before": _LAST if before is None else before}
         return [_revision(row) for row in self._link.all(NEWEST, organization_id=self._organization_id, **values)]
+
+    def at(self, moment_: datetime) -> Revision | None:
+        """Return the revision that was in force at a moment."""
+        row = self._link.one(AT, organization_id=self._organization_id, at=stamp(moment_))
+        return _revision(row) if row else None
 
     def files(self, number: int) -> dict[str, str]:
         """Return a revision's files: name → text. Empty for a number that there is not."""
