@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Final
@@ -250,6 +250,18 @@ class Plan:
     total: int = 0
     undeclared: tuple[Undeclared, ...] = ()
     more_undeclared: int = 0
+
+    def only(self, workspace: str) -> Plan:
+        """Return what the plan says of one workspace; digest and files stay those of the whole."""
+        return replace(
+            self,
+            workspaces=tuple(one for one in self.workspaces if one.workspace == workspace),
+            counts=next((one.now for one in self.workspaces if one.workspace == workspace), Counts()),
+            trips=tuple(trip for trip in self.trips if trip.workspace == workspace),
+            later_trips=tuple((day, trip) for day, trip in self.later_trips if trip.workspace == workspace),
+            changes=tuple(one for one in self.changes if one.change.workspace == workspace),
+            undeclared=tuple(one for one in self.undeclared if one.workspace == workspace),
+        )
 
     @property
     def differs(self) -> bool:

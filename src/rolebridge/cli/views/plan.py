@@ -100,7 +100,7 @@ def _new_days(days: Sequence[OnDay]) -> list[OnDay]:
 def _rule(rule: RuleEffect, catalogue: Catalogue | None) -> tuple[str, str, str, str]:
     days = _new_days(rule.days)
     total = rule.now if rule.now.felt else days[0].counts
-    told = [_turns(rule, catalogue)] if rule.now.felt else ["0 now"]
+    told = [turns(rule, catalogue)] if rule.now.felt else ["0 now"]
     told += [_on_day(day) for day in days[:DAYS_SHOWN]]
     if len(days) > DAYS_SHOWN:
         told.append(f"and on {len(days) - DAYS_SHOWN} more days")
@@ -119,7 +119,8 @@ def short_place(place: str) -> str:
     return colon + rest
 
 
-def _turns(rule: RuleEffect, catalogue: Catalogue | None) -> str:
+def turns(rule: RuleEffect, catalogue: Catalogue | None) -> str:
+    """Return how many people go from which role to which through a rule now."""
     told = []
     for turn in rule.turns:
         before, after = (role_name(catalogue, turn.slot, role) if role else "" for role in (turn.before, turn.after))
@@ -210,6 +211,21 @@ def role(grant: Grant | None, catalogues: Catalogues) -> str:
         return ""
     name = role_name(catalogues.get(grant.workspace), grant.slot, grant.role)
     return name if grant.state is GrantState.EFFECTIVE else f"{name} ({grant.state})"
+
+
+CSV_HEAD = (
+    "day", "kind", "known", "user_id", "user_name", "workspace", "project", "slot", "before", "after", "rule", "place",
+    "cause",
+)  # fmt: skip
+
+
+def csv_row(one: PlannedChange) -> tuple[object, ...]:
+    """Return a change as a row of CSV: ids, and no day for what happens now."""
+    change = one.change
+    where = (change.workspace, change.project, change.slot)
+    roles = (change.before.role if change.before else "", change.after.role if change.after else "")
+    who = (change.user_id, one.user_name)
+    return (one.on, change.kind, one.known, *who, *where, *roles, change.rule, one.place, change.cause)
 
 
 # --- what stands against it ------------------------------------------------------------------------------------
