@@ -16,8 +16,7 @@ from rolebridge.cli.views.plan_markdown import code, plain
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/reference/plan.schema.json").read_text())
 SWAPPED = (
-    MAPPING
-    .replace("reviewers: reviewer", "reviewers: team_manager")
+    MAPPING.replace("reviewers: reviewer", "reviewers: team_manager")
     .replace("[reviewer, labeler]", "[team_manager, labeler]")
     .replace("Street Contractors", "Other Contractors")
 )
@@ -120,7 +119,9 @@ def test_plan_csv_has_a_row_for_each_change(changed: Machine) -> None:
 def test_plan_markdown_is_short(changed: Machine) -> None:
     """A summary, a table of rules, the command; people only on demand."""
     text = changed("plan", "--markdown").stdout
-    assert text.startswith("### Rolebridge plan\n\n**+0 ~1 -2**, 2 people now, compared with revision 1 on 2026-11-20.\n")
+    assert text.startswith(
+        "### Rolebridge plan\n\n**+0 ~1 -2**, 2 people now, compared with revision 1 on 2026-11-20.\n"
+    )
     assert "| `street` | `mappings/acme-vision.yaml:21:5` | +0 ~0 -1 | 1 | 1 lose Default role |  |\n" in text
     assert text.rstrip().endswith("`")
     assert "ana.ruiz" not in text
@@ -181,7 +182,8 @@ def test_rollback_goes_back(changed: Machine) -> None:
     said = changed.out("rollback", "--to", "1", "--digest", document["digest"], "--reason", "a slip")
     assert "✓ revision 3 is in force (was 2, the files of 1 again)" in said
     listed = changed.out("revisions", "list").splitlines()
-    assert listed[1].startswith("3 in force") and listed[1].endswith("rollback to 1: a slip")
+    assert listed[1].startswith("3 in force")
+    assert listed[1].endswith("rollback to 1: a slip")
     rows = changed.json("revisions", "list")["revisions"]
     assert [(row["revision"], row["in_force"], row["restores"]) for row in rows] == [
         (3, True, 1),
@@ -227,7 +229,8 @@ def test_check_tells_how_files_differ_from_the_revision_in_force(changed: Machin
 
 
 @pytest.mark.parametrize(
-    "arguments", [["mappings", "--revision", "1"], ["--markdown", "--json"], ["--markdown", "--csv"], ["--json", "--csv"]]
+    "arguments",
+    [["mappings", "--revision", "1"], ["--markdown", "--json"], ["--markdown", "--csv"], ["--json", "--csv"]],
 )
 def test_contradictions_are_usage_errors(acme: Machine, arguments: list[str]) -> None:
     """Two sources or two forms at a time are none."""

@@ -145,7 +145,7 @@ def open_installation(
         auditing=Auditing(store, clock, _seal_keys(settings), settings.audit_days),
         projects=Projects(store, rulebooks, clock),
         observing=Observing(store, rulebooks, clock),
-        planning=Planning(store, rulebooks, clock),
+        planning=Planning(store, rulebooks, clock, needs_digest=settings.apply_needs_digest),
         explaining=Explaining(store, rulebooks, clock),
         deciding=Deciding(store, rulebooks, clock),
         access=Access(store, rulebooks, clock),

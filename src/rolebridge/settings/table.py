@@ -155,6 +155,13 @@ SETTINGS: tuple[Setting, ...] = (
         readers.one_of("debug", "info", "warning", "error"),
     ),
     Setting(
+        "apply_needs_digest",
+        "no",
+        "Whether mapping files are applied, and rolled back, only with the digest of a plan that somebody has seen: "
+        "`yes` or `no`.",
+        readers.yes_or_no,
+    ),
+    Setting(
         "access_log",
         "no",
         "Whether every request to a door is logged, refused or not: `yes` or `no`. The request log in the database "

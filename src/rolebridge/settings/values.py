@@ -40,6 +40,7 @@ class Settings:
     metrics_bind: Bind | None
     log_format: str
     log_level: str
+    apply_needs_digest: bool
     access_log: bool
 
     def __repr__(self) -> str:
