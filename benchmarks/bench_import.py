@@ -17,6 +17,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,6 +27,7 @@ from rolebridge.bridge.credentials import Hasher
 from rolebridge.bridge.exporting import Exporting
 from rolebridge.bridge.import_entries import Import
 from rolebridge.bridge.importing import Importing
+from rolebridge.bridge.planning import Planning
 from rolebridge.bridge.provisioning import Provisioning
 from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.core.directory import UserDraft
@@ -75,21 +77,38 @@ def write_files(folder: Path) -> tuple[Path, Path]:
     return users, groups
 
 
+MAPPING = """\
+workspace: vision
+platform: labelbox
+connections: [okta]
+projects: {cityscapes: {name: Cityscapes}}
+rules:
+  - id: teams
+    groups: {match: "lbx-{project}-{team}"}
+    values: {team: {reviewers: reviewer, labelers: labeler}}
+    projects: "{project}"
+    grant: {project_role: "{team}"}
+"""
+
+
 class Bench:
     """A store, and imports into a fresh organization each."""
 
     def __init__(self, store: Store) -> None:
         store.upgrade()
         self.store = store
-        self.provisioning = Provisioning(
-            store, Rulebooks(), lambda: datetime.now(UTC), "https://bridge.example/scim/v2"
-        )
+        rulebooks, clock = Rulebooks(), partial(datetime.now, UTC)
+        self.provisioning = Provisioning(store, rulebooks, clock, "https://bridge.example/scim/v2")
+        self.planning = Planning(store, rulebooks, clock)
         self.administration = Administration(store, Hasher(b"k" * 32), lambda: NOW)
 
-    def connection(self) -> Connection:
+    def connection(self, *, mapped: bool = False) -> Connection:
         operator = Operator("os:bench", "bench")
         organization = self.administration.add_organization(operator, uuid4().hex)
-        return self.administration.add_connection(operator, organization, "okta", "generic")[0]
+        made = self.administration.add_connection(operator, organization, "okta", "generic")[0]
+        if mapped:
+            self.planning.apply(operator, organization.id, {"vision.yaml": MAPPING})
+        return made
 
     def take(self, path: Path, into: Connection) -> None:
         caller = Caller(into.organization_id, into.id, into.name, into.profile, "bench", operator="os:bench")
@@ -160,11 +179,20 @@ def timed(task: Callable[[], object]) -> tuple[float, float]:
 
 
 def run(bench: Bench, floor: Callable[[], None], users: Path, groups: Path) -> None:
-    spent: dict[str, list[tuple[float, float]]] = {"floor": [], "users": [], "again": [], "groups": [], "export": []}
+    spent: dict[str, list[tuple[float, float]]] = {
+        "floor": [],
+        "users": [],
+        "mapped": [],
+        "again": [],
+        "groups": [],
+        "export": [],
+    }
     for _ in range(ROUNDS):
         into = bench.connection()
         spent["floor"].append(timed(floor))
         spent["users"].append(timed(lambda into=into: bench.take(users, into)))
+        mapped = bench.connection(mapped=True)
+        spent["mapped"].append(timed(lambda mapped=mapped: bench.take(users, mapped)))
         spent["again"].append(timed(lambda into=into: bench.take(users, into)))
         spent["groups"].append(timed(lambda into=into: bench.take(groups, into)))
         spent["export"].append(timed(lambda into=into: bench.give(into)))
@@ -172,6 +200,7 @@ def run(bench: Bench, floor: Callable[[], None], users: Path, groups: Path) -> N
     for name, label in (
         ("floor", "floor: finished rows"),
         ("users", "import of users"),
+        ("mapped", "with a mapping in force"),
         ("again", "the same, unchanged"),
         ("groups", "members, 200 a group"),
         ("export", "export of all"),
@@ -179,7 +208,7 @@ def run(bench: Bench, floor: Callable[[], None], users: Path, groups: Path) -> N
         seconds = statistics.median(seconds for seconds, _ in spent[name])
         cpu = statistics.median(cpu for _, cpu in spent[name]) / PEOPLE * 10_000
         rate = PEOPLE / seconds
-        print(f"  {label:<22}{rate:>9,.0f} a second   {least / seconds:.2f} of the floor   {cpu:.2f} CPU s per 10,000")
+        print(f"  {label:<24}{rate:>9,.0f} a second   {least / seconds:.2f} of the floor   {cpu:.2f} CPU s per 10,000")
 
 
 def memory(bench: Bench, users: Path) -> None:
