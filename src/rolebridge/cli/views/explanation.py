@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rolebridge.cli.terminal import counted, one_line, padded, strong, table, width
+from rolebridge.cli.terminal import one_line, padded, strong, table
 from rolebridge.cli.views.roles import (
     WORKSPACE_WIDE,
     person,
@@ -14,9 +14,9 @@ from rolebridge.cli.views.roles import (
     source_sentence,
     source_words,
 )
+from rolebridge.cli.views.ways import Whose, in_columns, ways_out
 from rolebridge.core.assignment import Assignment, EffectiveRole, Lock, LockKind, Reason
 from rolebridge.core.catalogue import Catalogue, Reach
-from rolebridge.core.explanation import LockedSlot, Release, ReleaseKind
 
 if TYPE_CHECKING:
     from rolebridge.bridge.explaining import Explained
@@ -156,7 +156,7 @@ def _rest(explained: Explained) -> Iterator[str]:
         for one in explanation.lost
         if one.reason is not Reason.CONFLICT  # told with the conflict
     ]
-    yield from _labelled("lost", _in_columns(lost))
+    yield from _labelled("lost", in_columns(lost))
     for conflict in explanation.conflicts:
         claims = [_claim_words(catalogue, claim, explanation.project) for claim in conflict.claims]
         yield from _labelled(
@@ -173,61 +173,13 @@ def _claim_words(catalogue: Catalogue, claim: Assignment, project: str | None) -
 
 
 def _ways_out(explained: Explained) -> Iterator[str]:
-    ways = [_way(explained, locked, release) for locked in explained.explanation.locks for release in locked.releases]
-    if not ways:
-        return
-    yield "  to change it"
-    distinct = list(dict.fromkeys(ways))
-    numbered = [(f"{number}. {do}", f"→ {then}") for number, (do, then) in enumerate(distinct, 1)]
-    yield from (f"{_MARGIN}{line}" for line in _in_columns(numbered))
-
-
-def _way(explained: Explained, locked: LockedSlot, release: Release) -> tuple[str, str]:
-    catalogue, who = explained.program.catalogue, person(explained.explanation.user)
-    match release.do:
-        case ReleaseKind.LEAVE_GROUP if release.group:
-            do = f"remove {who} from {one_line(release.group.display)} in {release.group.connection}"
-            return do, _then(catalogue, locked.lock, release)
-        case ReleaseKind.CHANGE_RULE:
-            others = explained.affects.get(release.rule, 0)
-            more = (
-                f"; also changes {counted(others, 'other person', 'other people')}"
-                if others
-                else "; nobody else holds a role through it"
-            )
-            return (
-                f"edit rule {release.rule} ({release.place})",
-                f"without it {_then(catalogue, locked.lock, release)}{more}",
-            )
-        case ReleaseKind.UNASSIGN:
-            return "end the assignment by hand", _then(catalogue, locked.lock, release)
-        case ReleaseKind.CHANGE_DEFAULT:
-            return "change the default in the mapping", f"without it {_then(catalogue, locked.lock, release)}"
-        case _:
-            return f"change it on {catalogue.name} itself", _then(catalogue, locked.lock, release)
-
-
-def _then(catalogue: Catalogue, lock: Lock, release: Release) -> str:
-    if not release.then:
-        return f"no {slot_name(catalogue, lock.slot)}"
-    names = " and ".join(_any_name(catalogue, lock.slot, role) for role in release.then)
-    return f"still {names}" if release.then == (lock.role,) and lock.kind is not LockKind.WORKSPACE_WIDE else names
-
-
-def _any_name(catalogue: Catalogue, slot: str, role: str) -> str:
-    """Return a role's name, in `slot` or, for what mere access becomes, in the slots that it inherits from."""
-    access = catalogue.slots[slot].access_role
-    for candidate in (slot, *(access.inherits if access else ())):
-        if role in catalogue.slots[candidate].roles:
-            return role_name(catalogue, candidate, role)
-    return role
+    whose = Whose(explained.program.catalogue, person(explained.explanation.user), explained.affects)
+    ways = [(locked.lock, release) for locked in explained.explanation.locks for release in locked.releases]
+    if ways:
+        yield "  to change it"
+        yield from (f"{_MARGIN}{line}" for line in ways_out(whose, ways))
 
 
 def _labelled(label: str, lines: Iterator[str] | Sequence[str]) -> Iterator[str]:
     for number, line in enumerate(lines):
         yield f"  {padded(label, _LABEL)}{line}" if number == 0 else f"{_MARGIN}{line}"
-
-
-def _in_columns(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
-    columns = max((width(first) for first, _ in pairs), default=0)
-    return (f"{padded(first, columns)}   {second}" for first, second in pairs)
