@@ -85,7 +85,7 @@ def test_workspaces_and_projects(acme: Tenant) -> None:
     projects = all_pages(acme, "/workspaces/vision/projects", "projects", "Projects", limit="1")
     assert [one["id"] for one in projects] == ["cityscapes", "retail"]
     one = holds(acme.get("/workspaces/vision/projects/retail"), "Project")
-    assert one == {"id": "retail", "name": "Retail", "tags": [], "in": None}
+    assert (one["name"], one["tags"], one["in"], one["declared"]) == ("Retail", [], None, True)
     problem(acme.get("/workspaces/vision/projects/none"), Kind.NOT_FOUND)
     problem(acme.get("/workspaces/none"), Kind.NOT_FOUND)
     assert acme.get("/workspaces", acme.key("reader", "lab")).body["workspaces"] == []

@@ -13,11 +13,10 @@ from rolebridge.api.endpoints import ENDPOINTS
 from rolebridge.api.openapi import openapi
 from rolebridge.api.parameters import CURSOR, Parameters
 from rolebridge.api.refusals import problem_of
-from rolebridge.api.routing import Answer, Call, Endpoint, Place, Router
+from rolebridge.api.routing import Answer, Call, Endpoint, Place, Router, permit
 from rolebridge.api.shapes import check
 from rolebridge.api.usecases import UseCases
 from rolebridge.bridge.idempotency import Kept, Keyed
-from rolebridge.bridge.permissions import Permission
 from rolebridge.core.errors import NotFound, RolebridgeError
 from rolebridge.store.idempotency import KeyPlace
 from rolebridge.store.unit import Unit
@@ -68,7 +67,7 @@ class ApiFace:
     def _answer(self, request: Request, holder: KeyHolder) -> Response:
         place = self._router.place(request.path)
         endpoint = place.endpoint(request.method)
-        _permit(holder, endpoint.permission)
+        permit(holder, endpoint.permission)
         _acceptable(request)
         query = Parameters(request, endpoint.query)
         call = Call(request, holder, place.path, query, _body(endpoint, request))
@@ -160,14 +159,6 @@ def _keyed(endpoint: Endpoint, call: Call, text: str) -> Keyed:
 
 _FIELD: Final = {"field": "Idempotency-Key"}
 _CONDITIONS: Final = (conditions.IF_MATCH, conditions.IF_NONE_MATCH)
-
-
-def _permit(holder: KeyHolder, permission: Permission | None) -> None:
-    if permission is None or holder.may(permission):
-        return
-    scope = f", for workspace `{holder.workspace}` alone" if holder.workspace else ""
-    detail = f"the key `{holder.name}` is a {holder.role}'s{scope}, and this needs `{permission}`"
-    raise Problem(Kind.FORBIDDEN, detail, more={"permission": permission, "role": holder.role})
 
 
 def _acceptable(request: Request) -> None:

@@ -17,6 +17,7 @@ PATH_MEANINGS: Final = {
     "project": "The project's id.",
     "connection": "The connection's name.",
     "id": "Its id.",
+    "number": "Its number.",
 }
 
 _ALWAYS: Final = (Kind.INVALID, Kind.UNAUTHENTICATED, Kind.NOT_ACCEPTABLE, Kind.UNAVAILABLE)
@@ -118,7 +119,7 @@ def _responses(endpoint: Endpoint) -> Schema:
         done["content"] = {"application/json": {"schema": ref(endpoint.answer)}}
     if endpoint.method == "GET":
         done["headers"] = {"ETag": {"schema": {"type": "string"}}}
-    found: Schema = {str(endpoint.status): done}
+    found: Schema = {str(status): done for status in (endpoint.status, *endpoint.also)}
     if endpoint.method == "GET":
         found["304"] = {"description": "The answer still has the tag of `If-None-Match`."}
     by_status: dict[int, list[Kind]] = {}

@@ -69,6 +69,15 @@ class Call:
         return found
 
 
+def permit(holder: KeyHolder, permission: Permission | None) -> None:
+    """Refuse a key that lacks a permission. Raises Problem."""
+    if permission is None or holder.may(permission):
+        return
+    scope = f", for workspace `{holder.workspace}` alone" if holder.workspace else ""
+    detail = f"the key `{holder.name}` is a {holder.role}'s{scope}, and this needs `{permission}`"
+    raise Problem(Kind.FORBIDDEN, detail, more={"permission": permission, "role": holder.role})
+
+
 def limited(holder: KeyHolder, asked: str | None) -> str | None:
     """Return the workspace that is asked for, or the only one of the key. Raises NotFound for another one."""
     if holder.workspace is not None and asked not in {None, holder.workspace}:
@@ -93,6 +102,8 @@ class Endpoint:
     body: Schema | None = None
     body_limit: int = SMALL_BODY
     status: int = 200
+    also: tuple[int, ...] = ()
+    """Other statuses with the same answer."""
     description: str = ""
     problems: tuple[Kind, ...] = ()
     safe: bool = False

@@ -20,6 +20,7 @@ from rolebridge.api.shapes import (
 )
 from rolebridge.bridge.permissions import KeyRole, Permission
 from rolebridge.bridge.status import Concern
+from rolebridge.core.diagnostics import Severity
 from rolebridge.core.grants import GrantState
 from rolebridge.core.plan import ChangeKind
 
@@ -54,6 +55,43 @@ _KEY: Final[Schema] = {
     "role": {"enum": [role.value for role in KeyRole]},
     "workspace": MAYBE_TEXT,
 }
+
+_MANUAL: Final[Schema] = {
+    "id": TEXT,
+    "user_id": TEXT,
+    "workspace": TEXT,
+    "project": MAYBE_TEXT,
+    "slot": TEXT,
+    "role": TEXT,
+    "until": MAYBE_TEXT,
+    "by": TEXT,
+    "at": MOMENT,
+    "reason": TEXT,
+    "imported": FLAG,
+}
+_STANDING: Final[Schema] = {
+    "state": {**TEXT, "description": "`in force`, or why it is not: `shadowed`, `overruled`, `denied`, `ended`, …"},
+    "detail": MAYBE_TEXT,
+    "lock": maybe(OBJECT),
+}
+_LISTED: Final[Schema] = {
+    **_MANUAL,
+    **_STANDING,
+    "ended_at": MAYBE_MOMENT,
+    "ended_by": MAYBE_TEXT,
+    "ended_reason": MAYBE_TEXT,
+}
+_FELT: Final[Schema] = record(
+    {
+        "kind": {"enum": [kind.value for kind in ChangeKind]},
+        "workspace": TEXT,
+        "project": MAYBE_TEXT,
+        "slot": TEXT,
+        "before": MAYBE_TEXT,
+        "after": MAYBE_TEXT,
+    }
+)
+_DIAGNOSTICS: Final[Schema] = {"errors": COUNT, "warnings": COUNT, "diagnostics": list_of(ref("Diagnostic"))}
 
 SCHEMAS: Final[Schema] = {
     "Request": record(
@@ -195,8 +233,106 @@ SCHEMAS: Final[Schema] = {
         }
     ),
     "Workspaces": record({"workspaces": list_of(ref("Workspace")), "next_cursor": MAYBE_TEXT}),
-    "Project": record({"id": TEXT, "name": TEXT, "tags": list_of(TEXT), "in": MAYBE_TEXT}),
+    "Project": record(
+        {
+            "workspace": TEXT,
+            "id": TEXT,
+            "name": TEXT,
+            "tags": list_of(TEXT),
+            "in": MAYBE_TEXT,
+            "declared": {**FLAG, "description": "Whether a mapping file declares it; it is changed there then."},
+            "archived_at": MAYBE_MOMENT,
+        }
+    ),
+    "ProjectChanged": record(
+        {
+            "project": ref("Project"),
+            "new": {**FLAG, "description": "False when it was so before; then nothing was written."},
+            "people": {**COUNT, "description": "Who holds something otherwise by it."},
+            "changes": COUNT,
+            "forced": list_of(TEXT),
+        }
+    ),
     "Projects": record({"projects": list_of(ref("Project")), "next_cursor": MAYBE_TEXT}),
+    "Assignment": record({"user": record({"id": TEXT, "user_name": MAYBE_TEXT, "name": MAYBE_TEXT}), **_LISTED}),
+    "Assignments": record({"assignments": list_of(ref("Assignment")), "next_cursor": MAYBE_TEXT}),
+    "AssignmentsThere": record({"assignments": list_of(ref("Assignment"))}),
+    "Assigned": record(
+        {
+            "user": record({"id": TEXT, "user_name": TEXT}),
+            "new": {**FLAG, "description": "False when exactly this was given before; then nothing was written."},
+            "assignment": record({**_MANUAL, **_STANDING}),
+            "ended": list_of(record(_MANUAL)),
+            "changes": list_of(_FELT),
+        }
+    ),
+    "Unassigned": record(
+        {
+            "user": record({"id": TEXT, "user_name": TEXT}),
+            "ended": list_of(record({**_MANUAL, **_STANDING})),
+            "changes": list_of(_FELT),
+        }
+    ),
+    "Counts": {"type": "object", "additionalProperties": {"type": "integer"}},
+    "Diagnostic": record(
+        {
+            "severity": {"enum": [severity.value for severity in Severity]},
+            "code": TEXT,
+            "summary": TEXT,
+            "detail": TEXT,
+            "help": MAYBE_TEXT,
+            "place": maybe(record({"file": TEXT, "line": COUNT, "column": COUNT})),
+            "excerpt": MAYBE_TEXT,
+        }
+    ),
+    "Plan": {
+        "type": "object",
+        "description": "As `rolebridge plan --json` prints it.",
+        "properties": {
+            "base_revision": COUNT,
+            "digest": {**TEXT, "description": "What `POST /revisions` is bound to."},
+            "day": {"type": "string", "format": "date"},
+            "new": FLAG,
+            "differs": FLAG,
+            "counts": ref("Counts"),
+            "workspaces": list_of(OBJECT),
+            "guards": list_of(OBJECT),
+            "changes": list_of(OBJECT),
+            "changes_in_all": COUNT,
+        },
+        "required": ["base_revision", "digest", "day", "new", "counts", "workspaces", "guards", "changes"],
+    },
+    "Planned": record({"plan": ref("Plan"), **_DIAGNOSTICS}),
+    "Applied": record(
+        {
+            "applied": record(
+                {
+                    "revision": COUNT,
+                    "new": FLAG,
+                    "restores": {"type": ["integer", "null"]},
+                    "forced": list_of(TEXT),
+                    "plan": ref("Plan"),
+                }
+            ),
+            **_DIAGNOSTICS,
+        }
+    ),
+    "Revision": record(
+        {
+            "revision": COUNT,
+            "in_force": FLAG,
+            "digest": TEXT,
+            "connections": list_of(TEXT),
+            "created": MOMENT,
+            "actor": TEXT,
+            "reason": TEXT,
+            "plan": MAYBE_TEXT,
+            "counts": ref("Counts"),
+            "restores": {"type": ["integer", "null"]},
+        }
+    ),
+    "Revisions": record({"revisions": list_of(ref("Revision")), "next_cursor": MAYBE_TEXT}),
+    "RevisionFiles": record({"files": list_of(record({"name": TEXT, "content": TEXT}))}),
     "Change": record(
         {
             "at": MOMENT,
@@ -208,6 +344,10 @@ SCHEMAS: Final[Schema] = {
             "before": MAYBE_TEXT,
             "after": MAYBE_TEXT,
             "cause": TEXT,
+            "delivery_held": {
+                **FLAG,
+                "description": "That a guard rail keeps platforms from being told, since too many lost theirs at once.",
+            },
         }
     ),
     "Changes": record(

@@ -8,10 +8,13 @@ from datetime import datetime
 
 from rolebridge.bridge.access import Access
 from rolebridge.bridge.administration import Administration
+from rolebridge.bridge.assigning import Assigning
 from rolebridge.bridge.explaining import Explaining
 from rolebridge.bridge.feed import Feed
 from rolebridge.bridge.idempotency import Idempotency
 from rolebridge.bridge.members import Membership
+from rolebridge.bridge.planning import Planning
+from rolebridge.bridge.projects import Projects
 from rolebridge.bridge.request_log import RequestLog
 from rolebridge.bridge.status import Status
 from rolebridge.store.engine import Store
@@ -27,6 +30,9 @@ class UseCases:
     access: Access
     membership: Membership
     explaining: Explaining
+    assigning: Assigning
+    projects: Projects
+    planning: Planning
     request_log: RequestLog
     status: Status
     feed: Feed

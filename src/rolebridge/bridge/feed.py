@@ -109,6 +109,7 @@ def change_document(entry: FeedEntry) -> dict[str, object]:
         "before": payload["before"],
         "after": payload["after"],
         "cause": payload["cause"],
+        "delivery_held": entry.held,
     }
 
 

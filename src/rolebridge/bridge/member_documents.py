@@ -6,7 +6,8 @@ from typing import Any
 
 from rolebridge.bridge.documents import grant_document
 from rolebridge.bridge.members import Member, Workspace
-from rolebridge.core.mapping import Project
+from rolebridge.bridge.projects import KnownProject, ProjectChanged
+from rolebridge.core.moments import stamp_or_none
 from rolebridge.store.records import Person
 
 
@@ -40,6 +41,26 @@ def workspace_document(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def project_document(project: Project) -> dict[str, Any]:
+def project_document(known: KnownProject) -> dict[str, Any]:
     """Return a project as JSON has it."""
-    return {"id": project.id, "name": project.name, "tags": sorted(project.tags), "in": project.container}
+    project = known.project
+    return {
+        "workspace": known.workspace,
+        "id": project.id,
+        "name": project.name,
+        "tags": sorted(project.tags),
+        "in": project.container,
+        "declared": known.declared,
+        "archived_at": stamp_or_none(known.archived_at),
+    }
+
+
+def project_changed_document(done: ProjectChanged) -> dict[str, Any]:
+    """Return what a change of a project did as JSON has it; `people` are those who hold something otherwise."""
+    return {
+        "project": project_document(done.project),
+        "new": done.new,
+        "people": len({change.user_id for change in done.changes}),
+        "changes": len(done.changes),
+        "forced": [str(trip) for trip in done.forced],
+    }

@@ -1,4 +1,4 @@
-"""Who is there: people, workspaces, projects, and who holds what in them, in pages."""
+"""Who is there: people, workspaces, and who holds what in them and their projects, in pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from rolebridge.bridge.rulebooks import Rulebook, Rulebooks
 from rolebridge.core.catalogue import Reach
 from rolebridge.core.errors import Invalid, NotFound
 from rolebridge.core.grants import Grant, GrantState
-from rolebridge.core.mapping import Project
 from rolebridge.core.program import Program
 from rolebridge.store.engine import Store
 from rolebridge.store.records import GrantCounts, Person
@@ -121,7 +120,7 @@ class Membership:
             held = unit.grants(organization_id).of_users([person.id], scope.workspace)[person.id]
         return Member(person, [grant for grant in held if scope.holds(grant, today)])
 
-    # --- workspaces and projects
+    # --- workspaces and members
 
     def workspaces(self, organization_id: str, *, only: str | None = None) -> Sequence[Workspace]:
         """Return the workspaces of the mapping in force, by id (one alone)."""
@@ -140,20 +139,6 @@ class Membership:
         if not found:
             raise NotFound("workspace", workspace)
         return found[0]
-
-    def projects(self, organization_id: str, workspace: str, *, after: str = "", limit: int = 50) -> Sequence[Project]:
-        """Return projects of a workspace in the order of their ids, one more than `limit` if there are more."""
-        with self._store.read() as unit:
-            known = _program(self._rulebooks.current(unit, organization_id), workspace).projects
-        return [known[id_] for id_ in sorted(known) if id_ > after][: limit + 1]
-
-    def project(self, organization_id: str, workspace: str, project: str) -> Project:
-        """Return a project. Raises NotFound."""
-        with self._store.read() as unit:
-            known = _program(self._rulebooks.current(unit, organization_id), workspace).projects
-        if project not in known:
-            raise NotFound("project", project)
-        return known[project]
 
     def members(
         self, organization_id: str, workspace: str, project: str | None = None, *, after: str = "", limit: int = 50

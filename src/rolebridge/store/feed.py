@@ -75,7 +75,7 @@ SET_PURGED: Final = Statement(
 )
 PAGE: Final = Statement(
     lambda _: (
-        select(outbox.c.position, outbox.c.at, outbox.c.kind, outbox.c.payload)
+        select(outbox.c.position, outbox.c.at, outbox.c.kind, outbox.c.payload, outbox.c.hold_id.is_not(None))
         .where(_MINE, outbox.c.position > given("after", outbox.c.position))
         .order_by(outbox.c.position)
         .limit(given("limit", outbox.c.position))
@@ -121,7 +121,7 @@ class FeedRows(Scope):
     def page(self, after: int, limit: int) -> list[FeedEntry]:
         """Return rows after a position, in order."""
         rows = self._link.all(PAGE, organization_id=self._organization_id, after=after, limit=limit)
-        return [FeedEntry(position, moment(at), kind, payload) for position, at, kind, payload in rows]
+        return [FeedEntry(place, moment(at), kind, payload, bool(held)) for place, at, kind, payload, held in rows]
 
     def at(self, position: int) -> datetime | None:
         """Return when the row at a position was written, None if it is not there (any more)."""

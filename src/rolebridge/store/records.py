@@ -398,9 +398,10 @@ class FeedState:
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """A row of the feed of changes; `payload` is JSON text."""
+    """A row of the feed of changes; `payload` is JSON text. `held`: a guard rail keeps it from being delivered."""
 
     position: int
     at: datetime
     kind: str
     payload: str
+    held: bool = False

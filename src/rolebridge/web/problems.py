@@ -27,6 +27,7 @@ class Kind(StrEnum):
     LOCKED = "locked"
     TAKEN = "taken"
     REFUSED = "refused"
+    PLAN_MOVED = "plan-moved"
     GUARDED = "guarded"
     IN_PROGRESS = "in-progress"
     ANSWER_LOST = "answer-lost"
@@ -118,8 +119,21 @@ MEANINGS: Final[Mapping[Kind, Meaning]] = MappingProxyType(
         Kind.REFUSED: Meaning(
             409,
             "Not possible as things are",
-            "The request is understood, but what it asks for does not fit what is there: a plan is not what was "
-            "reviewed any more, a hold was decided already, a second person has to approve. `detail` says what to do.",
+            "The request is understood, but what it asks for does not fit what is there: the role cannot be given to "
+            "this person, the project is archived, whoever proposed something cannot approve it. Nothing was written. "
+            "`detail` says why, and `reason` in one word where there is one.",
+            {"reason": "why, in one word", "roles": "which roles cannot be kept by hand, when a hold is discarded"},
+        ),
+        Kind.PLAN_MOVED: Meaning(
+            409,
+            "The plan says something else now",
+            "The digest is of a plan that was made of other files, over another revision, or before the directory "
+            "changed or a day passed. Nothing was written. Plan again, look, and apply with the new digest.",
+            {
+                "moved": "what is not as it was: `files`, `revision`, `directory`",
+                "digest": "the digest of the present plan",
+                "base_revision": "the revision in force",
+            },
         ),
         Kind.GUARDED: Meaning(
             409,
@@ -165,8 +179,9 @@ MEANINGS: Final[Mapping[Kind, Meaning]] = MappingProxyType(
             422,
             "The mapping files have errors",
             "Nothing was written. `diagnostics` has every error and warning with its place and what would cure it, as "
-            "`rolebridge check --json` prints them.",
-            {"diagnostics": "all errors and warnings"},
+            "`rolebridge check --json` prints them; where cases beside the files fail, `cases` has them, with what was "
+            "expected, what came of it and why.",
+            {"diagnostics": "all errors and warnings", "cases": "the cases that were run, if they were"},
         ),
         Kind.KEY_REUSED: Meaning(
             422,

@@ -7,7 +7,7 @@ from typing import Final
 from rolebridge.api.parameters import PAGED, next_cursor
 from rolebridge.api.routing import Answer, Call, Endpoint
 from rolebridge.api.usecases import UseCases
-from rolebridge.bridge.member_documents import member_document, project_document, workspace_document
+from rolebridge.bridge.member_documents import member_document, workspace_document
 from rolebridge.bridge.members import MemberPage
 from rolebridge.bridge.permissions import Permission
 
@@ -45,20 +45,6 @@ def _page(page: MemberPage) -> Answer:
     return Answer({"members": [member_document(one) for one in page.members], "next_cursor": next_cursor(place)})
 
 
-def _projects(use: UseCases, call: Call) -> Answer:
-    (after,) = call.query.cursor(1) or ("",)
-    limit = call.query.limit()
-    rows = use.membership.projects(call.organization_id, call.the_workspace, after=after, limit=limit)
-    place = [rows[limit - 1].id] if len(rows) > limit else None
-    shown = [project_document(one) for one in rows[:limit]]
-    return Answer({"projects": shown, "next_cursor": next_cursor(place)})
-
-
-def _project(use: UseCases, call: Call) -> Answer:
-    found = use.membership.project(call.organization_id, call.the_workspace, call.path["project"])
-    return Answer(project_document(found))
-
-
 ENDPOINTS: Final = (
     Endpoint(
         "GET",
@@ -78,23 +64,6 @@ ENDPOINTS: Final = (
         "Members",
         _members,
         query=PAGED,
-    ),
-    Endpoint(
-        "GET",
-        "/workspaces/{workspace}/projects",
-        "The projects of a workspace",
-        Permission.READ_ACCESS,
-        "Projects",
-        _projects,
-        query=PAGED,
-    ),
-    Endpoint(
-        "GET",
-        "/workspaces/{workspace}/projects/{project}",
-        "One project",
-        Permission.READ_ACCESS,
-        "Project",
-        _project,
     ),
     Endpoint(
         "GET",

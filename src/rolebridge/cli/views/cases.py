@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from rolebridge.bridge.diagnostic_documents import run_document
 from rolebridge.bridge.testing import CaseRun
 from rolebridge.cli.terminal import bad, counted, doubtful, faint, good, one_line, strong
 from rolebridge.cli.views import diagnostics
 from rolebridge.core.cases import CaseResult, Mismatch
+
+document = run_document
 
 
 def text(run: CaseRun, files: Mapping[str, str], *, verbose: bool = False, coverage: bool = False) -> str:
@@ -19,20 +21,6 @@ def text(run: CaseRun, files: Mapping[str, str], *, verbose: bool = False, cover
     if coverage:
         parts += _left_out(run)
     return "\n".join([*parts, _summary(run)])
-
-
-def document(run: CaseRun) -> dict[str, Any]:
-    """Return a run as JSON has it."""
-    return {
-        "passed": run.passed,
-        "cases": [_document(result) for result in run.results],
-        "unexercised": [
-            {"workspace": workspace, "rule": rule.id, "place": str(rule.place)}
-            for workspace, rules in run.unexercised.items()
-            for rule in rules
-        ],
-        **diagnostics.document(run.diagnostics),
-    }
 
 
 def _case(result: CaseResult) -> str:
@@ -66,18 +54,3 @@ def _summary(run: CaseRun) -> str:
     workspaces = Counter(result.case.workspace for result in run.results)
     failing = f"{len(run.failed)} fail" if run.failed else "all pass"
     return f"{mark} {counted(len(run.results), 'case')} in {counted(len(workspaces), 'workspace')}, {failing}"
-
-
-def _document(result: CaseResult) -> dict[str, Any]:
-    case = result.case
-    return {
-        "workspace": case.workspace,
-        "name": case.name,
-        "place": str(case.place),
-        "passed": result.passed,
-        "mismatches": [
-            {"place": str(one.place), "expected": one.expected, "got": one.got, "why": one.why}
-            for one in result.mismatches
-        ],
-        "rules": sorted(result.exercised),
-    }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
 
+from rolebridge.bridge import diagnostic_documents
 from rolebridge.cli.terminal import bad, counted, doubtful, faint, one_line, strong, width
 from rolebridge.core.diagnostics import Diagnostic, Place, Severity
 
 _LONGEST_LINE = 160
 """Columns of a source line that are shown."""
+document = diagnostic_documents.diagnostics_document
 
 
 def text(diagnostics: Iterable[Diagnostic], files: Mapping[str, str]) -> str:
@@ -17,21 +18,9 @@ def text(diagnostics: Iterable[Diagnostic], files: Mapping[str, str]) -> str:
     return "".join(_one(diagnostic, files) + "\n\n" for diagnostic in diagnostics)
 
 
-def document(diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
-    """Return diagnostics as JSON has them, with their counts."""
-    errors, warnings = counts(diagnostics)
-    return {"errors": errors, "warnings": warnings, "diagnostics": [_document(one) for one in diagnostics]}
-
-
-def counts(diagnostics: Iterable[Diagnostic]) -> tuple[int, int]:
-    """Return how many errors and how many warnings there are."""
-    severities = [diagnostic.severity for diagnostic in diagnostics]
-    return severities.count(Severity.ERROR), severities.count(Severity.WARNING)
-
-
 def counted_text(diagnostics: Iterable[Diagnostic]) -> str:
     """Return `0 errors, 1 warning`."""
-    errors, warnings = counts(diagnostics)
+    errors, warnings = diagnostic_documents.counted(diagnostics)
     return f"{counted(errors, 'error')}, {counted(warnings, 'warning')}"
 
 
@@ -70,16 +59,3 @@ def _underline(source: str, column: int, excerpt: str) -> tuple[str, str]:
     before = "".join("\t" if character == "\t" else " " * width(character) for character in source[:start])
     marked = source[start : min(start + max(len(excerpt), 1), _LONGEST_LINE)]
     return before, "^" * max(width(marked.rstrip()), 1)
-
-
-def _document(diagnostic: Diagnostic) -> dict[str, Any]:
-    place = diagnostic.place
-    return {
-        "severity": diagnostic.severity,
-        "code": diagnostic.code,
-        "summary": diagnostic.summary,
-        "detail": diagnostic.detail,
-        "help": diagnostic.help,
-        "place": {"file": place.file, "line": place.line, "column": place.column} if place else None,
-        "excerpt": diagnostic.excerpt,
-    }

@@ -1,0 +1,219 @@
+"""What the API changes: roles by hand where no lock holds, projects, and mapping files that were planned before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.api.talking import Tenant, holds, problem
+from tests.bridge.worlds import MAPPING
+
+from rolebridge.app import Installation
+from rolebridge.app.wsgi import create_app
+from rolebridge.web.problems import Kind
+
+FILE = "mappings/vision.yaml"
+FEWER = MAPPING.replace("groups: [Admins]", "groups: [Nobody]")
+COUNTER = iter(range(1_000))
+
+
+@pytest.fixture
+def fresh(installation: Installation) -> Tenant:
+    """An organization of this test's own, with Ana as reviewer of `cityscapes` and Ben as admin."""
+    tenant = Tenant.found(installation, create_app(installation), f"own-{next(COUNTER)}")
+    tenant.group("lbx-cityscapes-reviewers", tenant.user("ana@own.example"))
+    tenant.group("Admins", tenant.user("ben@own.example"))
+    return tenant
+
+
+# --- by hand ---------------------------------------------------------------------------------------------------
+
+
+def test_a_lock_refuses_with_the_ways_out(fresh: Tenant) -> None:
+    """409: the lock's kind, its rule and group, what each way out would make of the person, and where more is told."""
+    place = "/users/ana/assignments/vision/cityscapes"
+    said = fresh.ask("PUT", place, {"project_role": "labeler"})
+    body = problem(said, Kind.LOCKED)
+    assert body["title"] == "Locked by a group"
+    assert (body["lock"]["kind"], body["lock"]["slot"], body["lock"]["role"]) == ("group", "project_role", "reviewer")
+    (by,) = body["lock"]["by"]
+    assert (by["rule"], by["place"], by["revision"]) == ("teams", f"{FILE}:11:5", 1)
+    assert by["group"]["display"] == "lbx-cityscapes-reviewers"
+    assert body["release"][0]["do"] == "leave_group"
+    assert fresh.ask("GET", place).body == {"assignments": []}
+    path, _, query = body["explain"].partition("?")
+    asked = dict(part.split("=") for part in query.split("&"))
+    assert fresh.get(path.removeprefix("/api/v1"), **asked).body["explanations"][0]["locks"]
+
+
+def test_a_role_is_given_and_taken_by_hand(fresh: Tenant) -> None:
+    """PUT, GET, and DELETE of the same place; giving the same again changes nothing."""
+    place = "/users/ana/assignments/vision/retail"
+    query = {"reason": "trial", "until": "2099-12-31"}
+    made = fresh.ask("PUT", place, {"project_role": "labeler"}, query=query)
+    assert (made.status, holds(made, "Assigned")["new"]) == (201, True)
+    assert made.body["assignment"]["state"] == "in force"
+    assert (made.body["assignment"]["reason"], made.body["assignment"]["until"]) == ("trial", "2099-12-31")
+    again = fresh.ask("PUT", place, {"project_role": "labeler"}, query=query)
+    assert (again.status, again.body["new"]) == (200, False)
+    (there,) = holds(fresh.get(place), "AssignmentsThere")["assignments"]
+    assert there["by"].startswith("key:owner None (")
+    assert holds(fresh.get("/assignments", user="ana"), "Assignments")["assignments"] == [there]
+    assert fresh.get("/users/ana/roles", project="retail", role="labeler").body["roles"]
+    ended = fresh.ask("DELETE", place, query={"reason": "over"})
+    assert [one["id"] for one in holds(ended, "Unassigned")["ended"]] == [there["id"]]
+    assert fresh.get(place).body == {"assignments": []}
+    (was,) = fresh.get("/assignments", ended="true").body["assignments"]
+    assert (was["ended_reason"], was["state"]) == ("over", "ended")
+
+
+def test_roles_of_the_workspace_are_given_there(fresh: Tenant) -> None:
+    """A place without a project is the workspace itself."""
+    said = fresh.ask("PUT", "/users/ana/assignments/vision", {"workspace_role": "data_admin"})
+    assert (said.status, said.body["assignment"]["project"]) == (201, None)
+    assert len(fresh.get("/users/ana/assignments/vision").body["assignments"]) == 1
+    assert fresh.get("/users/ana/assignments/vision/retail").body == {"assignments": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({}, "the body is empty"),
+        ({"project_role": "labeler", "workspace_role": "admin"}, "the body has 2 members, the limit is 1"),
+        ({"project_role": None}, "the member `project_role` is not a string"),
+        ({"project_role": "king"}, "no role `king`"),
+        ({"color": "red"}, "color"),
+    ],
+)
+def test_what_is_no_role_cannot_be_given(fresh: Tenant, body: dict[str, Any], detail: str) -> None:
+    """400 or 404, in the words of what is missing."""
+    said = fresh.ask("PUT", "/users/ana/assignments/vision/retail", body)
+    assert said.status in {400, 404}, said
+    assert detail in said.body["detail"]
+    assert fresh.get("/assignments").body["assignments"] == []
+
+
+def test_a_write_after_somebody_else_s_is_refused(fresh: Tenant) -> None:
+    """`If-Match` with the tag of what was read, `If-None-Match` for a place where nothing is."""
+    place = "/users/ana/assignments/vision/retail"
+    tag = fresh.get(place).headers["ETag"]
+    assert fresh.ask("PUT", place, {"project_role": "labeler"}, headers={"If-Match": tag}).status == 201
+    late = fresh.ask("PUT", place, {"project_role": "reviewer"}, headers={"If-Match": tag})
+    problem(late, Kind.PRECONDITION_FAILED)
+    new = late.headers["ETag"]
+    assert fresh.ask("PUT", place, {"project_role": "reviewer"}, headers={"If-Match": new}).status == 201
+    (there,) = fresh.get(place).body["assignments"]
+    assert there["role"] == "reviewer"
+
+
+def test_a_key_of_a_workspace_gives_roles_there(fresh: Tenant) -> None:
+    """To people of it and, by their whole userName, to others; in no other workspace."""
+    key = fresh.key("operator", "vision")
+    fresh.user("zoe@own.example")
+    part = fresh.ask("PUT", "/users/zoe/assignments/vision/retail", {"project_role": "labeler"}, key=key)
+    assert (part.status, part.body["detail"]) == (404, "there is no user `zoe`")
+    whole = fresh.ask("PUT", "/users/zoe@own.example/assignments/vision/retail", {"project_role": "labeler"}, key=key)
+    assert whole.status == 201
+    other = fresh.ask("PUT", "/users/zoe@own.example/assignments/lab/retail", {"project_role": "labeler"}, key=key)
+    assert (other.status, other.body["detail"]) == (404, "there is no workspace `lab`")
+    assert [one["user"]["user_name"] for one in fresh.get("/assignments", key).body["assignments"]] == [
+        "zoe@own.example"
+    ]
+
+
+# --- projects --------------------------------------------------------------------------------------------------
+
+
+def test_a_project_is_registered_and_rules_reach_it(fresh: Tenant) -> None:
+    """New ones appear weekly: a group named for one is heard from then on."""
+    fresh.group("lbx-night-drive-labelers", fresh.user("zoe@own.example"))
+    place = "/workspaces/vision/projects/night-drive"
+    made = fresh.ask("PUT", place, {"name": "Night drive", "tags": ["street"], "reason": "CV-7"})
+    assert (made.status, holds(made, "ProjectChanged")["people"]) == (201, 1)
+    assert fresh.get("/users/zoe/roles", project="night-drive", role="labeler").body["roles"]
+    assert fresh.ask("PUT", place, {"name": "Night drive", "tags": ["street"]}).status == 200
+    problem(fresh.ask("PUT", place, {"name": "Other"}), Kind.TAKEN)
+    renamed = fresh.ask("PATCH", place, {"name": "Night", "tags": []})
+    assert (renamed.status, renamed.body["project"]["name"]) == (200, "Night")
+    archived = fresh.ask("PATCH", place, {"archived": True, "reason": "done", "force": True})
+    assert archived.status == 200, archived
+    assert holds(fresh.get(place), "Project")["archived_at"]
+    listed = [one["id"] for one in fresh.get("/workspaces/vision/projects").body["projects"]]
+    assert listed == ["cityscapes", "retail"]
+    assert len(fresh.get("/workspaces/vision/projects", archived="true").body["projects"]) == 3
+    problem(fresh.ask("PATCH", "/workspaces/vision/projects/retail", {"name": "x"}), Kind.INVALID)
+    problem(fresh.ask("PATCH", "/workspaces/vision/projects/none", {"name": "x"}), Kind.NOT_FOUND)
+
+
+# --- plans and revisions ---------------------------------------------------------------------------------------
+
+
+def test_files_are_planned_then_applied_under_the_digest(fresh: Tenant) -> None:
+    """What was reviewed is what is put in force, once; going back is planned and applied alike."""
+    planned = holds(fresh.ask("POST", "/plans", {"files": {FILE: FEWER}}), "Planned")
+    plan = planned["plan"]
+    assert (plan["base_revision"], plan["new"], planned["errors"]) == (1, True, 0)
+    assert {one["user"]["user_name"] for one in plan["changes"]} == {"ben@own.example"}
+    body = {"files": {FILE: FEWER}, "digest": plan["digest"], "reason": "CHG-1"}
+    headers = {"Idempotency-Key": "apply-1"}
+    applied = fresh.ask("POST", "/revisions", body, headers=headers)
+    assert applied.status == 201, applied
+    assert holds(applied, "Applied")["applied"]["revision"] == 2
+    again = fresh.ask("POST", "/revisions", body, headers=headers)
+    assert (again.status, again.body, again.headers["Idempotency-Replayed"]) == (201, applied.body, "true")
+    revisions = holds(fresh.get("/revisions", limit="1"), "Revisions")
+    (newest,) = revisions["revisions"]
+    assert (newest["revision"], newest["in_force"], newest["reason"]) == (2, True, "CHG-1")
+    assert newest["actor"].startswith("key:owner None (")
+    (first,) = fresh.get("/revisions", cursor=revisions["next_cursor"]).body["revisions"]
+    assert (first["revision"], first["in_force"]) == (1, False)
+    assert holds(fresh.get("/revisions/2"), "Revision") == newest
+    (file,) = holds(fresh.get("/revisions/2/files"), "RevisionFiles")["files"]
+    assert file == {"name": FILE, "content": FEWER}
+    back = fresh.ask("POST", "/plans", {"rollback_to": 1, "changes": 0}).body["plan"]
+    done = fresh.ask("POST", "/revisions", {"rollback_to": 1, "digest": back["digest"]})
+    assert (done.status, done.body["applied"]["revision"], done.body["applied"]["restores"]) == (201, 3, 1)
+    assert fresh.get("/users/ben/roles", role="admin").body["roles"]
+
+
+def test_another_plan_than_the_reviewed_one_is_refused(fresh: Tenant) -> None:
+    """409 with what moved and the digest of the present plan."""
+    said = problem(fresh.ask("POST", "/revisions", {"files": {FILE: FEWER}, "digest": "0" * 64}), Kind.PLAN_MOVED)
+    assert (said["base_revision"], len(said["digest"])) == (1, 64)
+    assert said["moved"]
+
+
+def test_files_with_errors_are_refused(fresh: Tenant) -> None:
+    """422 with every diagnostic, for a plan and for an apply."""
+    files = {FILE: MAPPING.replace("reviewer, labeler]", "reviewr, labeler]")}
+    for path, more in (("/plans", {}), ("/revisions", {"digest": "0" * 64})):
+        said = problem(fresh.ask("POST", path, {"files": files, **more}), Kind.MAPPING_ERRORS)
+        assert said["errors"] >= 1
+        assert any("did you mean `reviewer`?" in one["help"] for one in said["diagnostics"])
+
+
+def test_either_files_or_a_revision(fresh: Tenant) -> None:
+    """Both, or neither, is refused."""
+    for body in ({}, {"files": {}, "rollback_to": 1}):
+        said = problem(fresh.ask("POST", "/plans", body), Kind.INVALID)
+        assert said["detail"] == "give either `files` or `rollback_to`"
+    problem(fresh.ask("POST", "/plans", {"rollback_to": 99}), Kind.NOT_FOUND)
+    problem(fresh.get("/revisions/x"), Kind.NOT_FOUND)
+    problem(fresh.get("/revisions/99"), Kind.NOT_FOUND)
+
+
+def test_guard_rails_are_passed_by_owners_with_a_reason(fresh: Tenant) -> None:
+    """409 with the limit; an operator may not force, an owner says why."""
+    guarded = MAPPING + "guard: {keep: {workspace_role: {admin: 1}}}\n"
+    digest = fresh.ask("POST", "/plans", {"files": {FILE: guarded}}).body["plan"]["digest"]
+    assert fresh.ask("POST", "/revisions", {"files": {FILE: guarded}, "digest": digest}).status == 201
+    files = {FILE: guarded.replace("groups: [Admins]", "groups: [Nobody]")}
+    plan = fresh.ask("POST", "/plans", {"files": files}).body["plan"]
+    body = {"files": files, "digest": plan["digest"]}
+    said = problem(fresh.ask("POST", "/revisions", body), Kind.GUARDED)
+    assert [trip["workspace"] for trip in said["trips"]] == ["vision"]
+    forced = {**body, "force": True, "reason": "Ben has left"}
+    refused = fresh.ask("POST", "/revisions", forced, key=fresh.key("operator"))
+    assert (refused.status, refused.body["permission"]) == (403, "force")
+    problem(fresh.ask("POST", "/revisions", {**body, "force": True}), Kind.INVALID)
+    assert fresh.ask("POST", "/revisions", forced).status == 201
