@@ -73,6 +73,7 @@ def test_every_moment_is_told_as_it_was(world: World) -> None:
         lambda user, group: world.apply(MAPPING + f"# {chosen.random()}\n", force="x"),
         lambda user, group: world.apply(MAPPING.replace("reviewers: reviewer", "reviewers: labeler"), force="x"),
     ]
+    gone = people[0]
     moments: list[tuple[datetime, dict[str, Held]]] = []
     for step in range(40):
         world.now += timedelta(minutes=5)
@@ -83,7 +84,7 @@ def test_every_moment_is_told_as_it_was(world: World) -> None:
             groups[0] = world.group(names[3])
         elif step == 30:
             world.provisioning.delete_user(world.okta, people[0])
-            gone, people[0] = people[0], world.user("newcomer", userType="Contractor")
+            people[0] = world.user("newcomer", userType="Contractor")
         else:
             chosen.choice(acts)(chosen.choice(people), chosen.choice(groups))
         moments.append((world.now, {id_: held_now(world, id_) for id_ in people}))

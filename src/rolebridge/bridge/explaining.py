@@ -6,14 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from rolebridge.bridge.naming import user_then
+from rolebridge.bridge.naming import the_program, the_role, the_user, user_then
 from rolebridge.bridge.past import Past, PersonThen
 from rolebridge.bridge.rulebooks import Rulebook, Rulebooks
+from rolebridge.core.catalogue import Level
+from rolebridge.core.directory import User
 from rolebridge.core.errors import Invalid, NotFound
 from rolebridge.core.explanation import Case, Explanation, explain
 from rolebridge.core.grants import grants_of
 from rolebridge.core.moments import stamp
 from rolebridge.core.program import Program
+from rolebridge.core.whynot import Target, WhyNot, why_not
 from rolebridge.store.engine import Store
 from rolebridge.store.unit import Unit
 
@@ -27,6 +30,16 @@ class Difference:
     role: str
     state: str
     recorded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotHeld:
+    """What would have to change for a person to hold a role."""
+
+    why: WhyNot
+    user: User
+    program: Program
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,33 @@ class Explaining:
                 self._explained(unit, organization_id, rulebook, program, found[0].id, project) for program in programs
             )
 
+    def why_not(
+        self,
+        organization_id: str,
+        user: str,
+        role: str,
+        *,
+        workspace: str | None = None,
+        project: str | None = None,
+        slot: str | None = None,
+    ) -> NotHeld:
+        """Tell what would have to change for a person to hold a role: in a project, or in the workspace itself.
+
+        `workspace` may be left out where only one can be meant, `slot` where only one has the role; a project that
+        nobody declared is named as an obstacle, where the workspace is clear. Raises NotFound and Invalid for what the
+        names do not mean.
+        """
+        with self._store.read(snapshot=True) as unit:
+            rulebook = self._rulebooks.current(unit, organization_id)
+            program = _program_of(rulebook, workspace, project)
+            level = Level.WORKSPACE if project is None else Level.PROJECT
+            of_slot, of_role = the_role(program.catalogue, level, role, slot)
+            user_id = the_user(unit, organization_id, user).id
+            case = self._case(unit, organization_id, program, user_id)
+            target = Target(of_slot.id, of_role.id, project)
+            found = why_not(case, target, unit.directory(organization_id).all_core_groups())
+            return NotHeld(found, case.user, program, rulebook.revision)
+
     def explain_then(
         self,
         organization_id: str,
@@ -107,21 +147,34 @@ class Explaining:
         user_id: str,
         project: str | None,
     ) -> Explained:
-        directory = unit.directory(organization_id)
         granted = unit.grants(organization_id)
-        case = Case(
-            program=program,
-            user=directory.core_users([user_id])[0],
-            memberships=tuple(directory.memberships([user_id]).get(user_id, ())),
-            manual=tuple(granted.manual_of_users([user_id]).get(user_id, ())),
-            at=self._clock(),
-        )
+        case = self._case(unit, organization_id, program, user_id)
         explanation = explain(case, project)
         rules = {release.rule for locked in explanation.locks for release in locked.releases if release.rule}
         affects = {
             rule: granted.people_through_rule(program.workspace, rule, except_user=user_id) for rule in sorted(rules)
         }
         return Explained(explanation, program, rulebook.revision, affects)
+
+    def _case(self, unit: Unit, organization_id: str, program: Program, user_id: str) -> Case:
+        directory = unit.directory(organization_id)
+        return Case(
+            program=program,
+            user=directory.core_users([user_id])[0],
+            memberships=tuple(directory.memberships([user_id]).get(user_id, ())),
+            manual=tuple(unit.grants(organization_id).manual_of_users([user_id]).get(user_id, ())),
+            at=self._clock(),
+        )
+
+
+def _program_of(rulebook: Rulebook, workspace: str | None, project: str | None) -> Program:
+    """Return the program that is meant, also where the project is the one that is missing."""
+    try:
+        return the_program(rulebook, workspace, project)
+    except NotFound as missing:
+        if missing.kind == "project" and (workspace is not None or len(rulebook.programs) == 1):
+            return the_program(rulebook, workspace, None)
+        raise
 
 
 def _explained_then(
