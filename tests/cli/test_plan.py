@@ -228,9 +228,31 @@ def test_check_tells_how_files_differ_from_the_revision_in_force(changed: Machin
     }
 
 
+def test_what_if_asks_the_mapping_in_force(acme: Machine) -> None:
+    """A supposition in text and as JSON of the same schema; several come true together; nothing is changed."""
+    said = acme("plan", "--what-if", "group LBX Admins is deleted")
+    assert said.exit_code == 2
+    assert said.stdout.startswith("if group LBX Admins is deleted\nacme-vision: 5 people hold something\n")
+    assert "  ! would hold: acme-vision: 0 of 1 holders of admin in workspace_role remain" in said.stdout
+    assert said.stdout.endswith("; nothing was changed\n")
+    sentences = ("user ana.ruiz leaves group lbx-cityscapes-reviewers", "user ana.ruiz joins group LBX Admins")
+    options = [option for sentence in sentences for option in ("--what-if", sentence)]
+    document = planned(acme, *options)
+    assert document["what_if"] == list(sentences)
+    assert {one["after"]["role"] for one in document["changes"] if one["after"]} == {"admin"}
+    assert acme.out("plan", "--what-if", "user ana.ruiz is active").startswith("if user ana.ruiz is active\nnobody")
+    assert "is nothing that can be supposed" in acme.refused("plan", "--what-if", "ana flies away")
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [["mappings", "--revision", "1"], ["--markdown", "--json"], ["--markdown", "--csv"], ["--json", "--csv"]],
+    [
+        ["mappings", "--revision", "1"],
+        ["mappings", "--what-if", "x"],
+        ["--markdown", "--json"],
+        ["--markdown", "--csv"],
+        ["--json", "--csv"],
+    ],
 )
 def test_contradictions_are_usage_errors(acme: Machine, arguments: list[str]) -> None:
     """Two sources or two forms at a time are none."""

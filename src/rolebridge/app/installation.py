@@ -17,9 +17,9 @@ from rolebridge.bridge.clients import ClientAdministration, TokenIssuing
 from rolebridge.bridge.consistency import Consistency
 from rolebridge.bridge.credentials import Hasher, NewSecret
 from rolebridge.bridge.deciding import Deciding
+from rolebridge.bridge.delegating import Delegating
 from rolebridge.bridge.explaining import Explaining
 from rolebridge.bridge.exporting import Exporting
-from rolebridge.bridge.delegating import Delegating
 from rolebridge.bridge.extensions import SchemaRegistry
 from rolebridge.bridge.feed import Feed
 from rolebridge.bridge.idempotency import Idempotency
@@ -35,6 +35,7 @@ from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.bridge.sealing import SealKeys
 from rolebridge.bridge.secret_keys import SecretKeys
 from rolebridge.bridge.status import Status
+from rolebridge.bridge.supposing import Supposing
 from rolebridge.core.limits import read_rate_limit
 from rolebridge.scim.profile import profiles
 from rolebridge.settings import Settings, SettingsError
@@ -74,6 +75,7 @@ class Installation:
     projects: Projects
     observing: Observing
     planning: Planning
+    supposing: Supposing
     explaining: Explaining
     deciding: Deciding
     access: Access
@@ -146,6 +148,7 @@ def open_installation(
         projects=Projects(store, rulebooks, clock),
         observing=Observing(store, rulebooks, clock),
         planning=Planning(store, rulebooks, clock, needs_digest=settings.apply_needs_digest),
+        supposing=Supposing(store, rulebooks, clock),
         explaining=Explaining(store, rulebooks, clock),
         deciding=Deciding(store, rulebooks, clock),
         access=Access(store, rulebooks, clock),

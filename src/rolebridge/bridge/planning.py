@@ -411,7 +411,7 @@ def _plan(
         ),
         counts=sums.counts(),
         trips=tuple(trip for mapping in guarded for trip in trips_now(mapping, sums)),
-        later_trips=tuple(found for mapping in guarded for found in _later_trips(mapping, sums)),
+        later_trips=tuple(found for mapping in guarded for found in later_trips(mapping, sums)),
         changes=tally.changes(),
         total=tally.total,
         undeclared=tuple(undeclared[:NAMED_UNDECLARED]),
@@ -450,7 +450,8 @@ def trips_now(mapping: WorkspaceMapping, sums: Sums) -> Iterator[Trip]:
     yield from last_holders(workspace, guard, before, after)
 
 
-def _later_trips(mapping: WorkspaceMapping, sums: Sums) -> Iterator[tuple[date, Trip]]:
+def later_trips(mapping: WorkspaceMapping, sums: Sums) -> Iterator[tuple[date, Trip]]:
+    """Yield the guard rails of a workspace that later days will pass, each with its day."""
     workspace, guard = mapping.workspace, mapping.guard
     seats = sums.seats(workspace, None)
     held = seats.after

@@ -129,15 +129,20 @@ class _Surveyor:
         return due != days or set(as_known(person.held, outcome.grants)) != set(person.held)
 
 
-def effect_on(person: Person, outcome: Outcome, comparison: Comparison, reasons: Reasons) -> Effect:
-    """Return what a candidate does to one person, of whom it makes `outcome` now."""
+def effect_on(
+    person: Person, outcome: Outcome, comparison: Comparison, reasons: Reasons, *, known_of: Person | None = None
+) -> Effect:
+    """Return what a candidate does to one person, of whom it makes `outcome` now.
+
+    `known_of` is the person as they are, where `person` is as they are supposed to be.
+    """
     after = as_known(person.held, outcome.grants)
     now = reasons.told(diff(person.held, after), outcome.lost)
     later = schedule(
         outcome.grants,
         _outcomes(comparison.intended, person, outcome, comparison.horizon),
         reasons,
-        lambda: _expected(comparison, person, reasons),
+        lambda: _expected(comparison, known_of or person, reasons),
     )
     return effect_of(person.held, after, now, later, comparison.observed)
 

@@ -38,11 +38,19 @@ class _Wanted:
     markdown: bool
     changes: bool
     command: str
+    suppositions: tuple[str, ...] = ()
 
 
 @click.command()
 @click.argument("path", metavar="[PATH]", type=click.Path(path_type=Path), required=False)
 @click.option("--revision", type=click.IntRange(1), metavar="N", help="Plan a rollback to this revision instead.")
+@click.option(
+    "--what-if",
+    "suppositions",
+    metavar="SENTENCE",
+    multiple=True,
+    help='Suppose a change of the directory: "user ana joins group LBX Admins". May be given several times.',
+)
 @click.option("--workspace", metavar="WORKSPACE", help="Show only this workspace; the digest is of all.")
 @click.option("--changes", is_flag=True, help="List every change, not only the sums.")
 @click.option("--markdown", is_flag=True, help="Print Markdown, for a pull request.")
@@ -55,6 +63,7 @@ def plan(
     *,
     path: Path | None,
     revision: int | None,
+    suppositions: tuple[str, ...],
     workspace: str | None,
     changes: bool,
     markdown: bool,
@@ -63,16 +72,21 @@ def plan(
     """Say who gains, loses or changes which role if a folder's mapping files were applied, now and on later days.
 
     PATH is the folder, by default `mappings`. Nothing is written. The digest binds `rolebridge apply --digest` to what
-    was shown. Exit codes: 0 nothing to do, 2 there are changes, 1 the files have errors.
+    was shown. With --what-if the mapping in force is asked about a directory that is otherwise: a user joins or leaves
+    a group, is deactivated, activated or deleted, has an attribute; a group is deleted or renamed.
+
+    Exit codes: 0 nothing to do, 2 there are changes, 1 the files have errors.
     """
-    _refuse_contradictions(session, path, revision, markdown)
+    _refuse_contradictions(session, path, revision, suppositions, markdown)
     source = f"rolebridge rollback --to {revision}" if revision else f"rolebridge apply {path or MAPPINGS}"
-    wanted = _Wanted(workspace, markdown, changes, source)
-    files = {} if revision else read(path or Path(MAPPINGS))
+    wanted = _Wanted(workspace, markdown, changes, source, suppositions)
+    files = {} if revision or suppositions else read(path or Path(MAPPINGS))
     with session.installation() as installation, refusing(files, source):
         organization = installation.administration.organization(org)
 
         def make(**options: Any) -> Planned:
+            if suppositions:
+                return installation.supposing.plan(organization.id, suppositions, **options).planned
             if revision:
                 return installation.planning.plan_rollback(organization.id, revision, **options)
             return installation.planning.plan(organization.id, files, **options)
@@ -81,9 +95,11 @@ def plan(
     return Exit.CHANGES if planned.plan.differs else Exit.DONE
 
 
-def _refuse_contradictions(session: Session, path: Path | None, revision: int | None, markdown: bool) -> None:
-    if path is not None and revision is not None:
-        raise click.UsageError("a folder and --revision are two things to plan: choose one")
+def _refuse_contradictions(
+    session: Session, path: Path | None, revision: int | None, suppositions: tuple[str, ...], markdown: bool
+) -> None:
+    if (path is not None) + (revision is not None) + bool(suppositions) > 1:
+        raise click.UsageError("a folder, --revision and --what-if are different things to plan: choose one")
     if markdown and (session.json or session.csv):
         raise click.UsageError("--markdown, --json and --csv are ways to print the same: choose one")
 
@@ -100,9 +116,11 @@ def _shown(session: Session, organization: str, wanted: _Wanted, make: Callable[
     listed = {"shown": _LISTED} if wanted.changes else {}
     planned = _only(make(**listed), wanted.workspace)
     if session.json:
-        say(as_json(_document(organization, planned)))
+        say(as_json(_document(organization, planned, wanted)))
     elif wanted.markdown:
         say(markdown(planned, apply=wanted.command, changes=wanted.changes))
+    elif wanted.suppositions:
+        say(text.supposed_text(wanted.suppositions, planned))
     else:
         say(text.planned_text(planned, apply=wanted.command, changes=wanted.changes))
     return planned
@@ -112,12 +130,13 @@ def _only(planned: Planned, workspace: str | None) -> Planned:
     return planned if workspace is None else replace(planned, plan=planned.plan.only(workspace))
 
 
-def _document(organization: str, planned: Planned, *, changes: bool = True) -> dict[str, Any]:
+def _document(organization: str, planned: Planned, wanted: _Wanted, *, changes: bool = True) -> dict[str, Any]:
     from rolebridge.bridge.plan_documents import plan_document
     from rolebridge.cli.views import diagnostics
 
     return {
         "organization": organization,
+        **({"what_if": list(wanted.suppositions)} if wanted.suppositions else {}),
         **diagnostics.document(planned.diagnostics),
         **plan_document(planned.plan, changes=changes),
     }
@@ -157,7 +176,7 @@ def _print_long_json(organization: str, wanted: _Wanted, make: Callable[..., Pla
                 heard += 1
 
         planned = _only(make(shown=0, told=hear), wanted.workspace)
-        head = as_json(_document(organization, planned, changes=False)).removesuffix("\n}")
+        head = as_json(_document(organization, planned, wanted, changes=False)).removesuffix("\n}")
         say(head + ',\n  "changes": [' + ("\n" if heard else ""), newline=False)
         waiting.seek(0)
         while block := waiting.read(_IN_MEMORY):

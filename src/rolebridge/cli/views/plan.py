@@ -39,6 +39,15 @@ def planned_text(planned: Planned, *, apply: str, changes: bool = False) -> str:
     return warnings + "\n".join([*plan_lines(plan, planned.catalogues, changes=changes), *_end(plan, apply)])
 
 
+def supposed_text(sentences: Sequence[str], planned: Planned) -> str:
+    """Return what would be if what is supposed were so."""
+    plan = planned.plan
+    lines = [f"if {one_line(sentence)}" for sentence in sentences]
+    lines.extend(plan_lines(plan, planned.catalogues, changes=True, everything=": --changes lists them"))
+    lines.extend(trip_lines(plan, "would hold"))
+    return "\n".join([*lines, f"{_in_force(plan)}: {_summary(plan.counts)}; nothing was changed"])
+
+
 def applied_text(applied: Applied, *, everything: str = "") -> str:
     """Return what was done, with the warnings on the files; `everything` says how to see all changes."""
     warnings = diagnostics.text(applied.diagnostics, applied.files)
@@ -231,9 +240,10 @@ def csv_row(one: PlannedChange) -> tuple[object, ...]:
 # --- what stands against it ------------------------------------------------------------------------------------
 
 
-def trip_lines(plan: Plan) -> Iterator[str]:
-    """Yield the guard rails that forbid an apply, and those that a later day will pass."""
-    yield from (f"  {bad('!')} {trip}" for trip in plan.trips)
+def trip_lines(plan: Plan, verb: str = "") -> Iterator[str]:
+    """Yield the guard rails that forbid an apply, and those that a later day will pass; `verb` is what they do."""
+    does = f"{verb}: " if verb else ""
+    yield from (f"  {bad('!')} {does}{trip}" for trip in plan.trips)
     yield from (f"  {doubtful('!')} {_dated(day)}{trip}" for day, trip in plan.later_trips)
 
 
