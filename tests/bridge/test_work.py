@@ -14,9 +14,10 @@ from threading import Event, Thread
 import pytest
 from tests.bridge.worlds import MAPPING, World, remove
 
+from rolebridge.bridge.auditing import Auditing
 from rolebridge.bridge.chores import Chore, Chores, GoOn
 from rolebridge.bridge.request_log import RequestLog, Retention
-from rolebridge.bridge.sealing import Sealer, SealKeys
+from rolebridge.bridge.sealing import SealKeys
 from rolebridge.bridge.work import LONGEST_PAUSE, Worker
 from rolebridge.core.errors import Unavailable
 from rolebridge.store.chores import ChoreRun
@@ -40,8 +41,8 @@ class Alone(Leadership):
 
 def chores_of(world: World) -> Chores:
     log = RequestLog(world.store, world.clock, Retention(14, 1000))
-    sealer = Sealer(world.store, world.clock, SealKeys((b"k" * 32,)))
-    return Chores(world.store, world.rulebooks, world.clock, log, sealer, timedelta(hours=1))
+    auditing = Auditing(world.store, world.clock, SealKeys((b"k" * 32,)))
+    return Chores(world.store, world.rulebooks, world.clock, log, auditing, timedelta(hours=1))
 
 
 def the(world: World, name: str) -> Callable[[GoOn], int]:
@@ -136,7 +137,7 @@ def test_losses_that_no_window_reaches_are_forgotten(world: World) -> None:
         assert unit.holds(world.id).losses_of("vision", people, long_ago) == {}
 
 
-@pytest.mark.parametrize("name", ["tokens", "idempotency", "request-log"])
+@pytest.mark.parametrize("name", ["tokens", "idempotency", "request-log", "audit"])
 def test_chores_that_find_nothing_do_nothing(world: World, name: str) -> None:
     """They run on a database without anything to tidy up."""
     assert the(world, name)(yes) == 0

@@ -11,8 +11,10 @@ from rolebridge.bridge.access import Access
 from rolebridge.bridge.access_then import AccessThen
 from rolebridge.bridge.administration import Administration
 from rolebridge.bridge.adopting import Adopting
+from rolebridge.bridge.approvals import Approvals
 from rolebridge.bridge.assigning import Assigning
 from rolebridge.bridge.auditing import Auditing
+from rolebridge.bridge.chores import Chores
 from rolebridge.bridge.clients import ClientAdministration, TokenIssuing
 from rolebridge.bridge.consistency import Consistency
 from rolebridge.bridge.credentials import Hasher, NewSecret
@@ -22,6 +24,7 @@ from rolebridge.bridge.explaining import Explaining
 from rolebridge.bridge.exporting import Exporting
 from rolebridge.bridge.extensions import SchemaRegistry
 from rolebridge.bridge.feed import Feed
+from rolebridge.bridge.holding import Holds
 from rolebridge.bridge.idempotency import Idempotency
 from rolebridge.bridge.importing import Importing
 from rolebridge.bridge.members import Membership
@@ -72,12 +75,16 @@ class Installation:
     adopting: Adopting
     assigning: Assigning
     auditing: Auditing
+    approvals: Approvals
+    holds: Holds
+    chores: Chores
     projects: Projects
     observing: Observing
     planning: Planning
     supposing: Supposing
     explaining: Explaining
     deciding: Deciding
+    delegating: Delegating
     access: Access
     access_then: AccessThen
     membership: Membership
@@ -85,7 +92,6 @@ class Installation:
     idempotency: Idempotency
     consistency: Consistency
     provisioning: Provisioning
-    delegating: Delegating
     importing: Importing
     exporting: Exporting
     schemas: SchemaRegistry
@@ -132,11 +138,15 @@ def open_installation(
     """
     hasher = Hasher(settings.secret_key, settings.previous_secret_keys) if settings.secret_key else _NoHasher()
     store = Store.open(settings.database_url, write_deadline=settings.request_timeout, waited=waited)
-    rulebooks = Rulebooks()
+    hold_window = timedelta(seconds=settings.hold_window)
+    rulebooks = Rulebooks(hold_window)
+    approvals = Approvals(store, clock, needed=settings.four_eyes)
     meters = Meters(memory)
     admission = Admission(meters, read_rate_limit(settings.rate_limit))
     authenticator = Authenticator(store, hasher, clock, admission)
     provisioning = Provisioning(store, rulebooks, clock, scim_base_url(settings))
+    auditing = Auditing(store, clock, _seal_keys(settings), settings.audit_days)
+    request_log = RequestLog(store, clock, Retention(settings.request_log_days, settings.request_log_rows))
     return Installation(
         settings=settings,
         clock=clock,
@@ -144,13 +154,17 @@ def open_installation(
         administration=Administration(store, hasher, clock),
         adopting=Adopting(store, rulebooks, clock),
         assigning=Assigning(store, rulebooks, clock),
-        auditing=Auditing(store, clock, _seal_keys(settings), settings.audit_days),
+        auditing=auditing,
+        approvals=approvals,
+        holds=Holds(store, rulebooks, clock, approvals),
+        chores=Chores(store, rulebooks, clock, request_log, auditing, hold_window),
         projects=Projects(store, rulebooks, clock),
         observing=Observing(store, rulebooks, clock),
         planning=Planning(store, rulebooks, clock, needs_digest=settings.apply_needs_digest),
         supposing=Supposing(store, rulebooks, clock),
         explaining=Explaining(store, rulebooks, clock),
         deciding=Deciding(store, rulebooks, clock),
+        delegating=Delegating(store, rulebooks, clock),
         access=Access(store, rulebooks, clock),
         access_then=AccessThen(store, clock),
         membership=Membership(store, rulebooks, clock),
@@ -165,11 +179,10 @@ def open_installation(
         keys=KeyAuthenticator(store, hasher, clock, authenticator.uses),
         clients=ClientAdministration(store, hasher, clock),
         issuing=TokenIssuing(store, hasher, clock),
-        delegating=Delegating(store, rulebooks, clock),
         origins=Origins(settings.trusted_proxies),
         meters=meters,
-        request_log=RequestLog(store, clock, Retention(settings.request_log_days, settings.request_log_rows)),
-        status=Status(store, clock, _silent_after),
+        request_log=request_log,
+        status=Status(store, clock, _silent_after, rulebooks),
         secret_keys=SecretKeys(store, hasher, clock),
         readiness=Readiness(store),
     )

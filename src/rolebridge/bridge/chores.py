@@ -12,11 +12,12 @@ from functools import partial
 from typing import Final
 from uuid import uuid4
 
+from rolebridge.bridge.auditing import Auditing
+from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.idempotency import KEPT
 from rolebridge.bridge.request_log import RequestLog
 from rolebridge.bridge.resolving import Cause, recompute
 from rolebridge.bridge.rulebooks import Rulebooks
-from rolebridge.bridge.sealing import Sealer
 from rolebridge.store.engine import Store
 from rolebridge.store.unit import Unit
 
@@ -52,14 +53,14 @@ class Chores:
         rulebooks: Rulebooks,
         clock: Callable[[], datetime],
         request_log: RequestLog,
-        sealer: Sealer,
+        auditing: Auditing,
         hold_window: timedelta,
     ) -> None:
         self._store = store
         self._rulebooks = rulebooks
         self._clock = clock
         self._request_log = request_log
-        self._sealer = sealer
+        self._auditing = auditing
         self._hold_window = hold_window
 
     def all(self) -> tuple[Chore, ...]:
@@ -72,6 +73,7 @@ class Chores:
             Chore("tokens", TIDY, self.expire_tokens),
             Chore("idempotency", TIDY, self.expire_keys),
             Chore("request-log", timedelta(minutes=15), self.retain_requests),
+            Chore("audit", timedelta(hours=1), self.retain_audit),
         )
 
     def take_effect(self, go_on: GoOn) -> int:
@@ -101,7 +103,7 @@ class Chores:
 
     def seal(self, go_on: GoOn) -> int:
         """Chain the audit rows that were committed; return how many."""
-        return sum(self._sealer.seal(organization_id) for organization_id in self._organizations(go_on))
+        return sum(self._auditing.seal(organization_id) for organization_id in self._organizations(go_on))
 
     def fold(self, go_on: GoOn) -> int:
         """Sum up counters that are spread over many rows; return how many rows that were."""
@@ -133,6 +135,11 @@ class Chores:
         """Delete rows of the request log that are too old or too many, also where nobody asks anything any more."""
         self._request_log.retain()
         return 0
+
+    def retain_audit(self, go_on: GoOn) -> int:
+        """Prune the audit, where it is kept for so many days only."""
+        operator = Operator(ACTOR, uuid4().hex)
+        return sum(self._auditing.retain(operator, organization_id) for organization_id in self._organizations(go_on))
 
     def _in_each(self, go_on: GoOn, work: Callable[[str, Unit], int]) -> int:
         done = 0

@@ -62,6 +62,7 @@ def grant_document(grant: Grant) -> dict[str, Any]:
         "revision": grant.revision,
         "valid_from": str(grant.valid_from) if grant.valid_from else None,
         "valid_until": str(grant.valid_until) if grant.valid_until else None,
+        "held_since": stamp_or_none(grant.held_since),
         "because": json.loads(grant.because),
     }
 
@@ -222,6 +223,20 @@ def status_document(status: OrganizationStatus) -> dict[str, Any]:
             }
             for name, counts in status.workspaces.items()
         },
+        "holds": [
+            {"workspace": one.workspace, "kind": one.kind, "count": one.count, "since": stamp(one.since)}
+            for one in status.holds
+        ],
+        "chores": [
+            {
+                "name": one.name,
+                "ended": stamp(one.ended),
+                "succeeded": stamp_or_none(one.succeeded),
+                "failures": one.failures,
+                "error": one.error or None,
+            }
+            for one in status.chores
+        ],
     }
 
 

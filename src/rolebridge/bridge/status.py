@@ -11,7 +11,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from rolebridge.bridge.rulebooks import Rulebooks
+from rolebridge.core.guardrails import Trip, short_of
+from rolebridge.store.chores import ChoreRun
 from rolebridge.store.engine import Store
+from rolebridge.store.holds import HoldKind, HoldSum
 from rolebridge.store.overview import Size
 from rolebridge.store.records import Connection, Credential, GrantCounts, Organization, Revision
 from rolebridge.store.request_log import NOBODY, LoggedRequest, Traffic, TriedCredential
@@ -19,6 +23,8 @@ from rolebridge.store.unit import Unit
 
 EXPIRES_SOON: Final = timedelta(days=30)
 """How long before its end a secret is told of: time enough to replace it without haste."""
+WORKER_SILENT: Final = timedelta(minutes=5)
+"""How long no chore may have run before somebody is told; the most frequent ones run every few seconds."""
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 
@@ -56,6 +62,10 @@ class Concern(StrEnum):
     TRIED = "dead-secret-tried"
     LOST = "requests-not-logged"
     CONFLICT = "conflict"
+    HELD = "held"
+    KEEP = "too-few-holders"
+    CHORE = "chore-failing"
+    WORKER = "no-worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,9 @@ class OrganizationStatus:
     revision: Revision | None
     workspaces: Mapping[str, GrantCounts]
     nobodys: Traffic
+    holds: tuple[HoldSum, ...]
+    chores: tuple[ChoreRun, ...]
+    """How the installation's worker fared last, by chore; empty when none ever ran."""
     notices: tuple[Notice, ...]
 
 
@@ -104,12 +117,17 @@ class Status:
     """Tells how organizations fare."""
 
     def __init__(
-        self, store: Store, clock: Callable[[], datetime], silent_after: Callable[[str], timedelta | None]
+        self,
+        store: Store,
+        clock: Callable[[], datetime],
+        silent_after: Callable[[str], timedelta | None],
+        rulebooks: Rulebooks,
     ) -> None:
         """`silent_after` says for a profile's name how long such a connection is quiet when all is well."""
         self._store = store
         self._clock = clock
         self._silent_after = silent_after
+        self._rulebooks = rulebooks
 
     def of(self, organization: Organization) -> OrganizationStatus:
         """Return how an organization fares now."""
@@ -121,12 +139,27 @@ class Status:
             workspaces = {name: grants.counts(name) for name in grants.workspaces()}
             revision = unit.revisions(organization.id).active()
             nobodys = unit.request_log(NOBODY).traffic(now - DAY).get(NOBODY, Traffic())
+            holds, chores = tuple(unit.holds(organization.id).counts()), tuple(unit.chore_runs.all())
+            short = tuple(self._short(unit, organization.id))
         notices = (
             *(notice for one in connections for notice in _of_connection(one, now)),
             *(notice for one in secrets for notice in _of_secret(one, connections, now)),
             *(notice for name, counts in workspaces.items() for notice in _of_workspace(name, counts)),
+            *(_of_hold(one) for one in holds),
+            *(Notice(Concern.KEEP, trip.workspace, trip.actual) for trip in short),
+            *_of_worker(chores, now),
         )
-        return OrganizationStatus(organization, now, connections, secrets, revision, workspaces, nobodys, notices)
+        return OrganizationStatus(
+            organization, now, connections, secrets, revision, workspaces, nobodys, holds, chores, notices
+        )
+
+    def _short(self, unit: Unit, organization_id: str) -> Iterator[Trip]:
+        """Yield which roles have fewer holders than their mapping keeps."""
+        rows = unit.holds(organization_id)
+        for program in self._rulebooks.current(unit, organization_id).programs:
+            guard = program.mapping.guard
+            present = {(slot, role): rows.holders_of(program.workspace, slot, role) for slot, role, _ in guard.keep}
+            yield from short_of(program.workspace, guard, present)
 
     def _connections(self, unit: Unit, organization_id: str, now: datetime) -> Iterator[ConnectionStatus]:
         log, sizes = unit.request_log(organization_id), unit.overview(organization_id).sizes()
@@ -223,6 +256,22 @@ def _of_workspace(name: str, counts: GrantCounts) -> Iterator[Notice]:
     if counts.conflicts:
         text = f"{counts.conflicts} claims are in conflict and give nothing until a rule decides"
         yield Notice(Concern.CONFLICT, name, text)
+
+
+def _of_hold(one: HoldSum) -> Notice:
+    what = "revocations are held" if one.kind is HoldKind.REVOCATION else "deliveries are held"
+    text = f"{one.count} {what} since {one.since:%Y-%m-%d %H:%M} UTC: rolebridge hold list"
+    return Notice(Concern.HELD, one.workspace, text)
+
+
+def _of_worker(chores: Sequence[ChoreRun], now: datetime) -> Iterator[Notice]:
+    for run in chores:
+        if run.failures:
+            text = f"chore `{run.name}` failed {run.failures} times in a row: {run.error}"
+            yield Notice(Concern.CHORE, "worker", text)
+    last = max((run.ended for run in chores), default=None)
+    if last is not None and now - last > WORKER_SILENT:
+        yield Notice(Concern.WORKER, "worker", f"no worker has done anything for {span_words(now - last)}")
 
 
 def span_words(span: timedelta) -> str:

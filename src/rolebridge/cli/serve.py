@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option("--no-worker", is_flag=True, help="Keep no background worker: `rolebridge worker` runs elsewhere.")
 @json_option
 @pass_session
-def serve(session: Session) -> None:
-    """Serve identity providers until interrupted.
+def serve(session: Session, no_worker: bool) -> None:
+    """Serve identity providers until interrupted, and do in the background what has to be done.
 
     Refuses to start when the settings are not safe, or when the database has another schema.
     """
@@ -32,6 +33,7 @@ def serve(session: Session) -> None:
     with session.installation():
         pass  # a wrong schema or an unreachable database is told now, not by every worker
     from rolebridge.app import logs
+    from rolebridge.app.worker import KeptWorker
     from rolebridge.app.wsgi import error_body, serving_application
     from rolebridge.cli.serving import Address, Processes, run
     from rolebridge.web.asgi import Limits
@@ -44,7 +46,7 @@ def serve(session: Session) -> None:
         write_seconds=settings.request_timeout,
     )
     logs.set_up(settings.log_format, settings.log_level)
-    with _monitoring(settings) as counted:
+    with _monitoring(settings) as counted, nullcontext() if no_worker else KeptWorker(settings):
         try:
             run(
                 partial(serving_application, settings, Memory(), counted),

@@ -95,6 +95,21 @@ def last_holders(
     return tuple(trips)
 
 
+def short_of(workspace: str, guard: Guard, present: Mapping[tuple[str, str], int]) -> tuple[Trip, ...]:
+    """Return a trip for each kept role that has too few holders now, however that came about."""
+    return tuple(
+        Trip(
+            GuardKind.KEEP,
+            workspace,
+            f"no fewer than {least}",
+            f"{present.get((slot, role), 0)} of at least {least} hold {role} in {slot}",
+            present.get((slot, role), 0),
+        )
+        for slot, role, least in guard.keep
+        if present.get((slot, role), 0) < least
+    )
+
+
 def holders(grants: Iterable[Grant]) -> dict[tuple[str, str], int]:
     """Return how many people hold each (slot, role) in force, counting a person once."""
     people: dict[tuple[str, str], set[str]] = {}

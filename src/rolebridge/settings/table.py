@@ -136,6 +136,20 @@ SETTINGS: tuple[Setting, ...] = (
         readers.networks,
     ),
     Setting(
+        "hold_window",
+        "3600",
+        "Seconds (60 to 604800) over which guard rails count who lost a role: past a mapping's `hold_revocations` "
+        "within them, further revocations are held.",
+        readers.whole_number(60, 604_800),
+    ),
+    Setting(
+        "four_eyes",
+        "no",
+        "Whether a second person has to agree before a guard rail is passed on purpose (`apply --force`) and before a "
+        "hold is released or discarded: `yes` or `no`.",
+        readers.yes_or_no,
+    ),
+    Setting(
         "metrics_bind",
         None,
         "Host and port at which Prometheus finds metrics (`/metrics`), as in `127.0.0.1:9464`; a port alone is one of "

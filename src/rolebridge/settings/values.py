@@ -37,6 +37,8 @@ class Settings:
     audit_days: int
     rate_limit: str
     trusted_proxies: tuple[str, ...]
+    hold_window: int
+    four_eyes: bool
     metrics_bind: Bind | None
     log_format: str
     log_level: str

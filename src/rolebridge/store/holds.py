@@ -72,6 +72,16 @@ class OpenHold:
     user_name: str
 
 
+@dataclass(frozen=True, slots=True)
+class HoldSum:
+    """How many holds of a kind are open in a workspace, and since when the oldest is."""
+
+    workspace: str
+    kind: HoldKind
+    count: int
+    since: datetime
+
+
 _HOLD: Final = (
     "id",
     "workspace",
@@ -274,10 +284,10 @@ class HoldRows(Scope):
         """Return whether anything of that kind is held in a workspace."""
         return self._link.one(ANY_HOLD, **self._at(workspace), kind=str(kind)) is not None
 
-    def counts(self) -> list[tuple[str, HoldKind, int, datetime]]:
+    def counts(self) -> list[HoldSum]:
         """Return by workspace and kind how many holds are open, and since when the oldest is."""
         rows = self._link.all(HOLD_COUNTS, organization_id=self._organization_id)
-        return [(workspace, HoldKind(kind), int(count), moment(since)) for workspace, kind, count, since in rows]
+        return [HoldSum(workspace, HoldKind(kind), int(count), moment(since)) for workspace, kind, count, since in rows]
 
     def listing(
         self,

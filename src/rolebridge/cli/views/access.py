@@ -17,7 +17,8 @@ from rolebridge.store.records import HeldGrant
 
 HEAD = ("PERSON", "WORKSPACE", "PROJECT", "ROLE", "LOCK", "BECAUSE")
 CSV_HEAD = ("user_name", "user_id", "workspace", "project", "slot", "role", "acts_as_slot", "acts_as_role", "state",
-            "lock", "reach", "source", "rule", "revision", "valid_from", "valid_until", "because")  # fmt: skip
+            "lock", "reach", "source", "rule", "revision", "valid_from", "valid_until", "held_since",
+            "because")  # fmt: skip
 
 
 def print_table(rows: Iterable[HeldGrant], catalogues: Mapping[str, Catalogue]) -> None:

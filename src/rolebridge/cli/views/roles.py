@@ -116,6 +116,8 @@ def because_words(catalogue: Catalogue | None, grant: Grant) -> str:
         words += f" (no role given: {slot_name(catalogue, grant.acts_as_slot)})"
     if grant.valid_until:
         words += f", until {grant.valid_until}"
+    if grant.held_since:
+        words += f"; held since {minute(grant.held_since)}"
     return words
 
 

@@ -111,6 +111,13 @@ def _rest(status: OrganizationStatus) -> str:
     for name, counts in status.workspaces.items():
         held = f"{counted(counts.people, 'person holds', 'people hold')} {counted(counts.effective, 'grant')}"
         lines.append(f"  {strong(name)}: {held}, {counts.blocked:,} blocked, {counted(counts.conflicts, 'conflict')}")
+    if status.chores:
+        last = max(run.ended for run in status.chores)
+        failing = [run.name for run in status.chores if run.failures]
+        told = f", failing: {', '.join(failing)}" if failing else ", every chore succeeded last"
+        lines.append(f"worker: last at {minute(last)}{told}")
+    else:
+        lines.append("worker: none has run yet (rolebridge serve keeps one)")
     if status.nobodys.requests or status.nobodys.lost:
         turned = counted(status.nobodys.requests + status.nobodys.lost, "request")
         lines.append(f"{turned} of the last day had no credential that is known: rolebridge requests --unknown")
