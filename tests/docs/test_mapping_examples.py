@@ -64,13 +64,16 @@ def schemas_in(text: str) -> tuple[ExtensionSchema, ...]:
     return tuple(read_extension(block, Resource.USER) for block in blocks if '"id": "urn:' in block)
 
 
-EXAMPLES = [example for example in examples() if example.marked != "cases"]
+BESIDE = ("cases", "vars", "catalogue")
+EXAMPLES = [example for example in examples() if example.marked.partition(" ")[0] not in BESIDE]
+CATALOGUES = [example for example in examples() if example.marked.startswith("catalogue")]
+VARIABLES = [example for example in examples() if example.marked == "vars"]
 CASES = [example for example in examples() if example.marked == "cases"]
 
 
 def whole(example: Example) -> str:
     """Return the file that an example is, or is a part of."""
-    kind, _, platform = example.marked.partition(" ")
+    kind, _, platform = example.marked.removesuffix(" with variables").partition(" ")
     if kind == "mapping":
         return example.text
     assert kind == "fragment", f"{example.place}: write `yaml mapping` or `yaml fragment PLATFORM`"
@@ -79,11 +82,30 @@ def whole(example: Example) -> str:
     return "".join(around) + example.text
 
 
+def beside(example: Example) -> dict[str, str]:
+    """Return the files that an example needs beside it: the catalogue that it names, the variables that it uses."""
+    if example.marked.endswith(" with variables"):
+        return {"vars.yaml": one.text for one in VARIABLES}
+    platform = example.marked.partition(" ")[2]
+    return {"own.catalogue.yaml": one.text for one in CATALOGUES if one.marked == f"catalogue {platform}"}
+
+
+@pytest.mark.parametrize("example", CATALOGUES, ids=lambda example: example.place)
+def test_an_example_of_a_catalogue_loads_without_a_word(example: Example) -> None:
+    """A platform by data alone, as the page shows it."""
+    mappings, found = load_mapping_set(
+        {"own.catalogue.yaml": example.text}, shipped_catalogues(), table=USER_TABLE, connections=None
+    )
+    assert [f"{one.place}: {one.code}: {one.detail}" for one in found] == []
+    assert mappings is not None
+    assert example.marked.partition(" ")[2] in mappings.catalogues
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.place)
 def test_an_example_loads_without_a_word(example: Example) -> None:
     """Whoever copies an example gets neither an error nor a warning."""
     mappings, found = load_mapping_set(
-        {"example.yaml": whole(example)},
+        {"example.yaml": whole(example), **beside(example)},
         shipped_catalogues(),
         table=user_table(example.schemas),
         connections=["okta-demo"],

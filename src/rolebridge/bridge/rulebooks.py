@@ -56,6 +56,8 @@ class Rulebook:
     """The projects and observed workspaces with which the programs were made."""
     hold_window: timedelta = HOLD_WINDOW
     """How far back the guard rails of this installation count who lost something."""
+    catalogues: Mapping[str, Catalogue] = field(default_factory=dict)
+    """The platforms that the files can name, the organization's own included."""
 
     def program(self, workspace: str) -> Program | None:
         """Return the program of a workspace, or None when no mapping speaks of it."""
@@ -74,7 +76,8 @@ class Rulebook:
         if (registry.observed, registry.projects) == (self.registry.observed, self.registry.projects):
             return replace(self, registry=registry)
         mappings = [program.mapping for program in self.intended]
-        intended, programs = _programs(mappings, registry, {one.workspace: one for one in self.intended})
+        known = {one.workspace: one for one in self.intended}
+        intended, programs = _programs(mappings, self.catalogues, registry, known)
         return replace(self, programs=programs, intended=intended, registry=registry)
 
     def concerns(self, group: Group) -> bool:
@@ -114,16 +117,20 @@ def compile_rulebook(
     revision: int, mappings: MappingSet, files: Mapping[str, str], registry: Registry = NOTHING_REGISTERED
 ) -> Rulebook:
     """Return the compiled form of a checked mapping set beside what is registered."""
-    intended, programs = _programs(mappings.mappings, registry, {})
-    digest = _digest(mappings, shipped_catalogues())
-    return Rulebook(revision, programs, files, digest, intended=intended, registry=registry)
+    intended, programs = _programs(mappings.mappings, mappings.catalogues, registry, {})
+    digest = _digest(mappings)
+    return Rulebook(
+        revision, programs, files, digest, intended=intended, registry=registry, catalogues=mappings.catalogues
+    )
 
 
 def _programs(
-    mappings: Iterable[WorkspaceMapping], registry: Registry, known: Mapping[str, Program]
+    mappings: Iterable[WorkspaceMapping],
+    catalogues: Mapping[str, Catalogue],
+    registry: Registry,
+    known: Mapping[str, Program],
 ) -> tuple[tuple[Program, ...], tuple[Program, ...]]:
     """Return the intended programs and those in force; one of `known` serves again if nothing of it differs."""
-    catalogues = shipped_catalogues()
     intended: list[Program] = []
     in_force: list[Program] = []
     for mapping in mappings:
@@ -139,10 +146,10 @@ def _programs(
     return tuple(intended), tuple(in_force)
 
 
-def _digest(mappings: MappingSet, catalogues: Mapping[str, Catalogue]) -> str:
+def _digest(mappings: MappingSet) -> str:
     """Return SHA-256 (hexadecimal) over whatever decides what the files mean."""
     parts = [
-        [mapping.workspace, catalogues[mapping.platform].digest, sorted(mapping.connections or ())]
+        [mapping.workspace, mappings.catalogues[mapping.platform].digest, sorted(mapping.connections or ())]
         for mapping in mappings.mappings
     ]
     return hashlib.sha256(json.dumps([mappings.digest, parts]).encode()).hexdigest()

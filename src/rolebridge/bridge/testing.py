@@ -14,7 +14,7 @@ from rolebridge.core.mapping import MappingSet, Rule
 from rolebridge.core.program import Program
 from rolebridge.core.registry import Registry
 from rolebridge.core.schemas import USER_TABLE
-from rolebridge.mapfile import load_cases, shipped_catalogues
+from rolebridge.mapfile import load_cases
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def run_cases(
     files: Mapping[str, str], mappings: MappingSet, programs: Sequence[Program], table: AttributeTable
 ) -> CaseRun:
     """Run every case among `files` against the mapping set that was read from them, compiled as `programs`."""
-    cases, diagnostics = load_cases(files, mappings, shipped_catalogues(), table=table)
+    cases, diagnostics = load_cases(files, mappings, table=table)
     by_workspace = {program.workspace: program for program in programs}
     if has_errors(diagnostics):
         return CaseRun((), {}, diagnostics)
@@ -70,7 +70,7 @@ def check_files(
     mappings, problems = read_mappings(files, connections, table, registry)
     if mappings is None:
         return None, problems
-    _, more = load_cases(files, mappings, shipped_catalogues(), table=table)
+    _, more = load_cases(files, mappings, table=table)
     return mappings, (*problems, *more)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from rolebridge.cli.failures import Refused
-from rolebridge.cli.options import MAPPINGS, json_option, org_option
+from rolebridge.cli.options import MAPPINGS, json_option, org_option, vars_option
 from rolebridge.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def _approval_options(command: _Command) -> _Command:
 @click.command()
 @click.argument("path", metavar="[PATH]", type=click.Path(path_type=Path), default=MAPPINGS)
 @_approval_options
+@vars_option
 @org_option
 @json_option
 @pass_session
@@ -79,7 +80,7 @@ def apply(session: Session, path: Path, approval: Approval, org: str | None) -> 
     `plan` shows, nothing is applied but what was planned.
     """
     arguments = approval.arguments
-    files = read(path)
+    files = read(path, session.variables)
     with session.installation() as installation, refusing(files, f"rolebridge apply {path}"):
         organization = installation.administration.organization(org)
         applied = installation.planning.apply(session.operator, organization.id, files, **arguments)
@@ -117,14 +118,14 @@ def _answer(session: Session, organization: str, applied: Applied) -> None:
     session.answer(document, applied_text(applied, everything=": --all lists them"))
 
 
-def read(path: Path) -> dict[str, str]:
+def read(path: Path, variables: Path | None = None) -> dict[str, str]:
     """Return the mapping files of a folder under the names that a revision keeps. Raises Refused with every problem."""
     from rolebridge.cli.mappings import named_from_folder, read_paths
     from rolebridge.cli.views import diagnostics as view
     from rolebridge.mapfile import UnreadableFiles
 
     try:
-        return named_from_folder(read_paths([path]))
+        return named_from_folder(read_paths([path], variables))
     except UnreadableFiles as error:
         more = view.document(error.diagnostics)
         raise Refused(error, before=view.text(error.diagnostics, {}), more=more) from error

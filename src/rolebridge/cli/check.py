@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rolebridge.cli.exits import Exit
-from rolebridge.cli.options import json_option
+from rolebridge.cli.options import json_option, vars_option
 from rolebridge.cli.session import Session, as_json, pass_session
 from rolebridge.cli.terminal import bad, counted, good, say
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--org", metavar="NAME", help="Also check against this organization: its connections, and the revision in force."
 )
+@vars_option
 @json_option
 @pass_session
 def check(session: Session, paths: tuple[Path, ...], org: str | None) -> Exit:
@@ -35,7 +36,7 @@ def check(session: Session, paths: tuple[Path, ...], org: str | None) -> Exit:
     from rolebridge.mapfile import UnreadableFiles
 
     try:
-        files = read_paths(paths)
+        files = read_paths(paths, session.variables)
     except UnreadableFiles as error:
         return _told(session, paths, {}, error.diagnostics)
     if org is None:

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rolebridge.core.errors import Invalid, NotFound
-from rolebridge.mapfile import holds_cases, read_mapping_dir
+from rolebridge.mapfile import holds_mapping, holds_variables, read_mapping_dir
 
 
-def read_paths(paths: Iterable[Path]) -> dict[str, str]:
+def read_paths(paths: Iterable[Path], variables: Path | None = None) -> dict[str, str]:
     """Return the texts of the mapping files in these folders, and of these files, by name as given.
+
+    Of files with variables only `variables` is kept, or without it a folder's `vars.yaml` where there is one.
 
     Raises UnreadableFiles, NotFound for a path that is not there, and Invalid when there is no mapping file at all.
     """
@@ -18,9 +20,22 @@ def read_paths(paths: Iterable[Path]) -> dict[str, str]:
     chosen = tuple(paths)
     for path in chosen:
         files.update(_read(path))
-    if not any(not holds_cases(name) for name in files):
+    files = _with_variables(files, variables)
+    if not any(map(holds_mapping, files)):
         raise Invalid(f"there is no mapping file (`*.yaml`) in `{'`, `'.join(map(str, chosen))}`", "path")
     return files
+
+
+def _with_variables(files: Mapping[str, str], variables: Path | None) -> dict[str, str]:
+    others = {name: text for name, text in files.items() if not holds_variables(name)}
+    if variables is not None:
+        if not holds_variables(variables.name):
+            raise Invalid(
+                f"`{variables}` is no file of variables: those are called `vars.yaml` or `*.vars.yaml`", "vars"
+            )
+        return {**others, **_read(variables)}
+    plain = {name: text for name, text in files.items() if Path(name).name in {"vars.yaml", "vars.yml"}}
+    return {**others, **plain} if plain else dict(files)
 
 
 def _read(path: Path) -> Mapping[str, str]:

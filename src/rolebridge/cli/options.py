@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
@@ -56,6 +57,22 @@ def csv_option(command: _Command) -> _Command:
     )(command)
 
 
+def _remember_variables(context: click.Context, _: click.Parameter, file: Path | None) -> None:
+    context.ensure_object(Session).variables = file
+
+
+def vars_option(command: _Command) -> _Command:
+    """Add `--vars`, for commands that read mapping files."""
+    return click.option(
+        "--vars",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        expose_value=False,
+        callback=_remember_variables,
+        help="The file of variables of this environment; otherwise `vars.yaml` of the folder.",
+    )(command)
+
+
 def org_option(command: _Command) -> _Command:
     """Add `--org`."""
     return click.option("--org", metavar="NAME", help="The organization; may be left out when there is only one.")(
@@ -80,6 +97,42 @@ class Expiry(click.ParamType[datetime]):
             return datetime.combine(last + timedelta(days=1), time(), UTC)
         except (ValueError, OverflowError):
             self.fail(f"`{text}` is neither a number of days (`90d`) nor a day (`2027-03-31`)", param, ctx)
+
+
+class Day(click.ParamType[date]):
+    """A whole day (UTC), `2027-03-31`."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Return the day."""
+        try:
+            return date.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"`{value}` is no day; write it like `2027-03-31`", param, ctx)
+
+
+class Moment(click.ParamType[datetime]):
+    """A moment in the past: so many minutes, hours or days ago, the last moment of a day, or a moment (UTC)."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the moment; of today it is now."""
+        text = str(value)
+        session = ctx.find_object(Session) if ctx else None
+        now = (session or Session()).clock()
+        span = re.fullmatch(r"([0-9]{1,5})([mhd])", text)
+        try:
+            if span:
+                return now - timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[span[2]]: int(span[1])})
+            if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+                day = date.fromisoformat(text)
+                return now if day == now.date() else datetime.combine(day, time(23, 59, 59, 999_000), UTC)
+            moment = datetime.fromisoformat(text)
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"`{text}` is neither a day or moment (`2026-11-20T09:00`) nor a span (`90m`, `2d`)", param, ctx)
 
 
 expires_option = click.option(

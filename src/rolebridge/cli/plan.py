@@ -14,7 +14,7 @@ import click
 
 from rolebridge.cli.apply import read, refusing
 from rolebridge.cli.exits import Exit
-from rolebridge.cli.options import MAPPINGS, csv_option, json_option, org_option
+from rolebridge.cli.options import MAPPINGS, csv_option, json_option, org_option, vars_option
 from rolebridge.cli.session import Session, as_json, pass_session
 from rolebridge.cli.terminal import say
 
@@ -54,6 +54,7 @@ class _Wanted:
 @click.option("--workspace", metavar="WORKSPACE", help="Show only this workspace; the digest is of all.")
 @click.option("--changes", is_flag=True, help="List every change, not only the sums.")
 @click.option("--markdown", is_flag=True, help="Print Markdown, for a pull request.")
+@vars_option
 @org_option
 @csv_option
 @json_option
@@ -80,7 +81,7 @@ def plan(
     _refuse_contradictions(session, path, revision, suppositions, markdown)
     source = f"rolebridge rollback --to {revision}" if revision else f"rolebridge apply {path or MAPPINGS}"
     wanted = _Wanted(workspace, markdown, changes, source, suppositions)
-    files = {} if revision or suppositions else read(path or Path(MAPPINGS))
+    files = {} if revision or suppositions else read(path or Path(MAPPINGS), session.variables)
     with session.installation() as installation, refusing(files, source):
         organization = installation.administration.organization(org)
 

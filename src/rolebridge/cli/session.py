@@ -32,7 +32,7 @@ def utc_now() -> datetime:
 
 
 class Session:
-    """What a command works with. Its `--json` and `--csv` set `json` and `csv`, the program's `--config` `config`."""
+    """What a command works with: its `--json`, `--csv` and `--vars`, and the program's `--config`, are kept here."""
 
     def __init__(self, *, environ: Mapping[str, str] | None = None, clock: Callable[[], datetime] = utc_now) -> None:
         self.environ = os.environ if environ is None else environ
@@ -40,6 +40,7 @@ class Session:
         self.config: Path | None = None
         self.json = False
         self.csv = False
+        self.variables: Path | None = None
         self.traceback = False
         self.request_id = uuid4().hex
 

@@ -10,7 +10,7 @@ import click
 
 from rolebridge.cli.exits import Exit
 from rolebridge.cli.failures import Refused
-from rolebridge.cli.options import json_option
+from rolebridge.cli.options import json_option, vars_option
 from rolebridge.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--coverage", is_flag=True, help="Name the rules that no case exercises, and refuse if there are any.")
 @click.option("--verbose", "-v", is_flag=True, help="Name the cases that pass too.")
 @click.option("--org", metavar="NAME", help="Also know this organization's connections and its own attributes.")
+@vars_option
 @json_option
 @pass_session
 def test(session: Session, paths: tuple[Path, ...], coverage: bool, verbose: bool, org: str | None) -> Exit:
@@ -35,7 +36,7 @@ def test(session: Session, paths: tuple[Path, ...], coverage: bool, verbose: boo
     from rolebridge.mapfile import UnreadableFiles
 
     try:
-        files = read_paths(paths)
+        files = read_paths(paths, session.variables)
         run = _run(session, org, files)
     except UnreadableFiles as error:
         raise Refused(

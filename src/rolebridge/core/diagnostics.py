@@ -148,6 +148,10 @@ REGISTER: dict[str, Code] = {
         _error("custom-roles-not-supported", "the platform has no custom roles"),
         _error("too-many-custom-roles", "there are more custom roles than the platform allows"),
         _error("bad-guard", "a guard rail is not well formed"),
+        # variables
+        _error("unknown-variable", "there is no such variable"),
+        _error("several-variables", "several files hold variables"),
+        _warning("variable-unused", "a variable is never used"),
         # cases of a mapping
         _error("unknown-rule", "the mapping has no such rule"),
         _error("case-without-mapping", "cases are written for a workspace that no file describes"),

@@ -13,7 +13,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
-from rolebridge.core.catalogue import Merge, Role
+from rolebridge.core.catalogue import Catalogue, Merge, Role
 from rolebridge.core.diagnostics import Place
 from rolebridge.core.directory import Group
 from rolebridge.core.permissions import Cell
@@ -368,10 +368,14 @@ class WorkspaceMapping:
 
 @dataclass(frozen=True, slots=True)
 class MappingSet:
-    """All mapping files of an organization: what a revision is. `digest` is SHA-256 over names and contents."""
+    """All mapping files of an organization: what a revision is. `digest` is SHA-256 over names and contents.
+
+    `catalogues` are the platforms that they can name, by id: those of the package and the organization's own.
+    """
 
     mappings: tuple[WorkspaceMapping, ...]
     digest: str
+    catalogues: Mapping[str, Catalogue] = field(default_factory=dict, compare=False)
 
     def workspace(self, workspace: str) -> WorkspaceMapping | None:
         """Return the mapping of a workspace, or None."""

@@ -6,18 +6,21 @@
 package can trust the values: names exist, patterns and conditions are compiled.
 
 `yamlsource` is the only caller of the YAML library, `reading` the typed reader over its nodes; `workspace`, `rules`,
-`patterns`, `conditions` and `names` read one mapping file, `checks` looks at what its rules do to each other.
+`patterns`, `conditions` and `names` read one mapping file, `checks` looks at what its rules do to each other;
+`variables` and `layers` work on documents before they are read.
 """
 
 from rolebridge.mapfile.cases import load_cases
 from rolebridge.mapfile.catalogue import load_catalogue, shipped_catalogues
-from rolebridge.mapfile.files import UnreadableFiles, holds_cases, read_mapping_dir
+from rolebridge.mapfile.files import UnreadableFiles, holds_cases, holds_mapping, holds_variables, read_mapping_dir
 from rolebridge.mapfile.mapping import files_digest, load_mapping_set
 
 __all__ = [
     "UnreadableFiles",
     "files_digest",
     "holds_cases",
+    "holds_mapping",
+    "holds_variables",
     "load_cases",
     "load_catalogue",
     "load_mapping_set",

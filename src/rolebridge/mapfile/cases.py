@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rolebridge.core.assignment import LockKind, ManualAssignment, Reason, Source
 from rolebridge.core.cases import ExpectedConflict, ExpectedLoss, ExpectedRole, MappingCase
-from rolebridge.core.catalogue import Catalogue, Level, Role, Slot
+from rolebridge.core.catalogue import Level, Role, Slot
 from rolebridge.core.diagnostics import Diagnostic
 from rolebridge.core.directory import Group, Membership, User
 from rolebridge.core.filters import Attribute, AttributeTable, AttributeType
@@ -32,7 +32,7 @@ _USER_NAME: Final = "somebody@case.invalid"
 
 
 def load_cases(
-    files: Mapping[str, str], mappings: MappingSet, catalogues: Mapping[str, Catalogue], *, table: AttributeTable
+    files: Mapping[str, str], mappings: MappingSet, *, table: AttributeTable
 ) -> tuple[tuple[MappingCase, ...], tuple[Diagnostic, ...]]:
     """Return the cases that files with such names hold, and everything wrong with them; others are passed over.
 
@@ -45,7 +45,7 @@ def load_cases(
         root, problems = parse_yaml(files[name], name)
         sink.take(problems)
         if root is not None:
-            cases += _File(mappings, catalogues, table, sink).read(root)
+            cases += _File(mappings, table, sink).read(root)
         found += sink.found
     return tuple(cases), tuple(found)
 
@@ -55,7 +55,6 @@ class _File:
     """Reads one file with cases."""
 
     mappings: MappingSet
-    catalogues: Mapping[str, Catalogue]
     table: AttributeTable
     sink: Sink
 
@@ -73,7 +72,7 @@ class _File:
             self.sink.add("case-without-mapping", workspace, detail, known=known)
         if mapping is None or "cases" not in fields:
             return []
-        catalogue = self.catalogues[mapping.platform].with_custom_roles(mapping.custom_roles)
+        catalogue = self.mappings.catalogues[mapping.platform].with_custom_roles(mapping.custom_roles)
         reader = _Reader(mapping, Names(catalogue, self.sink), ConditionReader(self.table, self.sink), self.sink)
         people = dict(reader.people(fields["people"])) if "people" in fields else {}
         items = reading.read_items(fields["cases"], "`cases`", self.sink) or ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from functools import cache
 from importlib import resources
@@ -32,6 +33,7 @@ from rolebridge.core.catalogue import (
 from rolebridge.core.diagnostics import Diagnostic, has_errors
 from rolebridge.mapfile import reading
 from rolebridge.mapfile.delegations import DelegationReader
+from rolebridge.mapfile.layers import laid_over
 from rolebridge.mapfile.matrices import MatrixReader
 from rolebridge.mapfile.reading import Sink, shorten
 from rolebridge.mapfile.yamlsource import Entry, Node, Scalar, Table, parse_yaml
@@ -40,7 +42,7 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 _FILE = (
     "platform", "name", "project_word", "account_kinds", "slots", "prerequisites", "custom_roles", "settings",
-    "permissions", "delegation",
+    "permissions", "delegation", "extends",
 )  # fmt: skip
 _SLOT = ("name", "level", "holds", "roles", "merge", "rank", "governs", "locks_access", "neutral")
 _ROLE = (
@@ -66,6 +68,10 @@ def load_catalogue(text: str, file: str) -> tuple[Catalogue | None, tuple[Diagno
     return (None if has_errors(sink.found) else catalogue), sink.found
 
 
+def _shipped_text(platform: str) -> str:
+    return resources.files("rolebridge.catalogues").joinpath(f"{platform}.yaml").read_text(encoding="utf-8")
+
+
 @cache
 def shipped_catalogues() -> Mapping[str, Catalogue]:
     """Return the catalogues that come with the package, by platform id. ValueError when one of them is broken."""
@@ -79,6 +85,57 @@ def shipped_catalogues() -> Mapping[str, Catalogue]:
             raise ValueError(f"a catalogue of the package cannot be read: {told}")
         found[catalogue.id] = catalogue
     return MappingProxyType(found)
+
+
+def own_catalogues(
+    sources: Mapping[str, Node], files: Mapping[str, str], shipped: Mapping[str, Catalogue]
+) -> tuple[dict[str, Catalogue], list[Diagnostic]]:
+    """Return an organization's own catalogues, by platform id, and everything wrong with them.
+
+    `sources` are their documents by file name, `files` the texts. With `extends:` a catalogue says only what
+    differs from one of the package (`extended`); its id must be its own in any case.
+    """
+    found: dict[str, Catalogue] = {}
+    problems: list[Diagnostic] = []
+    for name, root in sources.items():
+        sink = Sink()
+        whole = extended(root, shipped, sink)
+        catalogue = _CatalogueReader(sink).read(whole, files[name]) if whole is not None else None
+        if catalogue is not None and catalogue.id in {**shipped, **found}:
+            detail = f"there is a catalogue of `{catalogue.id}` already"
+            help_ = f"choose another id; `extends: {catalogue.id}` keeps what that one says"
+            sink.add("duplicate-id", root, detail, help_=help_)
+        elif catalogue is not None:
+            base = _extends(root)
+            # What it extends is part of what it says.
+            digest = hashlib.sha256((catalogue.digest + shipped[base].digest).encode()).hexdigest() if base else ""
+            found[catalogue.id] = replace(catalogue, digest=digest or catalogue.digest)
+        problems += sink.found
+    return found, problems
+
+
+def extended(root: Node, shipped: Mapping[str, Catalogue], sink: Sink) -> Node | None:
+    """Return a catalogue's document laid over the one that it extends; as it is when it extends none.
+
+    Mappings are laid over each other key by key, lists of entries with ids entry by entry; a key without a value takes
+    what it names away; everything else takes the place of what was there.
+    """
+    base = _extends(root)
+    if base is None or not isinstance(root, Table):
+        return root
+    if base not in shipped:
+        detail = f"no catalogue of the package describes `{shorten(base)}`"
+        sink.add("unknown-platform", root.entries["extends"].value, detail, known=shipped)
+        return None
+    below, _ = parse_yaml(_shipped_text(base), f"{base}.yaml")
+    assert isinstance(below, Table)  # the package's own
+    own = replace(root, entries={key: entry for key, entry in root.entries.items() if key != "extends"})
+    return laid_over(below, own)
+
+
+def _extends(root: Node) -> str | None:
+    entry = root.entries.get("extends") if isinstance(root, Table) else None
+    return entry.value.text if entry is not None and isinstance(entry.value, Scalar) else None
 
 
 class _CatalogueReader:

@@ -9,7 +9,7 @@ from rolebridge.core.delegation import Act, Delegation
 from rolebridge.mapfile import reading
 from rolebridge.mapfile.matrices import read_holders, read_slot_roles
 from rolebridge.mapfile.reading import Sink, shorten
-from rolebridge.mapfile.yamlsource import Node, Table
+from rolebridge.mapfile.yamlsource import Node, Scalar, Table
 
 _RULE = (
     "id", "by", "permission", "may", "slots", "roles", "except_roles", "only_holders", "except_holders", "phases",
@@ -105,5 +105,5 @@ class DelegationReader:
             return ""
         return text.text
 
-    def _texts(self, node: Node | None, what: str) -> list[reading.Scalar]:
+    def _texts(self, node: Node | None, what: str) -> list[Scalar]:
         return reading.read_texts(node, what, self._sink) if node is not None else []

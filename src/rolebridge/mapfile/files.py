@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from rolebridge.core.diagnostics import Diagnostic, Place
 from rolebridge.core.errors import RolebridgeError
@@ -18,6 +18,8 @@ MAX_FILES = 2000
 
 _SUFFIXES = (".yaml", ".yml")
 _TEST_SUFFIXES = (".test.yaml", ".test.yml")
+_CATALOGUE_SUFFIXES = (".catalogue.yaml", ".catalogue.yml")
+_VARIABLES = ("vars.yaml", "vars.yml")
 
 
 class UnreadableFiles(RolebridgeError):
@@ -31,10 +33,10 @@ class UnreadableFiles(RolebridgeError):
 def read_mapping_dir(path: str | os.PathLike[str]) -> Mapping[str, str]:
     """Return the texts of a folder's mapping files by name, `mappings/acme-vision.yaml`, in order of their names.
 
-    Mapping files end in `.yaml` or `.yml`, and those with the cases that test them in `.test.yaml` (`holds_cases`);
-    hidden files and folders inside are left alone. Raises
-    `UnreadableFiles` with all problems: no such folder, a link that leads out of it, anything that is not a plain
-    file, a file over 1 MiB, text that is not UTF-8.
+    Mapping files end in `.yaml` or `.yml`. Beside them belong to the set: cases that test them (`.test.yaml`),
+    catalogues of an organization's own (`.catalogue.yaml`) and variables (`vars.yaml`, `staging.vars.yaml`). Hidden
+    files and folders inside are left alone. Raises `UnreadableFiles` with all problems: no such folder, a link that
+    leads out of it, anything that is not a plain file, a file over 1 MiB, text that is not UTF-8.
     """
     folder = Path(path)
     found: dict[str, str] = {}
@@ -53,6 +55,21 @@ def read_mapping_dir(path: str | os.PathLike[str]) -> Mapping[str, str]:
 def holds_cases(name: str) -> bool:
     """Return whether a file of that name holds cases that test a mapping instead of a mapping."""
     return name.endswith(_TEST_SUFFIXES)
+
+
+def holds_catalogue(name: str) -> bool:
+    """Return whether a file of that name holds an organization's own catalogue of a platform."""
+    return name.endswith(_CATALOGUE_SUFFIXES)
+
+
+def holds_variables(name: str) -> bool:
+    """Return whether a file of that name holds variables: `vars.yaml`, `staging.vars.yaml`."""
+    return PurePath(name).name in _VARIABLES or name.endswith(tuple(f".{one}" for one in _VARIABLES))
+
+
+def holds_mapping(name: str) -> bool:
+    """Return whether a file of that name holds a workspace's mapping, and not what stands beside mappings."""
+    return not (holds_cases(name) or holds_catalogue(name) or holds_variables(name))
 
 
 def _candidates(folder: Path) -> list[Path]:

@@ -9,13 +9,15 @@ from types import MappingProxyType
 from typing import Final
 
 from rolebridge.core.catalogue import Catalogue
-from rolebridge.core.diagnostics import Diagnostic, has_errors
+from rolebridge.core.diagnostics import Diagnostic, Place, has_errors
 from rolebridge.core.filters import AttributeTable
 from rolebridge.core.mapping import MappingSet, Project, WorkspaceMapping
-from rolebridge.mapfile.files import holds_cases
+from rolebridge.mapfile.catalogue import own_catalogues
+from rolebridge.mapfile.files import holds_cases, holds_catalogue, holds_mapping, holds_variables
 from rolebridge.mapfile.reading import Sink
-from rolebridge.mapfile.workspace import ReadWorkspace, WorkspaceReader
-from rolebridge.mapfile.yamlsource import parse_yaml
+from rolebridge.mapfile.variables import Substitution, Variables, read_variables
+from rolebridge.mapfile.workspace import WorkspaceReader
+from rolebridge.mapfile.yamlsource import Node, parse_yaml
 
 _NOTHING: Final[Mapping[str, Mapping[str, Project]]] = MappingProxyType({})
 
@@ -34,27 +36,65 @@ def load_mapping_set(
     `connections` are the names of the organization's connections; None when they are not known here, and then any
     may be named. `registered` are the projects, by workspace, that exist beside the declared ones; None for files that
     were checked before, whose projects may have changed since. The set is None when there is any error: a set with an
-    error changes nothing. No files make an empty set; files with cases are passed over (`load_cases`). Diagnostics are
-    ordered by file, then by place.
+    error changes nothing. No files make an empty set; files with cases are passed over (`load_cases`). Files beside the
+    mappings may hold variables and catalogues of the organization's own. Diagnostics are ordered by file and place.
     """
     known = frozenset(connections) if connections is not None else None
-    found: list[Diagnostic] = []
+    sources, found = _documents(files)
+    with_catalogues = {name: root for name, root in sources.items() if holds_catalogue(name)}
+    own, more = own_catalogues(with_catalogues, files, catalogues)
+    everything = {**catalogues, **own}
+    found += more
     mappings: list[WorkspaceMapping] = []
     first: dict[str, str] = {}
-    for name in sorted(name for name in files if not holds_cases(name)):
+    for name, root in sources.items():
+        if not holds_mapping(name):
+            continue
         sink = Sink()
-        read = _read(name, files[name], WorkspaceReader(catalogues, table, known, sink, registered), sink)
-        if read is not None and read.workspace is not None:
+        read = WorkspaceReader(everything, table, known, sink, registered).read(root)
+        if read.workspace is not None:
             earlier = first.setdefault(read.workspace.text, str(read.workspace.place))
             if earlier != str(read.workspace.place):
                 detail = f"workspace `{read.workspace.text}` is described at {earlier} already"
                 sink.add("duplicate-id", read.workspace, detail, help_="one file describes one workspace")
-        if read is not None and read.mapping is not None:
+        if read.mapping is not None:
             mappings.append(read.mapping)
         found += sink.found
+    found.sort(key=lambda one: one.place or Place("", 0, 0))
     if has_errors(found):
         return None, tuple(found)
-    return MappingSet(tuple(mappings), files_digest(files)), tuple(found)
+    return MappingSet(tuple(mappings), files_digest(files), MappingProxyType(everything)), tuple(found)
+
+
+def _documents(files: Mapping[str, str]) -> tuple[dict[str, Node], list[Diagnostic]]:
+    """Return the documents of all files but those with cases and variables, the variables put in, and what is wrong."""
+    found: list[Diagnostic] = []
+    variables = Variables()
+    with_variables = sorted(name for name in files if holds_variables(name))
+    for name in with_variables:
+        sink = Sink()
+        root, problems = parse_yaml(files[name], name)
+        sink.take(problems)
+        read = read_variables(root, sink) if root is not None else Variables()
+        if name != with_variables[0] and root is not None:
+            detail = f"`{with_variables[0]}` holds variables as well, and there can be one such file"
+            sink.add("several-variables", root, detail, help_="choose one: `--vars FILE`")
+        else:
+            variables = read
+        found += sink.found
+    sources: dict[str, Node] = {}
+    for name in sorted(name for name in files if not (holds_cases(name) or holds_variables(name))):
+        sink = Sink()
+        root, problems = parse_yaml(files[name], name)
+        sink.take(problems)
+        if root is not None:
+            sources[name] = Substitution(variables, sink).of(root)
+        found += sink.found
+    for entry in variables.values.values():
+        if entry.key.text not in variables.used:
+            detail = f"no file uses `{entry.key.text}`"
+            found.append(Diagnostic("variable-unused", detail, entry.key.place, entry.key.excerpt))
+    return sources, found
 
 
 def files_digest(files: Mapping[str, str]) -> str:
@@ -73,9 +113,3 @@ def files_digest(files: Mapping[str, str]) -> str:
         digest.update(len(data).to_bytes(8, "big"))
         digest.update(data)
     return digest.hexdigest()
-
-
-def _read(name: str, text: str, reader: WorkspaceReader, sink: Sink) -> ReadWorkspace | None:
-    root, problems = parse_yaml(text, name)
-    sink.take(problems)
-    return reader.read(root) if root is not None else None
