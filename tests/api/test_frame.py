@@ -22,7 +22,9 @@ KEY = {"name": "ci", "role": "reader"}
 # --- paths and methods -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["", "/", "/nothing", "/status/more", "/users//roles", "/users/a%00", "/access//"])
+@pytest.mark.parametrize(
+    "path", ["", "/", "/nothing", "/status/more", "/users//roles", "/users/a%00", "/access//", "/a%0Ab", "//access"]
+)
 def test_no_such_path(acme: Tenant, path: str) -> None:
     """404 as a problem document."""
     problem(acme.get(path), Kind.NOT_FOUND)

@@ -106,6 +106,13 @@ class Parameters:
         choices = one.schema.get("enum")
         if choices and value not in choices:
             raise invalid(one.name, "is none of " + ", ".join(f"`{choice}`" for choice in choices))
+        match one.schema:
+            case {"format": "date"}:
+                self.day(one.name)
+            case {"format": "date-time"}:
+                self.moment(one.name)
+            case {"type": "boolean"}:
+                self.flag(one.name)
 
     def text(self, name: str) -> str | None:
         """Return a text, None where it is not given."""

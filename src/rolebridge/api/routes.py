@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from flask import Blueprint, Response, request
+from werkzeug.routing import PathConverter
 
 from rolebridge.api.face import OPENAPI_PATH, ApiFace
 from rolebridge.store.request_log import NOBODY, LoggedRequest
@@ -20,6 +21,13 @@ from rolebridge.web.requests import EnvironHeaders, Request
 from rolebridge.web.requests import Response as Answer
 
 _METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+
+
+class AnyPath(PathConverter):
+    """A path of whatever characters, line breaks and slashes at its beginning included."""
+
+    regex = "(?s:.*?)"
+    part_isolating = False
 
 
 def api_blueprint(
@@ -45,7 +53,8 @@ def api_blueprint(
         return _response(face.handle(asked, holder))
 
     blueprint.add_url_rule("/", "root", answer, methods=_METHODS, provide_automatic_options=False)
-    blueprint.add_url_rule("/<path:path>", "resources", answer, methods=_METHODS, provide_automatic_options=False)
+    blueprint.record_once(lambda state: state.app.url_map.converters.update(anypath=AnyPath))
+    blueprint.add_url_rule("/<anypath:path>", "resources", answer, methods=_METHODS, provide_automatic_options=False)
     return blueprint
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from rolebridge.api.parameters import Parameters, Query
-from rolebridge.api.shapes import Schema
+from rolebridge.api.shapes import LONGEST, Schema
 from rolebridge.api.usecases import UseCases
 from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.permissions import Permission
@@ -180,7 +180,7 @@ class Router:
     def place(self, path: str) -> Place:
         """Return what is at a path. Raises Problem."""
         parts = path.removesuffix("/").removeprefix("/").split("/")
-        if all(parts) and storable(path):
+        if all(0 < len(part) <= LONGEST for part in parts) and storable(path):
             for methods in self._paths:
                 found = next(iter(methods.values())).match(parts)
                 if found is not None:
