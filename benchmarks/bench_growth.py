@@ -40,6 +40,8 @@ from bench_scim import (
 FEW = 1_000
 MANY = 1_000_000 if os.environ.get("BIG") else int(os.environ.get("USERS", "20000"))
 SMALL_GROUP = 100
+PART = 200_000
+"""Members of one row of an import, of which a row may hold half a million; further rows add theirs."""
 KEPT = 20_000
 """Ids that requests choose from; all of a million need not be known."""
 
@@ -49,8 +51,9 @@ def resources(people: int) -> Iterator[dict[str, object]]:
     for number in range(people):
         yield user(number)
     for name, size in (("nearly all", people - 1), ("few", SMALL_GROUP)):
-        members = [{"value": f"load-{number}"} for number in range(size)]
-        yield {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": name, "members": members}
+        for start in range(0, size, PART):
+            members = [{"value": f"load-{number}"} for number in range(start, min(start + PART, size))]
+            yield {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": name, "members": members}
 
 
 def filled(folder: Path, people: int, stack: ExitStack) -> Contender:
