@@ -40,6 +40,7 @@ _GRANT: Final[Schema] = {
     "revision": COUNT,
     "valid_from": MAYBE_TEXT,
     "valid_until": MAYBE_TEXT,
+    "held_since": MAYBE_MOMENT,
     "because": OBJECT,
 }
 
@@ -162,6 +163,27 @@ SCHEMAS: Final[Schema] = {
                     {"people": COUNT, "grants": COUNT, "blocked": COUNT, "conflicts": COUNT}
                 ),
             },
+            "holds": list_of(
+                record(
+                    {
+                        "workspace": TEXT,
+                        "kind": {"enum": ["revocation", "delivery"]},
+                        "count": COUNT,
+                        "since": MOMENT,
+                    }
+                )
+            ),
+            "chores": list_of(
+                record(
+                    {
+                        "name": TEXT,
+                        "ended": MOMENT,
+                        "succeeded": MAYBE_MOMENT,
+                        "failures": COUNT,
+                        "error": MAYBE_TEXT,
+                    }
+                )
+            ),
         }
     ),
     "HeldGrant": record({"user": record({"id": TEXT, "user_name": TEXT, "name": MAYBE_TEXT}), **_GRANT}),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from rolebridge.store.statements import Database
 
 # "rolebridge worker" in ASCII, cut to eight bytes of its end, which no other lock of ours has.
 _WORKING: Final = int.from_bytes(b"e worker", "big")
+_GIVE: Final = f"SELECT pg_advisory_unlock({_WORKING})"
 _TAKE: Final = f"SELECT pg_try_advisory_lock({_WORKING})"
 
 
@@ -80,10 +82,15 @@ class _SessionLeadership(Leadership):
         return self._leads
 
     def close(self) -> None:
+        link, self._link = self._link, None
+        if link is None:
+            return
+        if self._leads:
+            # Hanging up does it as well, but only when the server notices; a session that is gone has no lock.
+            with suppress(Unavailable):
+                link.execute(_GIVE, ())
         self._leads = False
-        if self._link is not None:
-            self._link.close()
-            self._link = None
+        link.close()
 
 
 def leadership(database_url: str) -> Leadership:
