@@ -26,7 +26,9 @@ FINDING = {
 
 def test_head_is_the_last_revision() -> None:
     """The revision that the program asks for is the one that the migrations end at."""
-    assert ScriptDirectory.from_config(migrations.config()).get_current_head() == migrations.HEAD
+    scripts = ScriptDirectory.from_config(migrations.config())
+    assert scripts.get_current_head() == migrations.HEAD
+    assert tuple(sorted(one.revision for one in scripts.walk_revisions())) == migrations.KNOWN
 
 
 def test_the_migrations_make_what_the_metadata_says(store: Store) -> None:

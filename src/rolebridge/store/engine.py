@@ -308,11 +308,16 @@ class Store:
         """Raise `SchemaMismatch` unless the database has exactly the schema that this version works with."""
         state = self.schema_state()
         if not state.is_current:
-            raise SchemaMismatch(state.current, state.head)
+            raise SchemaMismatch(state.current, state.head, newer=state.is_newer)
 
     def upgrade(self) -> SchemaState:
-        """Bring the schema to this version's, and return what it was before. Two at a time do it once."""
+        """Bring the schema to this version's, and return what it was before. Two at a time do it once.
+
+        Raises `SchemaMismatch` for the schema of a newer version: nothing goes back.
+        """
         before = self.schema_state()
+        if before.is_newer:
+            raise SchemaMismatch(before.current, before.head, newer=True)
         if not before.is_current:
             with self._backend.turn():
                 migrations.upgrade(self._url)

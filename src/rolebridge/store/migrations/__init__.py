@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 HEAD: Final = "0007"
 """The revision that this version works with: the last one in `versions/` (a test says so)."""
 
+KNOWN: Final = tuple(f"{number:04}" for number in range(1, int(HEAD) + 1))
+"""All revisions, from the first one to `HEAD`."""
+
 # "rolebridge schema" in ASCII, cut to eight bytes: who upgrades holds this advisory lock on PostgreSQL.
 _UPGRADING: Final = int.from_bytes(b"rolebrid", "big")
 
@@ -31,6 +34,11 @@ class SchemaState:
     def is_current(self) -> bool:
         """Return whether they are the same."""
         return self.current == self.head
+
+    @property
+    def is_newer(self) -> bool:
+        """Return whether a version made the schema that this one does not know."""
+        return self.current is not None and self.current not in KNOWN
 
 
 def state(link: Link) -> SchemaState:
