@@ -116,6 +116,8 @@ def test_a_group_lock_refuses_and_says_the_ways_out(world: World, hands: Assigni
     ana, bo = world.user("ana"), world.user("bo")
     give("ana")
     world.group("lbx-cityscapes-reviewers", [ana, bo])
+    with pytest.raises(AssignmentRefused, match="locked by group"):  # though it was given before
+        give("ana")
     recorded = len(world.audit())
     with pytest.raises(AssignmentRefused) as refused:
         give("ana", "reviewer")

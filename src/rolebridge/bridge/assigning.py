@@ -115,7 +115,7 @@ class Assigning:
         """Give a role by hand. In a slot that holds one role it takes the place of what a hand gave before.
 
         Raises AssignmentRefused when a lock or another reason forbids it, NotFound and Invalid for what the names do
-        not mean. Giving exactly the same again changes nothing.
+        not mean. Giving exactly the same again changes nothing; where a lock came since, that is refused too.
         """
 
         def work(unit: Unit) -> Assigned:
@@ -236,13 +236,13 @@ class _Hand:
         there = [one for one in self.person.manual if (one.workspace, one.slot, one.project) == place]
         if slot.holds_many:
             there = [one for one in there if one.role == record.role]
-        same = next((one for one in there if _same(one, record)), None)
-        if same is not None and len(there) == 1:
-            return Assigned(self.user, same, False, self._standing(program, self.person.manual, same))
         replaced = frozenset(one.id for one in there)
         refusal = refusal_of(self._case(program), record, replaced)
         if refusal is not None:
             raise self._refused(program, refusal)
+        same = next((one for one in there if _same(one, record)), None)
+        if same is not None and len(there) == 1:
+            return Assigned(self.user, same, False, self._standing(program, self.person.manual, same))
         for one in there:
             self._end(one, f"replaced by {record.role}")
         self.unit.grants(self.organization_id).add_manual(record)

@@ -120,6 +120,15 @@ class Observing:
                 for name in sorted({*platforms, *said, *imported})
             )
 
+    def only_workspace(self, organization_id: str) -> str:
+        """Return the only workspace there is. Raises Invalid when there are several, or none."""
+        found = [state.workspace for state in self.workspaces(organization_id)]
+        if len(found) != 1:
+            names = ", ".join(f"`{name}`" for name in found)
+            what = f"there are several workspaces ({names}); say which one" if found else "no workspace is known yet"
+            raise Invalid(what, "workspace")
+        return found[0]
+
     def import_roles(
         self, operator: Operator, organization_id: str, wanted: RoleImport, text: str, *, dry_run: bool = False
     ) -> RolesImported:

@@ -102,7 +102,7 @@ def _of_domain(error: Exception) -> Failure | None:
 
     if not isinstance(error, errors.RolebridgeError):
         return None
-    exit_ = Exit.UNAVAILABLE if _is_of_the_store(error) else Exit.REFUSED
+    exit_ = Exit.UNAVAILABLE if _is_of_the_store(error) else Exit.LOCKED if _is_locked(error) else Exit.REFUSED
     more: dict[str, Any] = {}
     help_ = None
     match error:
@@ -122,6 +122,12 @@ def _is_of_the_store(error: Exception) -> bool:
     from rolebridge.store.problems import StoreProblem
 
     return isinstance(error, Unavailable | StoreProblem)
+
+
+def _is_locked(error: Exception) -> bool:
+    from rolebridge.core.by_hand import AssignmentRefused
+
+    return isinstance(error, AssignmentRefused)
 
 
 def _code(error: Exception) -> str:
