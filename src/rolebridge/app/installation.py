@@ -34,6 +34,7 @@ from rolebridge.bridge.projects import Projects
 from rolebridge.bridge.provisioning import Provisioning
 from rolebridge.bridge.readiness import Readiness
 from rolebridge.bridge.request_log import RequestLog, Retention
+from rolebridge.bridge.reviewing import Reviewing
 from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.bridge.sealing import SealKeys
 from rolebridge.bridge.secret_keys import SecretKeys
@@ -87,6 +88,7 @@ class Installation:
     delegating: Delegating
     access: Access
     access_then: AccessThen
+    reviewing: Reviewing
     membership: Membership
     feed: Feed
     idempotency: Idempotency
@@ -167,6 +169,7 @@ def open_installation(
         delegating=Delegating(store, rulebooks, clock),
         access=Access(store, rulebooks, clock),
         access_then=AccessThen(store, clock),
+        reviewing=Reviewing(store, rulebooks, clock),
         membership=Membership(store, rulebooks, clock),
         feed=Feed(store),
         idempotency=Idempotency(store, clock),

@@ -49,7 +49,7 @@ class AccessThen:
         """
         with self._store.read(snapshot=True) as unit:
             past = Past(unit, organization_id, at, self._clock())
-            people = _people(unit, organization_id, at, user_id)
+            people = people_then(unit, organization_id, at, user_id)
             while chunk := list(islice(people, _CHUNK)):
                 roles = past.recorded(id_ for id_, _, _ in chunk)
                 for id_, name, deleted in chunk:
@@ -58,7 +58,7 @@ class AccessThen:
                             yield HeldThen(id_, name, deleted, role)
 
 
-def _people(unit: Unit, organization_id: str, at: datetime, user_id: str | None) -> Iterator[tuple[str, str, bool]]:
+def people_then(unit: Unit, organization_id: str, at: datetime, user_id: str | None) -> Iterator[tuple[str, str, bool]]:
     """Yield who can have held anything: who is there, and who was deleted since."""
     directory, history = unit.directory(organization_id), unit.history(organization_id)
     if user_id is not None:

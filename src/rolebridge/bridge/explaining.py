@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rolebridge.bridge.naming import the_program, the_role, the_user, user_then
@@ -190,7 +190,10 @@ def _explained_then(
     differs = tuple(
         Difference(*place, recorded=place in recorded) for place in sorted(resolved ^ recorded) if place[:3] not in held
     )
-    return Explained(explain(case, project), program, rulebook.revision, {}, at, differs)
+    explanation = explain(case, project)
+    # What would change it now is another question than what held then.
+    locks = tuple(replace(locked, releases=()) for locked in explanation.locks)
+    return Explained(replace(explanation, locks=locks), program, rulebook.revision, {}, at, differs)
 
 
 def _chosen(rulebook: Rulebook, workspace: str | None, project: str | None) -> tuple[Program, ...]:

@@ -108,6 +108,10 @@ class Past:
         memberships = self._memberships(user_id)
         return PersonThen(user_id, user, memberships, manual, recorded, tuple(gaps))
 
+    def user(self, user_id: str) -> User | None:
+        """Return a user as they were, None for nobody."""
+        return self._user(user_id, [])
+
     def _user(self, user_id: str, gaps: list[str]) -> User | None:
         now = next(iter(self._unit.directory(self._organization_id).core_users([user_id])), None)
         first = self._first("user", user_id)
@@ -183,7 +187,7 @@ class Past:
         """Return what each of the users held, as recorded: today's grants, with every change since taken back."""
         ids = sorted(set(user_ids))
         present = self._unit.grants(self._organization_id).of_users(ids)
-        changes = self._audit.of_subjects(GRANTS_CHANGED, ids, after=self._place)
+        changes = self._audit.of_subjects([GRANTS_CHANGED], ids, after=self._place)
         found: dict[str, tuple[RecordedRole, ...]] = {}
         for id_ in ids:
             held = {role.key: role for role in map(_role_of, present.get(id_, ()))}

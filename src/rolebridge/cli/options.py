@@ -135,19 +135,6 @@ class Moment(click.ParamType[datetime]):
             self.fail(f"`{text}` is neither a day or moment (`2026-11-20T09:00`) nor a span (`90m`, `2d`)", param, ctx)
 
 
-class Day(click.ParamType[date]):
-    """A whole day (UTC), `2027-03-31`."""
-
-    name = "day"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """Return the day."""
-        try:
-            return date.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"`{value}` is no day; write it like `2027-03-31`", param, ctx)
-
-
 expires_option = click.option(
     "--expires",
     type=Expiry(),

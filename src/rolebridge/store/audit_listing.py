@@ -131,9 +131,17 @@ OF_SUBJECTS: Final = Statement(
             _OF,
             among(audit.c.subject_id, given("ids")),
             audit.c.sequence > given("above", audit.c.sequence),
-            audit.c.kind == given("kind"),
+            among(audit.c.kind, given("kinds")),
         )
         .order_by(audit.c.subject_id, audit.c.sequence.desc())
+    )
+)
+LATEST: Final = Statement(
+    lambda _: (
+        select(audit.c.subject_id, func.max(audit.c.at))
+        .where(_OF, among(audit.c.subject_id, given("ids")), among(audit.c.kind, given("kinds")))
+        .group_by(audit.c.subject_id)
+        .order_by(audit.c.subject_id)
     )
 )
 MENTIONING: Final = Statement(
@@ -220,14 +228,23 @@ class AuditListing(Scope):
         )
         return audit_entry(row) if row else None
 
-    def of_subjects(self, kind: str, ids: Iterable[str], *, after: int) -> dict[str, list[AuditEntry]]:
-        """Return what of a kind happened to each of the subjects after a number, newest first."""
+    def of_subjects(self, kinds: Iterable[str], ids: Iterable[str], *, after: int = -1) -> dict[str, list[AuditEntry]]:
+        """Return what of these kinds happened to each of the subjects after a number, newest first."""
+        listed = json_list(kinds)
         found: dict[str, list[AuditEntry]] = {}
         for batch in in_batches(sorted(set(ids))):
             scope = {"organization_id": self._organization_id, "ids": json_list(batch)}
-            for row in self._link.all(OF_SUBJECTS, **scope, kind=kind, above=after):
+            for row in self._link.all(OF_SUBJECTS, **scope, kinds=listed, above=after):
                 entry = audit_entry(row)
                 found.setdefault(entry.subject_id, []).append(entry)
+        return found
+
+    def latest(self, kinds: Iterable[str], ids: Iterable[str]) -> dict[str, datetime]:
+        """Return when something of these kinds happened last to each of the subjects."""
+        listed, found = json_list(kinds), dict[str, datetime]()
+        for batch in in_batches(sorted(set(ids))):
+            scope = {"organization_id": self._organization_id, "ids": json_list(batch)}
+            found |= {id_: moment(at) for id_, at in self._link.all(LATEST, **scope, kinds=listed)}
         return found
 
     def mentioning(self, text: str, *, after: int, through: int) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rolebridge.cli.terminal import one_line, padded, strong, table
+from rolebridge.cli.terminal import doubtful, faint, minute, one_line, padded, strong, table
 from rolebridge.cli.views.roles import (
     WORKSPACE_WIDE,
     person,
@@ -28,7 +28,21 @@ _MARGIN = "  " + " " * _LABEL
 def text(explained: Explained) -> str:
     """Return an explanation as people read it."""
     lines = _of_workspace(explained) if explained.explanation.project is None else _of_project(explained)
-    return "\n".join(lines)
+    return "\n".join([*_then_lines(explained), *lines, *_differing(explained)])
+
+
+def _then_lines(explained: Explained) -> Iterator[str]:
+    if explained.at is not None:
+        yield faint(f"as of {minute(explained.at)}, by revision {explained.revision}:")
+
+
+def _differing(explained: Explained) -> Iterator[str]:
+    """Yield where the record of the time says otherwise."""
+    for one in explained.differs:
+        where = f" in {one.project}" if one.project else ""
+        name = role_name(explained.program.catalogue, one.slot, one.role)
+        what = "was recorded, and does not follow" if one.recorded else "follows, and was not recorded"
+        yield f"  {doubtful('!')} {name}{where} ({one.state}) {what} from what was known then"
 
 
 # --- one project -----------------------------------------------------------------------------------------------
