@@ -10,6 +10,7 @@ from tests.bridge.worlds import MAPPING, OPERATOR, World, add, remove
 from rolebridge.bridge.approvals import Act, ApprovalNeeded, Approvals, SamePerson
 from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.holding import Chosen, HeldRole, Holds, NotKept
+from rolebridge.bridge.planning import GuardTripped, Planning
 from rolebridge.core.assignment import Source
 from rolebridge.core.errors import Invalid, NotFound
 from rolebridge.store.unit import Unit
@@ -278,3 +279,30 @@ def test_organizations_do_not_approve_for_each_other(world: World) -> None:
         approvals.approve(NOA, other.id, needed.value.proposal.id)
     with pytest.raises(ApprovalNeeded):
         approvals.transact(NOA, other.id, lambda unit: approvals.demand(unit, NOA, other.id, act, ""))
+
+
+def test_a_guard_rail_of_a_plan_is_passed_by_two_people(world: World) -> None:
+    """The first one's --force proposes exactly that plan; a second one's carries it out, another plan needs its own."""
+    world.apply(GUARDED)
+    people = world.users(10)
+    world.group("lbx-cityscapes-reviewers", people)
+    approvals = approvals_of(world)
+    planning = Planning(world.store, world.rulebooks, world.clock, approvals=approvals)
+    without = {"mappings/vision.yaml": GUARDED.replace("reviewers: reviewer, ", "")}
+    with pytest.raises(GuardTripped):
+        planning.apply(OPERATOR, world.id, without)
+    assert approvals.listing(world.id) == []
+    with pytest.raises(ApprovalNeeded, match="pass guard rails with plan"):
+        planning.apply(OPERATOR, world.id, without, force_reason="meant")
+    other = {"mappings/vision.yaml": "# another\n" + without["mappings/vision.yaml"]}
+    with pytest.raises(ApprovalNeeded):
+        planning.apply(NOA, world.id, other, force_reason="meant")
+    assert world.roles(people[0]) == {REVIEWER}
+    assert planning.apply(NOA, world.id, without, force_reason="meant").new
+    assert world.roles(people[0]) == set()
+
+
+def test_an_apply_within_its_guard_rails_takes_one_person(world: World) -> None:
+    """Also with --force: where nothing is passed there is nothing to agree to."""
+    planning = Planning(world.store, world.rulebooks, world.clock, approvals=approvals_of(world))
+    assert planning.apply(OPERATOR, world.id, {"mappings/vision.yaml": GUARDED}, force_reason="to be sure").new

@@ -34,7 +34,6 @@ from rolebridge.bridge.projects import Projects
 from rolebridge.bridge.provisioning import Provisioning
 from rolebridge.bridge.readiness import Readiness
 from rolebridge.bridge.request_log import RequestLog, Retention
-from rolebridge.bridge.reviewing import Reviewing
 from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.bridge.sealing import SealKeys
 from rolebridge.bridge.secret_keys import SecretKeys
@@ -88,7 +87,6 @@ class Installation:
     delegating: Delegating
     access: Access
     access_then: AccessThen
-    reviewing: Reviewing
     membership: Membership
     feed: Feed
     idempotency: Idempotency
@@ -162,14 +160,13 @@ def open_installation(
         chores=Chores(store, rulebooks, clock, request_log, auditing, hold_window),
         projects=Projects(store, rulebooks, clock),
         observing=Observing(store, rulebooks, clock),
-        planning=Planning(store, rulebooks, clock, needs_digest=settings.apply_needs_digest),
+        planning=Planning(store, rulebooks, clock, needs_digest=settings.apply_needs_digest, approvals=approvals),
         supposing=Supposing(store, rulebooks, clock),
         explaining=Explaining(store, rulebooks, clock),
         deciding=Deciding(store, rulebooks, clock),
         delegating=Delegating(store, rulebooks, clock),
         access=Access(store, rulebooks, clock),
         access_then=AccessThen(store, clock),
-        reviewing=Reviewing(store, rulebooks, clock),
         membership=Membership(store, rulebooks, clock),
         feed=Feed(store),
         idempotency=Idempotency(store, clock),

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import Final
 
+from rolebridge.bridge.approvals import Act, Approvals
 from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.resolving import Cause, recompute
 from rolebridge.bridge.rulebooks import Rulebook, Rulebooks, compile_rulebook, mapping_table, read_mappings
@@ -145,9 +146,17 @@ class Planning:
     """
 
     def __init__(
-        self, store: Store, rulebooks: Rulebooks, clock: Callable[[], datetime], *, needs_digest: bool = False
+        self,
+        store: Store,
+        rulebooks: Rulebooks,
+        clock: Callable[[], datetime],
+        *,
+        needs_digest: bool = False,
+        approvals: Approvals | None = None,
     ) -> None:
+        """Without `approvals` one person alone may pass a guard rail."""
         self._store = store
+        self._approvals = approvals or Approvals(store, clock, needed=False)
         self._rulebooks = rulebooks
         self._clock = clock
         self._needs_digest = needs_digest
@@ -255,7 +264,8 @@ class Planning:
 
         With the `digest` of a plan only if a plan of now has the same. `reason` says why, `force_reason` why guard
         rails are passed. Raises MappingRefused when the files have errors, CasesFailed when a case beside them fails,
-        PlanMoved, DigestNeeded, and GuardTripped when a guard rail is passed and `force_reason` is empty.
+        PlanMoved, DigestNeeded, GuardTripped when a guard rail is passed and `force_reason` is empty, and where that
+        takes two people ApprovalNeeded.
         """
         approval = self._approval(digest, force_reason, reason)
 
@@ -263,7 +273,7 @@ class Planning:
             unit.directory(organization_id).lock_organization(exclusive=True)
             return self._apply(unit, operator, organization_id, _read(unit, organization_id, files), approval, shown)
 
-        return self._store.transact(work)
+        return self._approvals.transact(operator, organization_id, work)
 
     def rollback(
         self,
@@ -289,7 +299,7 @@ class Planning:
             candidate = _read(unit, organization_id, files, restores=number)
             return self._apply(unit, operator, organization_id, candidate, approval, shown)
 
-        return self._store.transact(work)
+        return self._approvals.transact(operator, organization_id, work)
 
     def _approval(self, digest: str | None, force_reason: str, reason: str) -> Approval:
         if digest is None and self._needs_digest:
@@ -318,6 +328,9 @@ class Planning:
             return Applied(plan.base_revision, False, plan, *shown_with)
         if plan.forbidding and not approval.force_reason:
             raise GuardTripped(plan.forbidding)
+        if plan.forbidding:
+            act = Act("mapping.force", (plan.digest,), f"pass guard rails with plan {plan.digest[:12]}")
+            self._approvals.demand(unit, operator, organization_id, act, approval.force_reason)
         rulebook = comparison.candidate
         unit.revisions(organization_id).add(
             candidate.files,

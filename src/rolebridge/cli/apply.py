@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from rolebridge.cli.approvals import approval_asked
 from rolebridge.cli.failures import Refused
 from rolebridge.cli.options import MAPPINGS, json_option, org_option, vars_option
 from rolebridge.cli.session import Session, pass_session
@@ -142,7 +143,8 @@ def refusing(files: Mapping[str, str], command: str) -> Iterator[None]:
 
     unchanged = ("nothing was changed",)
     try:
-        yield
+        with approval_asked():
+            yield
     except MappingRefused as error:
         more = view.document(error.diagnostics)
         raise Refused(error, before=view.text(error.diagnostics, files), more=more) from error

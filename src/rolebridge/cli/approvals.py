@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 
+from rolebridge.cli.failures import Refused
 from rolebridge.cli.options import csv_option, json_option, org_option
 from rolebridge.cli.session import Session, pass_session
 from rolebridge.cli.terminal import good, minute, one_line, table
@@ -65,3 +69,18 @@ def list_(session: Session, org: str | None) -> None:
     head = ("ID", "WHAT", "PROPOSED BY", "REASON", "UNTIL", "APPROVED BY")
     text = table(head, rows) if found else "nothing waits for a second person"
     session.answer_list(document, "proposals", _CSV_HEAD, text)
+
+
+@contextmanager
+def approval_asked() -> Iterator[None]:
+    """Tell, when an act needs a second person, how that person agrees."""
+    from rolebridge.bridge.approvals import ApprovalNeeded
+    from rolebridge.bridge.hold_documents import proposal_document
+
+    try:
+        yield
+    except ApprovalNeeded as needed:
+        help_ = f"another person runs: rolebridge approve {needed.proposal.id[:8]}; then run this again"
+        if needed.proposal.approved_by is not None:
+            help_ = "it is approved: run this again"
+        raise Refused(needed, help_, more={"proposal": proposal_document(needed.proposal)}) from needed

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rolebridge.cli.failures import Refused
+from rolebridge.cli.approvals import approval_asked
 from rolebridge.cli.options import csv_option, json_option, org_option
 from rolebridge.cli.session import Session, hinting, pass_session
 from rolebridge.cli.terminal import counted, good
@@ -141,18 +140,3 @@ def _settle(
     changed = counted(len({change.user_id for change in settled.changes}), "person's access", "people's access")
     text = f"{good('✓')} {counted(len(settled.holds), 'hold')} {done}; {changed} changed"
     session.answer({"organization": organization.name, **settled_document(settled)}, text)
-
-
-@contextmanager
-def approval_asked() -> Iterator[None]:
-    """Tell, when an act needs a second person, how that person agrees."""
-    from rolebridge.bridge.approvals import ApprovalNeeded
-    from rolebridge.bridge.hold_documents import proposal_document
-
-    try:
-        yield
-    except ApprovalNeeded as needed:
-        help_ = f"another person runs: rolebridge approve {needed.proposal.id[:8]}; then run this again"
-        if needed.proposal.approved_by is not None:
-            help_ = "it is approved: run this again"
-        raise Refused(needed, help_, more={"proposal": proposal_document(needed.proposal)}) from needed
