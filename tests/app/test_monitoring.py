@@ -197,6 +197,19 @@ def test_what_a_worker_counts(settings: ServingSettings) -> None:
     assert found["rolebridge_database_writer_wait_seconds_count"] >= 1
 
 
+def test_what_is_logged_is_counted(settings: ServingSettings) -> None:
+    """Lines are counted by level, and the guard rails that they tell of."""
+    shared = shared_memory(1)
+    worker = Worker(settings, shared)
+    logging.getLogger("rolebridge.bridge").warning("guard rail: …", extra={"event": "guard.tripped"})
+    logging.getLogger("rolebridge.app").error("it broke")
+    worker.close()
+    found = samples(exposition(shared))
+    assert found["rolebridge_guard_rails_total{event=guard.tripped}"] == 1
+    assert found["rolebridge_log_lines_total{level=warning}"] == 1
+    assert found["rolebridge_log_lines_total{level=error}"] == 1
+
+
 def test_there_are_never_more_series(settings: ServingSettings) -> None:
     """All series that can ever be are declared: a few hundred numbers, whoever asks for what."""
     assert sum(family.width * sum(1 for _ in family.series) for family in FAMILIES) < 2_000

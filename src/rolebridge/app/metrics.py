@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from rolebridge.app.installation import API_PATH, SCIM_PATH
@@ -42,6 +43,8 @@ SCIM_REFUSALS: Final = "rolebridge_scim_refusals_total"
 TOLERANCES: Final = "rolebridge_scim_tolerances_total"
 UNKNOWN_MEMBERS: Final = "rolebridge_scim_unknown_members_total"
 WRITER_WAIT: Final = "rolebridge_database_writer_wait_seconds"
+GUARD_RAILS: Final = "rolebridge_guard_rails_total"
+LOG_LINES: Final = "rolebridge_log_lines_total"
 STARTS: Final = "rolebridge_worker_process_starts_total"
 
 FAMILIES: Final = (
@@ -67,6 +70,12 @@ FAMILIES: Final = (
     Family(
         WRITER_WAIT, "Seconds that a write waited for its turn (SQLite) or for its transaction to begin.", {}, SECONDS
     ),
+    Family(
+        GUARD_RAILS,
+        "Guard rails that a change of the directory met, by whether they held it back.",
+        {"event": ("guard.tripped", "guard.passed")},
+    ),
+    Family(LOG_LINES, "Lines logged, by level.", {"level": ("debug", "info", "warning", "error", "critical")}),
     Family(STARTS, "Worker processes started; more than the workers there are means that some died.", {}),
 )
 
@@ -83,6 +92,10 @@ class Metrics:
         """Count in `shared` memory; without it nobody ever reads the numbers."""
         self._tally = Tally(FAMILIES, shared)
         self._tally.count(STARTS)
+
+    def log_handler(self) -> logging.Handler:
+        """Return what counts the lines that the process logs."""
+        return LogCounter(self._tally)
 
     def answered(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count an answer."""
@@ -104,6 +117,21 @@ class Metrics:
     def waited(self, seconds: float) -> None:
         """Count how long a write waited for its turn."""
         self._tally.observe(WRITER_WAIT, value=seconds)
+
+
+class LogCounter(logging.Handler):
+    """Counts what the process logs, and the events that lines tell of (`extra={"event": …}`)."""
+
+    def __init__(self, tally: Tally) -> None:
+        super().__init__()
+        self._tally = tally
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count a line."""
+        self._tally.count(LOG_LINES, record.levelname.lower())
+        event = getattr(record, "event", None)
+        if event is not None:
+            self._tally.count(GUARD_RAILS, event)
 
 
 def door_of(path: str) -> str:

@@ -91,6 +91,7 @@ def serving_application(
     """
     logs.set_up(settings.log_format, settings.log_level)
     metrics = Metrics(counted)
+    logging.getLogger().addHandler(metrics.log_handler())
     installation = open_installation(settings, memory=memory, waited=metrics.waited)
     observe = _observer(installation, metrics)
     return Served(
