@@ -69,13 +69,14 @@ def test_a_connection_gets_another_profile(world: World) -> None:
 
 
 def test_a_token_finds_whom_it_speaks_for(world: World) -> None:
-    """A hash gives token, connection and organization; another hash gives nothing."""
+    """A hash gives the connection and who the token is bound to; another hash gives nothing."""
     token = Token(world.organization, world.okta, credential(), "somebody")
     world.store.transact(lambda unit: unit.accounts.add_token(token))
     with world.store.read() as unit:
         holder = unit.accounts.token_by_hash(token.credential.hash)
         assert holder is not None
-        assert (holder.token, holder.connection.name, holder.organization.id) == (token, "okta", world.organization)
+        assert (holder.credential_id, holder.user_id, holder.key_id) == (token.credential.id, "somebody", "k1")
+        assert holder.connection == unit.accounts.connection(world.organization, world.okta)
         assert unit.accounts.token_by_hash(b"") is None
         assert unit.accounts.tokens(world.organization) == [token]
     with pytest.raises(NotFound, match="there is no connection"):
@@ -100,8 +101,8 @@ def test_a_revoked_or_expired_token_is_found_and_not_usable(world: World) -> Non
     with world.store.read() as unit:
         holder = unit.accounts.token_by_hash(token.credential.hash)
     assert holder is not None
-    assert holder.token.credential.revoked_at == NOW
-    assert not holder.token.credential.usable(NOW)
+    assert holder.revoked_at == NOW
+    assert not holder.usable(NOW)
 
 
 def test_the_last_use_never_goes_back(world: World) -> None:
@@ -177,4 +178,4 @@ def test_credentials_are_counted_by_key_and_move_to_another(world: World) -> Non
         assert unit.accounts.token_by_hash(held[0].hash) is None
         found = unit.accounts.token_by_hash(moved[world.organization, held[0].id][0])
         assert found is not None
-        assert found.token.credential.key_id == present
+        assert found.key_id == present

@@ -65,7 +65,7 @@ class Provisioning:
             change.audit("user.created", user.id, None, user.body)
             if user.active and change.rulebook.concerns_user(core_user(caller, user)):
                 change.recompute([user.id], f"user `{user.user_name}` created")
-            return self._user_answer(unit, caller, user.id)
+            return UserAnswer(user.id, user.body, user.version, "")  # a new id is in no group
 
         return self._store.transact(work)
 
@@ -87,7 +87,7 @@ class Provisioning:
             if "active" not in draft.attributes:  # what says nothing of it is answered with what it is
                 draft = replace(draft, attributes={**draft.attributes, "active": draft.active})
             if draft != was:
-                new = change.directory.update_user(old, draft, change.now)
+                new = change.directory.update_user(old, draft, change.now, was=was)
                 change.audit(what_happened(old, new), user_id, old.body, new.body)
                 if may_matter(change.rulebook, old, new):
                     change.recompute([user_id], _user_cause(old, new))

@@ -187,7 +187,7 @@ class _Seen:
             detail=plain(self.reason) or said,
             duration_us=round((perf_counter() - self.began) * 1_000_000),
             credential_id=self.credential_id,
-            peer=str(self.origin.address or ""),
+            peer=self.origin.text,
             user_agent=plain(self.request.headers.get("user-agent", ""))[:120],
             request_bytes=len(self.request.body),
             answer_bytes=len(response.body) if isinstance(response.body, bytes) else None,

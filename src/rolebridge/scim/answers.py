@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from scim2_models import ListResponse
@@ -106,6 +107,8 @@ def read_projection(
     schema: ResourceSchema, attributes: str | None, excluded: str | None, reading: Reading
 ) -> Projection:
     """Read `attributes` and `excludedAttributes` (RFC 7644 §3.9), which exclude each other."""
+    if not attributes and not excluded:
+        return _everything(schema)
     if attributes and excluded:
         detail = "`attributes` and `excludedAttributes` exclude each other"
         reading.forgive(Tolerance.BOTH_PROJECTIONS, invalid_value, detail)
@@ -120,6 +123,11 @@ def read_projection(
         alone = where.sub is None or known is None
         named[key] = None if alone or known is None or where.sub is None else known | {where.sub.name}
     return Projection(schema, named, excluded=not attributes)
+
+
+@lru_cache(maxsize=512)
+def _everything(schema: ResourceSchema) -> Projection:
+    return Projection(schema, {}, excluded=True)
 
 
 def known_names(schema: ResourceSchema, others: Iterable[ResourceSchema], text: str, reading: Reading) -> str:

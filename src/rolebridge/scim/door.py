@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from rolebridge.bridge.callers import Caller
 from rolebridge.core.errors import Unavailable
 from rolebridge.scim.errors import ScimError, translated
 from rolebridge.scim.handlers import ScimFace, refused
@@ -67,23 +68,23 @@ class ScimDoor:
             EnvironHeaders(environ),
             b"",  # nobody makes us read one who has not shown who they are
             request_id,
-            str(origin.address or peer),
+            origin.text or peer,
         )
-        owner = None
+        caller: Caller | None = None
         try:
             if method not in _METHODS:
                 raise ScimError(405, None, "no resource has this method", (("Allow", ", ".join(_METHODS)),))
             caller = self._authenticator.caller(environ.get("HTTP_AUTHORIZATION"), request_id, origin)
-            owner = caller.owner
             body = body_of(environ, self._max_body)
         except ScimError as error:
-            return self._face.turn_away(request, error, owner)
+            return self._face.turn_away(request, error, None)
         except (Unauthenticated, NotAdmitted) as error:
             return self._face.turn_away(request, _not_let_in(error), error.owner)
         except BodyRefused as error:
-            return self._face.turn_away(request, ScimError(error.status, None, str(error)), owner)
+            refusal = ScimError(error.status, None, str(error))
+            return self._face.turn_away(request, refusal, caller.owner if caller else None)
         except Unavailable as error:
-            return self._face.turn_away(request, translated(error), owner)
+            return self._face.turn_away(request, translated(error), None)
         return self._face.handle(replace(request, body=body) if body else request, caller)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from rolebridge.bridge.callers import CredentialOwner
 from rolebridge.scim.errors import ScimError
-from rolebridge.scim.redaction import HIDDEN, BodyShape, redacted_detail, redacted_path, redacted_query, resource_id
+from rolebridge.scim.redaction import HIDDEN, BodyShape, logged_path, redacted_detail, redacted_query
 from rolebridge.scim.tolerances import Tolerance
 from rolebridge.store.request_log import NOBODY, LoggedRequest
 from rolebridge.web.requests import Request, Response
@@ -55,7 +55,7 @@ class Exchange:
         response: Response,
         refusal: ScimError | None = None,
         *,
-        forgiven: Iterable[Tolerance] = (),
+        forgiven: Collection[Tolerance] = (),
         unknown_members: int = 0,
         words: Iterable[str] = (),
     ) -> LoggedRequest:
@@ -63,23 +63,24 @@ class Exchange:
         request, owner = self.request, self.owner
         shape = BodyShape(request.body) if refusal else None
         detail = redacted_detail(refusal.detail, request, shape.names, words) if refusal and shape else ""
+        path, resource_id = logged_path(request.path)
         return LoggedRequest(
             organization_id=owner.organization_id if owner else NOBODY,
             connection_id=owner.connection_id if owner else NOBODY,
             at=self.at,
             request_id=request.request_id,
             method=request.method if request.method in _METHODS else HIDDEN,
-            path=redacted_path(request.path),
+            path=path,
             status=response.status,
             query=redacted_query(request.query) if request.query else "",
             scim_type=refusal.scim_type if refusal else None,
             detail=detail,
             duration_us=round((perf_counter() - self.began) * 1_000_000),
             credential_id=owner.credential_id if owner else "",
-            resource_id=resource_id(request.path) or _created(response),
+            resource_id=resource_id or _created(response),
             peer=request.peer[:_LONGEST_AGENT],
             user_agent=_printable(request.headers.get("user-agent", "")),
-            tolerances=" ".join(sorted(forgiven)),
+            tolerances=" ".join(sorted(forgiven)) if forgiven else "",
             unknown_members=unknown_members,
             request_bytes=len(request.body),
             answer_bytes=len(response.body) if isinstance(response.body, bytes) else None,
@@ -89,9 +90,9 @@ class Exchange:
 
 def _created(response: Response) -> str:
     """Return the id of what a request made."""
-    location = (
-        next((value for name, value in response.headers if name == "Location"), "") if response.status == 201 else ""
-    )
+    if response.status != 201:
+        return ""
+    location = next((value for name, value in response.headers if name == "Location"), "")
     return location.rpartition("/")[2]
 
 

@@ -39,7 +39,7 @@ from rolebridge.scim.patch import read_user_change, read_user_replacement
 from rolebridge.scim.preconditions import IF_NONE_MATCH, entity_tag, is_known, wanted_versions
 from rolebridge.scim.profile import PatchAnswer, Profile, UnknownMembers, profile
 from rolebridge.scim.queries import projection_of, search_parameters
-from rolebridge.scim.schemas import schemas_of
+from rolebridge.scim.schemas import schemas_of, standard
 from rolebridge.scim.searching import GROUPS, USERS, Searching, user_text
 from rolebridge.store.records import GroupAnswer, UserAnswer
 from rolebridge.web.requests import Request, Response
@@ -147,7 +147,7 @@ class _Work:
         self.request = request
         self.caller = caller
         self.profile = spoken
-        self.reading = spoken.reading()
+        self.reading = spoken.reading(standard())
         self.schemas = self.reading.schemas
         self.unknown = 0
         self.parameters: dict[str, str] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from scim2_models import SearchRequest
@@ -13,8 +14,10 @@ from rolebridge.core import filters
 from rolebridge.core.filters import (
     And,
     AttributeTable,
+    AttributeType,
     AttrPath,
     Compare,
+    Comparison,
     Filter,
     FilteredPath,
     FilterError,
@@ -25,6 +28,7 @@ from rolebridge.core.filters import (
     Or,
     Present,
     ResolvedFilter,
+    ResolvedPath,
     UnknownAttribute,
     ValuePath,
     check,
@@ -53,7 +57,7 @@ _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,4000}")
 class Query:
     """A question for resources. `start_index` counts from 1 and is echoed; `count` is at most `MAX_PAGE`.
 
-    `cursor` is None for a page by index, "" for the first page by cursor. `question` is what a cursor is good for.
+    `cursor` is None for a page by index, "" for the first page by cursor.
     """
 
     wanted: ResolvedFilter | None
@@ -62,7 +66,6 @@ class Query:
     count: int
     cursor: str | None
     projection: Projection
-    question: tuple[str, ...]
 
     @property
     def offset(self) -> int:
@@ -80,7 +83,6 @@ def read_queries(parameters: Mapping[str, str], resources: Sequence[ResourceSche
     filter_text, cursor = parameters.get("filter"), parameters.get("cursor")
     start_index = max(1, _whole(parameters, "startindex", 1))
     count = min(MAX_PAGE, max(0, _whole(parameters, "count", DEFAULT_PAGE, paged_by_cursor=cursor is not None)))
-    question = tuple(parameters.get(name, "") for name in ("filter", "sortby", "sortorder"))
     found = []
     for schema in resources:
         others = [other for other in resources if other is not schema]
@@ -93,10 +95,14 @@ def read_queries(parameters: Mapping[str, str], resources: Sequence[ResourceSche
                 count=count,
                 cursor=cursor,
                 projection=_projection_among(parameters, schema, others, reading),
-                question=question,
             )
         )
     return found
+
+
+def question_of(parameters: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what a cursor is good for: the same question, asked for its next page."""
+    return tuple(parameters.get(name, "") for name in ("filter", "sortby", "sortorder"))
 
 
 def _projection_among(
@@ -154,6 +160,8 @@ def read_order(
     parameters: Mapping[str, str], table: AttributeTable, reading: Reading, others: Sequence[AttributeTable] = ()
 ) -> Order | None:
     """Read `sortBy` and `sortOrder` (RFC 7644 §3.4.2.3), None for the order of creation."""
+    if "sortby" not in parameters and "sortorder" not in parameters:
+        return None
     direction = parameters.get("sortorder", "ascending").lower()
     if direction not in ("ascending", "descending"):
         raise invalid_value("`sortOrder` is neither `ascending` nor `descending`")
@@ -196,6 +204,9 @@ def read_filter(
 
     What only one of the `others` has is absent here.
     """
+    short = None if others else _equality(text, table)
+    if short is not None:
+        return short
     try:
         parsed = _parsed(text, reading)
         if others:
@@ -211,6 +222,40 @@ def read_filter(
             detail = f"`{path.name}` is an attribute of an extension, its path lacks the URN"
             reading.forgive(Tolerance.TOP_LEVEL_EXTENSION, invalid_filter, detail)
     return resolved
+
+
+# What identity providers ask nearly always: whom a name or an id belongs to. A value that needs no escape is as it
+# stands between its quotes.
+_EQUALITY: Final = re.compile(r'([A-Za-z][A-Za-z0-9_.:$-]{0,120}) eq "([^"\\]{0,1000})"')
+
+
+def _equality(text: str, table: AttributeTable) -> Comparison | None:
+    """Return the comparison that a filter `attribute eq "text"` is; None for any other filter, and to find out more.
+
+    It is what the grammar and the check make of it, which have looked at the attribute once and not for each value.
+    """
+    found = _EQUALITY.fullmatch(text)
+    if found is None or not found[2].isprintable():
+        return None
+    path = _text_named(table, found[1])
+    if path is None:
+        return None
+    written = found[2]
+    return Comparison(path, Operator.EQ, written if path.target.case_exact else written.casefold(), written)
+
+
+@lru_cache(maxsize=512)
+def _text_named(table: AttributeTable, name: str) -> ResolvedPath | None:
+    """Return the text that `name eq "…"` compares; None where that is refused, forgiven, or compares something else."""
+    try:
+        parsed = parse_filter(f'{name} eq "text"')
+        resolved = check(parsed, table)
+    except FilterError:
+        return None
+    if not isinstance(resolved, Comparison) or resolved.path.target.type is not AttributeType.STRING:
+        return None
+    (written,) = _paths(parsed)
+    return resolved.path if written.schema is not None or resolved.path.schema is None else None
 
 
 def _parsed(text: str, reading: Reading) -> Filter:

@@ -104,20 +104,20 @@ _ORDERS: Final = frozenset({"ascending", "descending"})
 
 def redacted_path(path: str) -> str:
     """Return a request's path with its endpoints and ids; anything else that stands there may be somebody's name."""
-    if _PLAIN_PATH.fullmatch(path):
-        return path
-    return "/".join(map(_segment, path[:1_000].split("/")))[:_LONGEST_PATH]
+    return logged_path(path)[0]
+
+
+def logged_path(path: str) -> tuple[str, str]:
+    """Return `redacted_path`, and the id in it of a user or group, "" where there is none."""
+    plain = _PLAIN_PATH.fullmatch(path)
+    if plain:
+        return path, plain[1] or ""
+    return "/".join(map(_segment, path[:1_000].split("/")))[:_LONGEST_PATH], ""
 
 
 def _segment(segment: str) -> str:
     known = not segment or segment in _ENDPOINTS or _UUID.fullmatch(segment) or _URN.fullmatch(segment)
     return segment if known else HIDDEN
-
-
-def resource_id(path: str) -> str:
-    """Return the id in the path of a user or group, "" where there is none."""
-    plain = _PLAIN_PATH.fullmatch(path)
-    return plain[1] or "" if plain else ""
 
 
 def redacted_query(query: Iterable[tuple[str, str]]) -> str:

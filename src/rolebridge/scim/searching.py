@@ -13,7 +13,7 @@ from rolebridge.scim.answers import Projection
 from rolebridge.scim.cursors import CursorSeal, Mark
 from rolebridge.scim.errors import invalid_cursor
 from rolebridge.scim.preconditions import tagged
-from rolebridge.scim.queries import Query, read_queries
+from rolebridge.scim.queries import Query, question_of, read_queries
 from rolebridge.scim.schemas import SchemaSet
 from rolebridge.scim.tolerances import Reading
 from rolebridge.store.records import GroupAnswer, Page, Position, UserAnswer
@@ -60,9 +60,9 @@ class Searching:
         resources = [self.schemas.user if endpoint == USERS else self.schemas.group for endpoint in endpoints]
         queries = dict(zip(endpoints, read_queries(parameters, resources, self.reading), strict=True))
         query = queries[endpoints[0]]
-        question = (self.caller.connection_id, *endpoints, *query.question)
         if query.cursor is None:
             return self._by_index(queries, query)
+        question = (self.caller.connection_id, *endpoints, *question_of(parameters))
         mark = self.seal.open(query.cursor, question) if query.cursor else Mark(endpoints[0])
         total, texts, reached = self._by_cursor(queries, query.count, mark)
         following = None if reached is None else self.seal.seal(reached, question)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Select, Table, func, literal, select, union_all, update
@@ -82,10 +83,14 @@ TOKENS: Final = Statement(
         .order_by(tokens.c.created, tokens.c.id)
     )
 )
-# The one question of every SCIM request: three unique indexes, one row.
+# The one question of every SCIM request: three unique indexes, one row, and no column that nobody looks at.
 TOKEN_BY_HASH: Final = Statement(
     lambda _: (
-        select(*_TOKEN, *CONNECTION_COLUMNS, *_ORGANIZATION)
+        select(
+            *(tokens.c[name] for name in ("id", "key_id", "expires_at", "revoked_at", "user_id")),
+            *CONNECTION_COLUMNS[:-1],
+            organizations.c.schemas_version,
+        )
         .join(
             connections,
             (connections.c.organization_id == tokens.c.organization_id) & (connections.c.id == tokens.c.connection_id),
@@ -259,10 +264,7 @@ class Accounts:
     def token_by_hash(self, hash: bytes) -> TokenHolder | None:
         """Return whom a token speaks for, whether or not it is still usable (`Credential.usable`)."""
         row = self._link.one(TOKEN_BY_HASH, hash=hash)
-        if row is None:
-            return None
-        token, rest = row[: len(_TOKEN)], row[len(_TOKEN) :]
-        return TokenHolder(_token(token), stored_connection(rest[: len(CONNECTION_COLUMNS)]), _organization(rest[-3:]))
+        return _token_holder(row) if row else None
 
     def revoke_token(self, organization_id: str, id: str, now: datetime) -> bool:
         """Revoke a token; return whether that changed anything."""
@@ -378,6 +380,14 @@ def stored_credential(row: Row) -> Credential:
 
 def _token(row: Row) -> Token:
     return Token(row[0], row[1], stored_credential(row[3:]), row[2])
+
+
+@lru_cache(maxsize=1_024)
+def _token_holder(row: Row) -> TokenHolder:
+    """Return the record of a row of `TOKEN_BY_HASH`: each request reads it, and nearly always it is the same one."""
+    id_, key_id, expires, revoked, user_id, *connection = row
+    ends = (moment_or_none(expires), moment_or_none(revoked))
+    return TokenHolder(id_, key_id, *ends, user_id, stored_connection(tuple(connection)))
 
 
 def _key(row: Row) -> Key:

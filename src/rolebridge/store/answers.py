@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, Unpack, overload
 
 from sqlalchemy import ColumnElement, Table, Text, case, exists, func, literal_column, select, union_all
@@ -325,6 +325,7 @@ class Answers(Scope):
         return found
 
 
+@lru_cache(maxsize=64)
 def _reference(prefix: str, kind: str) -> str:
     """Return what stands between the two ids of an element: the end of `value`, and `$ref` up to the id."""
     return f'","$ref":{json.dumps(f"{prefix}/{kind}/", ensure_ascii=False)[:-1]}'

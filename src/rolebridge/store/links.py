@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, ClassVar, Final, Protocol
 
 from rolebridge.store.statements import Database, Parameters, Statement
@@ -112,11 +113,6 @@ class Link(ABC):
 
 def in_batches(texts: Iterable[str], size: int = BLOCK) -> Iterator[list[str]]:
     """Yield lists of at most `size`."""
-    batch: list[str] = []
-    for text in texts:
-        batch.append(text)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
+    rest = iter(texts)
+    while batch := list(islice(rest, size)):
         yield batch

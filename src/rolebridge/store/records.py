@@ -84,11 +84,21 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class TokenHolder:
-    """Whom a token speaks for."""
+    """Whom a token speaks for, and what decides whether it does so still.
 
-    token: Token
+    `key_id` is the key under which it is stored, `user_id` the user whom `/Me` means.
+    """
+
+    credential_id: str
+    key_id: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    user_id: str | None
     connection: Connection
-    organization: Organization
+
+    def usable(self, now: datetime) -> bool:
+        """Return whether the token may be used at `now`: neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from sqlalchemy.sql import ClauseElement, Select
 
 from rolebridge.core.filters import ResolvedFilter
 from rolebridge.store.anchors import number_at
-from rolebridge.store.filters import Shape, finding, in_creation_order, narrow
+from rolebridge.store.filters import Narrowed, Shape, finding, in_creation_order, narrow
 from rolebridge.store.links import Link, Row
 from rolebridge.store.orders import Order, check_order, key_of, key_type
 from rolebridge.store.records import Position
@@ -167,7 +167,7 @@ class Search:
         if part.order is not None:
             check_order(part.order)
         narrowed = narrow(wanted)
-        asked = _Asked(self, narrowed.shape, narrowed.terms, part, extra, {**narrowed.values, **more, "base": base})
+        asked = _Asked(self, narrowed, part, extra, {**self._scope, **narrowed.values, **more, "base": base})
         rows = asked.rows(part.limit + part.resumable) if part.limit else []
         further = len(rows) > part.limit
         del rows[part.limit :]
@@ -190,31 +190,31 @@ class Search:
         return found.number
 
 
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
 class _Asked:
     """One question while it is answered."""
 
     def __init__(
         self,
         search: Search,
-        shape: Shape | None,
-        terms: int,
+        narrowed: Narrowed,
         part: Part,
         extra: Extra | None,
         values: Mapping[str, Any],
     ) -> None:
-        self.shape = shape
+        self.shape = narrowed.shape
         self._search = search
-        self._terms = terms
+        self._terms = narrowed.terms
         self._part = part
         self._extra = extra
-        self._values = {**values, **search._scope}  # noqa: SLF001 - the other half of `Search`
+        self._values = values
 
-    def run(
-        self, build: Callable[..., ClauseElement], values: Mapping[str, Any] | None = None, **how: Any
-    ) -> list[Row]:
+    def run(self, build: Callable[..., ClauseElement], values: Mapping[str, Any] = _NOTHING, **how: Any) -> list[Row]:
         search = self._search
         statement = _statement(self._terms, build, table=search._table, shape=self.shape, **how)  # noqa: SLF001
-        return search._link.all(statement, **self._values, **(values or {}))  # noqa: SLF001
+        return search._link.all(statement, **self._values, **values)  # noqa: SLF001
 
     def _cut(self, cut: str, limit: int, **values: Any) -> list[Row]:
         return self.run(_page, {"limit": limit, **values}, extra=self._extra, order=self._part.order, cut=cut)

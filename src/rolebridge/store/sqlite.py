@@ -94,15 +94,17 @@ class SqliteLink(Link):
 
     def one(self, statement: Statement, **values: Any) -> Row | None:
         """Return the first row of the answer, or None."""
+        compiled = statement.on(Database.SQLITE)
         try:
-            return super().one(statement, **values)
+            return self.execute(compiled.sql, compiled.parameters(values)).fetchone()
         except sqlite3.OperationalError as error:  # SQLite finds rows as they are fetched
             raise _unavailable(error) or error from None
 
     def all(self, statement: Statement, **values: Any) -> list[Row]:
         """Return all rows of the answer."""
+        compiled = statement.on(Database.SQLITE)
         try:
-            return super().all(statement, **values)
+            return self.execute(compiled.sql, compiled.parameters(values)).fetchall()
         except sqlite3.OperationalError as error:
             raise _unavailable(error) or error from None
 

@@ -29,6 +29,8 @@ class Database(StrEnum):
     SQLITE = "sqlite"
     POSTGRES = "postgresql"
 
+    __hash__ = str.__hash__  # an enumeration's own is a call of Python, for every statement that runs
+
 
 # Positional parameters on both: a tuple is the cheapest thing that a driver takes.
 _DIALECTS: Final[Mapping[Database, Dialect]] = {
@@ -146,7 +148,11 @@ def json_list(texts: Iterable[str]) -> str:
 
     Strings that no database here can hold (NUL, half a surrogate pair) are left out: nothing stored equals them.
     """
-    return json.dumps([text for text in texts if storable(text)])
+    listed = list(texts)
+    text = json.dumps(listed)
+    if "\\u0000" in text or "\\ud" in text:  # either, or what only looks like it
+        return json.dumps([text for text in listed if storable(text)])
+    return text
 
 
 def storable(text: str) -> bool:

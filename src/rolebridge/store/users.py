@@ -182,9 +182,12 @@ class Users(Scope):
         row = self._link.one(BY_ID[connection_id is not None, lock], **values)
         return stored_user(self._organization_id, row) if row else None
 
-    def update_user(self, stored: StoredUser, draft: UserDraft, now: datetime) -> StoredUser:
+    def update_user(
+        self, stored: StoredUser, draft: UserDraft, now: datetime, *, was: UserDraft | None = None
+    ) -> StoredUser:
         """Make a user what the draft says, one version later; `active` None keeps it.
 
+        `was` is `stored.draft()`, if the caller has it: a body is not read twice.
         Raises `Taken` and `Invalid` as `insert_user` does, with nothing changed, and `Unavailable` when the user has
         changed since `stored` was read without a lock.
         """
@@ -202,7 +205,8 @@ class Users(Scope):
             if keys_stay or not self._is_taken(stored.connection_id, draft, stored.id):
                 raise Unavailable(f"the user `{stored.id}` was changed at the same time")
             raise self._taken(stored.connection_id, draft, stored.id)
-        self._change_values(stored, indexed_values(draft.attributes))
+        held = indexed_values(was.attributes if was else stored.resource())
+        self._change_values(stored.id, held, indexed_values(draft.attributes))
         keys = (stored.id, stored.connection_id, draft.user_name, draft.external_id)
         return stored_user(self._organization_id, (*keys, active, version, created, modified, body))
 
@@ -263,10 +267,10 @@ class Users(Scope):
     def _add_values(self, user_id: str, values: Iterable[tuple[str, str]]) -> None:
         self._link.run_many(INSERT_VALUE, self._value_rows(user_id, values))
 
-    def _change_values(self, stored: StoredUser, new: frozenset[tuple[str, str]]) -> None:
-        old = indexed_values(json.loads(stored.body))
-        self._link.run_many(DELETE_VALUE, self._value_rows(stored.id, old - new))
-        self._add_values(stored.id, new - old)
+    def _change_values(self, user_id: str, old: frozenset[tuple[str, str]], new: frozenset[tuple[str, str]]) -> None:
+        if old != new:
+            self._link.run_many(DELETE_VALUE, self._value_rows(user_id, old - new))
+            self._add_values(user_id, new - old)
 
     def _value_rows(self, user_id: str, values: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
         return [

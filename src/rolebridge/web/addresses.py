@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final, TypeAlias
@@ -18,7 +18,7 @@ _IPV6_SITE: Final = 64  # bits that one customer's machines share
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request comes from. `address` is None when what was said of it is no address.
+    """Where a request comes from. `address` is None when what was said of it is no address; `text` is then "".
 
     `certain` is False when a proxy stands in between that the installation does not trust: then the address is the
     proxy's, and everybody behind it shares it.
@@ -26,9 +26,13 @@ class Origin:
 
     address: Address | None
     certain: bool = True
+    text: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", "" if self.address is None else str(self.address))
 
     def __str__(self) -> str:
-        return str(self.address) if self.address else "an address that cannot be read"
+        return self.text or "an address that cannot be read"
 
     @property
     def site(self) -> str:
@@ -51,9 +55,9 @@ class Origins:
         Each proxy adds at the right whom it was called by; so the address is the rightmost one that is not a trusted
         proxy's own, and whatever a client wrote further left says nothing.
         """
-        address = _address(peer or "")
         if forwarded is None:
-            return Origin(address)
+            return _peer(peer or "")
+        address = _address(peer or "")
         if address is None or not is_within(address, self._trusted):
             return Origin(address, certain=False)
         for hop in reversed(forwarded[-_LONGEST:].split(",")):
@@ -72,6 +76,11 @@ def networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
 def is_within(address: Address, allowed: Sequence[Network]) -> bool:
     """Return whether an address is in one of the networks."""
     return any(address in network for network in allowed)
+
+
+@lru_cache(maxsize=1_024)
+def _peer(text: str) -> Origin:
+    return Origin(_address(text))
 
 
 @lru_cache(maxsize=1_024)

@@ -116,11 +116,11 @@ def _scim_token(unit: Unit, hasher: Hasher, text: str, now: datetime) -> _Held:
     found = hasher.find(text, unit.accounts.token_by_hash)
     if found is None:
         raise InvalidToken("the token is not known")
-    credential, problem = found.token.credential, ""
-    if not credential.usable(now):
-        problem = "the token was revoked" if credential.revoked_at else "the token has expired"
-    moved = hasher.moved(text, credential.key_id)
-    return _Held(CredentialKind.TOKEN, found.connection, credential.id, problem, found.token.user_id or "", moved)
+    problem = ""
+    if not found.usable(now):
+        problem = "the token was revoked" if found.revoked_at else "the token has expired"
+    moved = hasher.moved(text, found.key_id)
+    return _Held(CredentialKind.TOKEN, found.connection, found.credential_id, problem, found.user_id or "", moved)
 
 
 def _access_token(unit: Unit, hasher: Hasher, text: str, now: datetime) -> _Held:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
@@ -39,11 +40,12 @@ class EnvironHeaders(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         """Return the header's value. Raises KeyError, also for a name that is not in lower case."""
-        if name != name.lower():
-            raise KeyError(name)
-        key = name.upper().replace("-", "_")
-        value: str = self._environ[key if key in _UNPREFIXED else f"HTTP_{key}"]
+        value: str = self._environ[_variable(name)]
         return value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the header's value, or `default`; `Mapping` would come to it by raising and catching."""
+        return self._environ.get(_variable(name), default)
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names of the headers that were sent."""
@@ -57,6 +59,15 @@ class EnvironHeaders(Mapping[str, str]):
 
 
 _UNPREFIXED: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
+
+
+@lru_cache(maxsize=64)
+def _variable(name: str) -> str:
+    """Return where an environ holds a header (PEP 3333)."""
+    if name != name.lower():
+        raise KeyError(name)
+    key = name.upper().replace("-", "_")
+    return key if key in _UNPREFIXED else f"HTTP_{key}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 from rolebridge.web.requests import Response
 
@@ -62,7 +62,13 @@ def query_of(environ: WSGIEnvironment) -> tuple[tuple[str, str], ...]:
         return ()
     if not text.isascii():
         text = text.encode("latin-1").decode(errors="replace")
-    return tuple(parse_qsl(text, keep_blank_values=True))
+    pairs = (pair.partition("=") for pair in text.split("&") if pair)
+    return tuple((_decoded(name), _decoded(value)) for name, _, value in pairs)
+
+
+def _decoded(text: str) -> str:
+    text = text.replace("+", " ")
+    return unquote_to_bytes(text).decode(errors="replace") if "%" in text else text
 
 
 def body_of(environ: WSGIEnvironment, limit: int) -> bytes:
