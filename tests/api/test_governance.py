@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.api.talking import Tenant, holds, problem
+from tests.api.conftest import KEY
+from tests.api.talking import GROUP, Tenant, holds, problem
 from tests.bridge.worlds import MAPPING
 
-from rolebridge.app import Installation
+from rolebridge.app import Installation, open_installation
 from rolebridge.app.wsgi import create_app
+from rolebridge.settings import load
 from rolebridge.web.problems import Kind
 
 FILE = "mappings/vision.yaml"
@@ -217,3 +219,99 @@ def test_guard_rails_are_passed_by_owners_with_a_reason(fresh: Tenant) -> None:
     assert (refused.status, refused.body["permission"]) == (403, "force")
     problem(fresh.ask("POST", "/revisions", {**body, "force": True}), Kind.INVALID)
     assert fresh.ask("POST", "/revisions", forced).status == 201
+
+
+# --- holds and the second person -------------------------------------------------------------------------------
+
+
+def emptied(tenant: Tenant) -> list[str]:
+    """Let the identity provider empty a group by mistake; return the ids of what is held."""
+    guarded = MAPPING + "guard: {hold_revocations: {over: 25%, and_at_least: 2}}\n"
+    digest = tenant.ask("POST", "/plans", {"files": {FILE: guarded}}).body["plan"]["digest"]
+    assert tenant.ask("POST", "/revisions", {"files": {FILE: guarded}, "digest": digest}).status == 201
+    people = [tenant.user(f"held{number}@own.example") for number in range(6)]
+    group = {"schemas": [GROUP], "displayName": "lbx-retail-labelers", "members": [{"value": id_} for id_ in people]}
+    id_ = tenant.scim("POST", "/Groups", group).body["id"]
+    assert tenant.scim("PUT", f"/Groups/{id_}", {**group, "members": []}).status == 200
+    return [one["id"] for one in tenant.get("/holds", limit="200").body["holds"]]
+
+
+def test_a_mass_mistake_is_held_and_decided(fresh: Tenant) -> None:
+    """Listed in pages, one by one or all of a workspace: released they take effect, discarded they are kept by hand."""
+    ids = emptied(fresh)
+    assert len(ids) >= 3
+    first = holds(fresh.get("/holds", limit="1"), "Holds")
+    second = holds(fresh.get("/holds", limit="200", cursor=first["next_cursor"]), "Holds")
+    assert [one["id"] for one in (*first["holds"], *second["holds"])] == ids
+    one = holds(fresh.get(f"/holds/{ids[0]}"), "Hold")
+    person = one["user"]["user_name"]
+    assert (one["workspace"], one["kind"]) == ("vision", "revocation")
+    assert fresh.get(f"/users/{person}/roles", project="retail", role="labeler").body["roles"][0]["held_since"]
+    problem(fresh.ask("POST", f"/holds/{ids[0]}/release", {}), Kind.INVALID)
+    done = fresh.ask("POST", f"/holds/{ids[0]}/release", {"reason": "she left the team"})
+    assert [each["id"] for each in holds(done, "Settled")["holds"]] == [ids[0]]
+    assert fresh.get(f"/users/{person}/roles", project="retail", role="labeler").body["roles"] == []
+    problem(fresh.ask("POST", f"/holds/{ids[0]}/release", {"reason": "again"}), Kind.NOT_FOUND)
+    rest = fresh.ask("POST", "/workspaces/vision/holds/discard", {"reason": "a mistake", "until": "2099-01-01"})
+    assert len(holds(rest, "Settled")["holds"]) == len(ids) - 1
+    assert fresh.get("/holds").body["holds"] == []
+    kept = fresh.get("/assignments", workspace="vision", limit="200").body["assignments"]
+    assert {each["reason"] for each in kept} == {"a mistake"}
+
+
+def test_a_key_of_another_workspace_decides_nothing(fresh: Tenant) -> None:
+    """A hold of `vision` is not there for it."""
+    (id_, *_) = emptied(fresh)
+    key = fresh.key("operator", "lab")
+    assert fresh.get("/holds", key).body["holds"] == []
+    problem(fresh.get(f"/holds/{id_}", key), Kind.NOT_FOUND)
+    problem(fresh.ask("POST", f"/holds/{id_}/release", {"reason": "x"}, key=key), Kind.NOT_FOUND)
+    mine = fresh.ask("POST", f"/holds/{id_}/release", {"reason": "x"}, key=fresh.key("operator", "vision"))
+    assert mine.status == 200
+
+
+def test_what_takes_two_people_is_proposed_first(url: str) -> None:
+    """202 with a proposal; whoever made it cannot approve it; approved by another key, it is done when asked again."""
+    settings = load({"ROLEBRIDGE_DATABASE_URL": url, "ROLEBRIDGE_SECRET_KEY": KEY, "ROLEBRIDGE_FOUR_EYES": "yes"})
+    installation = open_installation(settings)
+    tenant = Tenant.found(installation, create_app(installation), f"four-eyes-{next(COUNTER)}")
+    (id_, *_) = emptied(tenant)
+    place, body = f"/holds/{id_}/release", {"reason": "she left the team"}
+    operator = tenant.key("operator")
+    asked = tenant.ask("POST", place, body, key=operator)
+    assert asked.status == 202, asked
+    proposal = asked.body["proposal"]
+    assert holds(tenant.get("/proposals"), "Proposals")["proposals"] == [proposal]
+    approval = f"/proposals/{proposal['id']}/approval"
+    problem(tenant.ask("POST", approval, key=operator), Kind.REFUSED)
+    problem(tenant.ask("POST", "/proposals/none/approval"), Kind.NOT_FOUND)
+    assert holds(tenant.ask("POST", approval), "Proposal")["approved_by"].startswith("key:owner None (")
+    assert tenant.ask("POST", place, body, key=operator).status == 200
+    installation.close()
+
+
+# --- the audit -------------------------------------------------------------------------------------------------
+
+
+def test_the_audit_tells_who_did_what(fresh: Tenant) -> None:
+    """By kind, request, actor and subject, newest first, in pages; and its chain is whole."""
+    made = fresh.ask("PUT", "/users/ana/assignments/vision/retail", {"project_role": "labeler"}, query={"reason": "x"})
+    request_id = made.headers["X-Request-Id"]
+    rows = holds(fresh.get("/audit", request_id=request_id), "Audit")["audit"]
+    assert {row["kind"] for row in rows} == {"assignment.made", "grants.changed"}
+    (row,) = fresh.get("/audit", request_id=request_id, kind="assignment.").body["audit"]
+    assert (row["actor"], row["reason"]) == (made.body["assignment"]["by"], "x")
+    seen: list[int] = []
+    query = {"limit": "3"}
+    while True:
+        page = holds(fresh.get("/audit", **query), "Audit")
+        seen += [one["number"] for one in page["audit"]]
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    assert seen == sorted(seen, reverse=True)
+    assert len(seen) == len(set(seen)) > 6
+    problem(fresh.get("/audit", cursor="WyJ4Il0"), Kind.INVALID)
+    fresh.installation.auditing.seal(fresh.organization.id)
+    verified = holds(fresh.get("/audit/verification"), "Verified")
+    assert (verified["whole"], verified["rows"] >= len(seen)) == (True, True)

@@ -65,6 +65,20 @@ MATRIX = {
     "GET /revisions": Case("/revisions", RECORD, NOTHING),
     "GET /revisions/{number}": Case("/revisions/1", RECORD, NOTHING),
     "GET /revisions/{number}/files": Case("/revisions/1/files", RECORD, NOTHING),
+    "GET /holds": Case("/holds", EVERYBODY, EVERYBODY),
+    "GET /holds/{id}": Case("/holds/none", EVERYBODY, EVERYBODY),
+    "POST /holds/{id}/release": Case("/holds/none/release", CHANGING, CHANGING, {"reason": "x"}),
+    "POST /holds/{id}/discard": Case("/holds/none/discard", CHANGING, CHANGING, {"reason": "x"}),
+    "POST /workspaces/{workspace}/holds/release": Case(
+        "/workspaces/vision/holds/release", CHANGING, CHANGING, {"reason": "x"}
+    ),
+    "POST /workspaces/{workspace}/holds/discard": Case(
+        "/workspaces/vision/holds/discard", CHANGING, CHANGING, {"reason": "x"}
+    ),
+    "GET /proposals": Case("/proposals", RECORD, NOTHING),
+    "POST /proposals/{id}/approval": Case("/proposals/none/approval", CHANGING, NOTHING),
+    "GET /audit": Case("/audit", RECORD, NOTHING),
+    "GET /audit/verification": Case("/audit/verification", RECORD, NOTHING),
     "GET /changes": Case("/changes", EVERYBODY, EVERYBODY),
     "GET /key": Case("/key", EVERYBODY, EVERYBODY),
     "GET /keys": Case("/keys", OWNER, NOTHING),

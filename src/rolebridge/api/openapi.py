@@ -120,6 +120,9 @@ def _responses(endpoint: Endpoint) -> Schema:
     if endpoint.method == "GET":
         done["headers"] = {"ETag": {"schema": {"type": "string"}}}
     found: Schema = {str(status): done for status in (endpoint.status, *endpoint.also)}
+    if endpoint.proposes:
+        proposed = {"application/json": {"schema": ref("Proposed")}}
+        found["202"] = {"description": "Nothing was done yet: a second person has to agree.", "content": proposed}
     if endpoint.method == "GET":
         found["304"] = {"description": "The answer still has the tag of `If-None-Match`."}
     by_status: dict[int, list[Kind]] = {}

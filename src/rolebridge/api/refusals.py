@@ -8,9 +8,11 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from rolebridge.api.usecases import UseCases
+from rolebridge.bridge.approvals import SamePerson
 from rolebridge.bridge.assignment_documents import refusal_document
 from rolebridge.bridge.diagnostic_documents import diagnostics_document, run_document
 from rolebridge.bridge.feed import FeedGone
+from rolebridge.bridge.holding import NotKept
 from rolebridge.bridge.idempotency import AnswerLost, KeyInUse, KeyReused
 from rolebridge.bridge.plan_documents import trip_document
 from rolebridge.bridge.planning import GuardTripped, MappingRefused, PlanMoved
@@ -84,6 +86,8 @@ _TOLD: Final[Mapping[type[RolebridgeError], Callable[[Any], Problem]]] = {
         str(error),
         more={"moved": list(error.moved), "digest": error.digest, "base_revision": error.base_revision},
     ),
+    SamePerson: _plain(Kind.REFUSED),
+    NotKept: lambda error: Problem(Kind.REFUSED, str(error), more={"roles": list(error.roles)}),
     GuardTripped: lambda error: Problem(
         Kind.GUARDED, str(error), more={"trips": [trip_document(trip) for trip in error.trips]}
     ),

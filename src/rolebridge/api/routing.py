@@ -108,6 +108,8 @@ class Endpoint:
     problems: tuple[Kind, ...] = ()
     safe: bool = False
     """That it changes nothing, though its method is not GET."""
+    proposes: bool = False
+    """That it may answer 202 with a proposal, where a second person has to agree first."""
     secret: bool = False
     """That its answer holds a secret, which nobody keeps."""
 

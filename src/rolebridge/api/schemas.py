@@ -23,6 +23,7 @@ from rolebridge.bridge.status import Concern
 from rolebridge.core.diagnostics import Severity
 from rolebridge.core.grants import GrantState
 from rolebridge.core.plan import ChangeKind
+from rolebridge.store.holds import HoldKind
 
 _TRAFFIC: Final = record({"requests": COUNT, "refused": COUNT, "failed": COUNT, "not_logged": COUNT})
 
@@ -40,8 +41,8 @@ _GRANT: Final[Schema] = {
     "revision": COUNT,
     "valid_from": MAYBE_TEXT,
     "valid_until": MAYBE_TEXT,
-    "held_since": MAYBE_MOMENT,
     "because": OBJECT,
+    "held_since": {**MAYBE_MOMENT, "description": "Since when a guard rail keeps it from going."},
 }
 
 _KEY: Final[Schema] = {
@@ -355,6 +356,71 @@ SCHEMAS: Final[Schema] = {
     ),
     "Revisions": record({"revisions": list_of(ref("Revision")), "next_cursor": MAYBE_TEXT}),
     "RevisionFiles": record({"files": list_of(record({"name": TEXT, "content": TEXT}))}),
+    "Hold": record(
+        {
+            "id": TEXT,
+            "kind": {"enum": [kind.value for kind in HoldKind]},
+            "workspace": TEXT,
+            "user": record({"id": TEXT, "user_name": MAYBE_TEXT}),
+            "since": MOMENT,
+            "roles": list_of(record({"slot": TEXT, "project": MAYBE_TEXT, "role": TEXT})),
+            "guard": TEXT,
+            "limit": TEXT,
+            "actual": TEXT,
+            "cause": TEXT,
+            "actor": TEXT,
+            "request_id": TEXT,
+        }
+    ),
+    "Holds": record({"holds": list_of(ref("Hold")), "next_cursor": MAYBE_TEXT}),
+    "Settled": record({"holds": list_of(ref("Hold")), "changes": COUNT}),
+    "Proposal": record(
+        {
+            "id": TEXT,
+            "act": TEXT,
+            "summary": TEXT,
+            "proposed_by": TEXT,
+            "reason": TEXT,
+            "request_id": TEXT,
+            "created": MOMENT,
+            "expires_at": MOMENT,
+            "approved_by": MAYBE_TEXT,
+            "approved_at": MAYBE_MOMENT,
+        }
+    ),
+    "Proposals": record({"proposals": list_of(ref("Proposal"))}),
+    "Proposed": record({"proposal": ref("Proposal")}),
+    "AuditRow": record(
+        {
+            "number": COUNT,
+            "at": MOMENT,
+            "kind": TEXT,
+            "actor": TEXT,
+            "request_id": TEXT,
+            "subject": record({"kind": TEXT, "id": TEXT}),
+            "before": {"description": "What was, as JSON; `{erased: …}` where it was erased."},
+            "after": {"description": "What is."},
+            "reason": TEXT,
+            "chain": {
+                **maybe(record({"position": COUNT, "link": TEXT})),
+                "description": "Its place in the chain; null while it waits to be sealed.",
+            },
+        }
+    ),
+    "Audit": record({"audit": list_of(ref("AuditRow")), "next_cursor": MAYBE_TEXT}),
+    "Verified": record(
+        {
+            "whole": FLAG,
+            "broken": maybe(OBJECT),
+            "rows": COUNT,
+            "erased": COUNT,
+            "pruned": COUNT,
+            "seals": record({"checked": COUNT, "unsigned": COUNT, "of_unknown_keys": COUNT}),
+            "unsealed": record({"rows": COUNT, "oldest": MAYBE_MOMENT}),
+            "late": list_of(COUNT),
+            "anchor": MAYBE_TEXT,
+        }
+    ),
     "Change": record(
         {
             "at": MOMENT,

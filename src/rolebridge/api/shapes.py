@@ -138,6 +138,11 @@ def read_moment(text: str) -> datetime:
     return read
 
 
+def read_day(text: str | None) -> date | None:
+    """Return a day that was held against its schema."""
+    return None if text is None else date.fromisoformat(text)
+
+
 _IS: Final[Mapping[str, Callable[[Any], bool]]] = MappingProxyType(
     {
         "string": lambda value: isinstance(value, str),

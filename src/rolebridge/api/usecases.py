@@ -8,9 +8,12 @@ from datetime import datetime
 
 from rolebridge.bridge.access import Access
 from rolebridge.bridge.administration import Administration
+from rolebridge.bridge.approvals import Approvals
 from rolebridge.bridge.assigning import Assigning
+from rolebridge.bridge.auditing import Auditing
 from rolebridge.bridge.explaining import Explaining
 from rolebridge.bridge.feed import Feed
+from rolebridge.bridge.holding import Holds
 from rolebridge.bridge.idempotency import Idempotency
 from rolebridge.bridge.members import Membership
 from rolebridge.bridge.planning import Planning
@@ -33,6 +36,9 @@ class UseCases:
     assigning: Assigning
     projects: Projects
     planning: Planning
+    holds: Holds
+    approvals: Approvals
+    auditing: Auditing
     request_log: RequestLog
     status: Status
     feed: Feed

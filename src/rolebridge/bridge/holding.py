@@ -25,7 +25,7 @@ from rolebridge.core.errors import Invalid, NotFound, RolebridgeError
 from rolebridge.core.grants import GrantState
 from rolebridge.core.plan import Change
 from rolebridge.store.engine import Store
-from rolebridge.store.holds import Hold, HoldKind, OpenHold
+from rolebridge.store.holds import Hold, HoldKind, HoldPlace, OpenHold
 from rolebridge.store.unit import Unit
 
 _PAGE = 500
@@ -99,7 +99,7 @@ class Holds:
         *,
         workspace: str | None = None,
         user: str | None = None,
-        after: Hold | None = None,
+        after: Hold | HoldPlace | None = None,
         limit: int = _PAGE,
     ) -> HoldPage:
         """Return up to `limit` open holds in the order of (workspace, user, kind), those after `after`.

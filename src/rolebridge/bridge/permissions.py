@@ -21,7 +21,8 @@ class Permission(StrEnum):
     """One kind of act.
 
     `READ_ACCESS` is who holds what and why, `READ_RECORD` what happened: requests, status, revisions, the audit. `PLAN`
-    is to ask what mapping files would do, `APPLY` to put them in force, `FORCE` to do so past a guard rail.
+    is to ask what mapping files would do, `APPLY` to put them in force, `FORCE` to do so past a guard rail,
+    `APPROVE` to be the second person of what takes two.
     """
 
     READ_ACCESS = "read-access"
@@ -30,6 +31,7 @@ class Permission(StrEnum):
     ASSIGN = "assign"
     MANAGE_PROJECTS = "manage-projects"
     DECIDE_HOLDS = "decide-holds"
+    APPROVE = "approve"
     APPLY = "apply"
     FORCE = "force"
     MANAGE_KEYS = "manage-keys"

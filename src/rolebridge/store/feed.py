@@ -88,12 +88,17 @@ AT: Final = Statement(
 OLDEST: Final = Statement(
     lambda _: (
         select(outbox.c.position, outbox.c.at)
-        .where(_MINE, outbox.c.position.is_not(None))
+        .where(_MINE, outbox.c.position > given("after", outbox.c.position))
         .order_by(outbox.c.position)
         .limit(given("limit", outbox.c.position))
     )
 )
-PURGE: Final = Statement(lambda _: delete(outbox).where(_MINE, outbox.c.position <= given("to", outbox.c.position)))
+# What a guard rail keeps from being delivered stays, though nobody reads of it here any more.
+PURGE: Final = Statement(
+    lambda _: delete(outbox).where(
+        _MINE, outbox.c.position <= given("to", outbox.c.position), outbox.c.hold_id.is_(None)
+    )
+)
 
 
 class FeedRows(Scope):
@@ -131,18 +136,20 @@ class FeedRows(Scope):
     def purge(self, before: datetime, limit: int) -> int:
         """Take away rows at the feed's beginning that were written before a moment; of `limit` rows at most.
 
-        Returns how many. Rows without a position stay: nobody can have read them.
+        Returns how many places the feed begins later. Rows without one stay: nobody can have read them.
         """
         purged = self._lock().purged
         oldest, bound = purged, stamp(before)
-        for position, at in self._link.all(OLDEST, organization_id=self._organization_id, limit=limit):
+        scope = {"organization_id": self._organization_id}
+        for position, at in self._link.all(OLDEST, **scope, after=purged, limit=limit):
             if at >= bound:
                 break
             oldest = position
         if oldest == purged:
             return 0
         self._link.run(SET_PURGED, organization_id=self._organization_id, to=oldest)
-        return self._link.run(PURGE, organization_id=self._organization_id, to=oldest)
+        self._link.run(PURGE, organization_id=self._organization_id, to=oldest)
+        return oldest - purged
 
     def _lock(self) -> FeedState:
         """Wait until nobody else numbers or purges, until the transaction ends, and return how far the feed goes."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, distinct, exists, func, literal_column, select, tuple_, update
 
@@ -62,6 +62,14 @@ class Hold:
     actor: str
     request_id: str
     cause: str
+
+
+class HoldPlace(NamedTuple):
+    """Where a hold stands in listings."""
+
+    workspace: str
+    user_id: str
+    kind: HoldKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +303,7 @@ class HoldRows(Scope):
         workspace: str | None = None,
         user_id: str | None = None,
         id: str | None = None,
-        after: Hold | None = None,
+        after: Hold | HoldPlace | None = None,
         limit: int = 100,
     ) -> list[OpenHold]:
         """Return open holds in the order of (workspace, user, kind), the next ones after `after`."""

@@ -2,7 +2,19 @@
 
 from typing import Final
 
-from rolebridge.api.endpoints import access, assignments, changes, keys, people, plans, projects, record, workspaces
+from rolebridge.api.endpoints import (
+    access,
+    assignments,
+    audit,
+    changes,
+    holds,
+    keys,
+    people,
+    plans,
+    projects,
+    record,
+    workspaces,
+)
 from rolebridge.api.routing import Endpoint
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
@@ -12,7 +24,9 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *assignments.ENDPOINTS,
     *access.ENDPOINTS,
     *changes.ENDPOINTS,
+    *holds.ENDPOINTS,
     *plans.ENDPOINTS,
+    *audit.ENDPOINTS,
     *record.ENDPOINTS,
     *keys.ENDPOINTS,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from rolebridge.api.parameters import PAGED, next_cursor, not_a_cursor
+from rolebridge.api.proposals import or_proposed
 from rolebridge.api.routing import LARGE_BODY, Answer, Call, Endpoint, permit
 from rolebridge.api.shapes import COUNT, FLAG, GIVEN_TEXT, TEXT, Schema, record
 from rolebridge.api.usecases import UseCases
@@ -47,6 +48,10 @@ def _plan(use: UseCases, call: Call) -> Answer:
 
 
 def _apply(use: UseCases, call: Call) -> Answer:
+    return or_proposed(lambda: _applied(use, call))
+
+
+def _applied(use: UseCases, call: Call) -> Answer:
     body = call.body
     reason = body.get("reason", "")
     files, number = _source(body)
@@ -156,6 +161,7 @@ ENDPOINTS: Final = (
         status=201,
         also=(200,),
         problems=(Kind.MAPPING_ERRORS, Kind.PLAN_MOVED, Kind.GUARDED, Kind.NOT_FOUND),
+        proposes=True,
         description="201 with a new revision, 200 when the files are in force already.",
     ),
     Endpoint(
