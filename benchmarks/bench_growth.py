@@ -68,6 +68,7 @@ def filled(folder: Path, people: int, stack: ExitStack) -> Contender:
     command = [sys.executable, "-m", "rolebridge", "import", str(file), "--connection", "bench", "--json"]
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     took = time.perf_counter() - began
+    one.client.connect()
     print(f"import of {people:,} users and as many memberships: {people / took:,.0f} users a second")
     for start in range(1, min(people, KEPT), 200):
         page = one.client.send("GET", f"/Users?startIndex={start}&count=200&attributes=userName")[1].decode()
@@ -100,6 +101,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         small = filled(Path(name) / "small", FEW, stack)
         large = filled(Path(name) / "large", MANY, stack)
+        small.client.connect()
         print(f"{'CPU of the server, us a request':<44}{MANY:>9}{FEW:>9}")
         rows: tuple[tuple[str, Turn], ...] = (
             ("GET user", gets),

@@ -59,10 +59,15 @@ class Client:
     """One keep-alive connection, on a raw socket: the client must not cost more than the server."""
 
     def __init__(self, port: int, token: str) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._port = port
+        self.connect()
         self._head = f"Host: 127.0.0.1\r\nAuthorization: Bearer {token}\r\nContent-Type: application/scim+json\r\n"
         self._rest = b""
+
+    def connect(self) -> None:
+        """Open the connection, anew if a server has closed it for being idle."""
+        self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
         """Send a request and return status and body of the answer."""
