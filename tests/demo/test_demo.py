@@ -66,9 +66,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_both_providers_are_answered_as_recorded(told: str) -> None:
     """Each replay tells its requests and whom it made."""
-    assert re.search(r"replay +okta-demo +\d+ requests, all answered as recorded +12 users +9 groups$", told, re.M)
-    assert re.search(r"replay +entra-demo +\d+ requests, all answered as recorded +24 users +14 groups$", told, re.M)
-    assert re.search(r"apply +mappings/ +revision 1, 2 files +\d+ grants to 30 people$", told, re.M)
+    assert re.search(r"replay +okta-demo +\d+ requests, all answered as recorded +12 users +17 groups$", told, re.M)
+    assert re.search(r"replay +entra-demo +\d+ requests, all answered as recorded +24 users +29 groups$", told, re.M)
+    assert re.search(r"apply +mappings/ +revision 1, 5 files, 41 cases pass +\d+ grants to 32 people$", told, re.M)
 
 
 def test_the_table_shows_who_holds_what_and_why(told: str) -> None:
@@ -77,8 +77,8 @@ def test_the_table_shows_who_holds_what_and_why(told: str) -> None:
     assert line(told, "ben.okafor ", "(all)", "Admin", "workspace-wide", "rule admins, group LBX Admins")
     assert line(told, "grace.kim ", "acme-text", "Administrator", "group LS Administrators")
     assert line(told, "cara.lind ", "acme-text", "privacy-requests", "blocked", "needs Owner or Administrator")
-    assert line(told, "olivia.owner ", "Owner", "held on the platform")
-    assert line(told, " people, ", "grants, 3 blocked, 0 conflicts")
+    assert line(told, "olivia.owner ", "acme-text", "Owner", "held on the platform")
+    assert line(told, " people, ", "grants, 5 blocked, 0 conflicts")
 
 
 def test_it_is_told_who_holds_nothing_and_why(told: str) -> None:
@@ -203,8 +203,8 @@ def test_it_keeps_serving_and_a_second_run_finds_everything(tmp_path: Path, serv
 
     made = [(replay["connection"], replay["made"], replay["found"]) for replay in second["replays"]]
     assert made == [
-        ("okta-demo", {}, {"users": 12, "groups": 9}),
-        ("entra-demo", {}, {"users": 24, "groups": 14}),
+        ("okta-demo", {}, {"users": 12, "groups": 17}),
+        ("entra-demo", {}, {"users": 24, "groups": 29}),
         ("okta-demo", {}, {}),
     ]
     assert (second["revision"], second["new_revision"]) == (1, False)

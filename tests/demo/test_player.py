@@ -29,8 +29,8 @@ def play_all(scim: FakeSCIM) -> list[Played]:
 def test_a_first_run_makes_everybody_and_every_group(scim: FakeSCIM) -> None:
     """All people and groups are created, members are who they should be, and the counts are right."""
     first, later, entra, nothing = play_all(scim)
-    assert (first.made, first.found) == ({"users": 12, "groups": 9}, {})
-    assert (entra.made, entra.found) == ({"users": 24, "groups": 14}, {})
+    assert (first.made, first.found) == ({"users": 12, "groups": 17}, {})
+    assert (entra.made, entra.found) == ({"users": 24, "groups": 29}, {})
     assert first.requests + later.requests + entra.requests == len(scim.requests)
     assert nothing == Played("entra-demo", 0, {}, {})
     assert scim.members("lbx-cityscapes-reviewers") == {"ana.ruiz@acme.example", "max.adler@acme.example"}
@@ -50,8 +50,8 @@ def test_a_second_run_finds_all_and_changes_nothing(scim: FakeSCIM) -> None:
     play_all(scim)
     before = copy.deepcopy(scim.resources)
     first, _, entra, _ = play_all(scim)
-    assert (first.made, first.found) == ({}, {"users": 12, "groups": 9})
-    assert (entra.made, entra.found) == ({}, {"users": 24, "groups": 14})
+    assert (first.made, first.found) == ({}, {"users": 12, "groups": 17})
+    assert (entra.made, entra.found) == ({}, {"users": 24, "groups": 29})
     assert scim.resources == before
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from rolebridge.bridge.access import Totals
 from rolebridge.bridge.documents import explanation_document, grant_document
 from rolebridge.bridge.planning import Applied
+from rolebridge.bridge.testing import read_and_run
 from rolebridge.cli.demo_story import Story
 from rolebridge.cli.terminal import aligned, bad, counted, doubtful, faint, good, strong, table, width
 from rolebridge.cli.views import diagnostics, explanation
@@ -21,10 +22,11 @@ from rolebridge.core.assignment import Source
 from rolebridge.core.grants import GrantState
 from rolebridge.core.plan import Change, ChangeKind
 from rolebridge.demo import ASKED_ABOUT, Played, shipped_traffic
+from rolebridge.mapfile import holds_mapping
 from rolebridge.settings import CONFIG_VARIABLE
 from rolebridge.store.records import HeldGrant
 
-_COLUMNS = (6, 10, 39)
+_COLUMNS = (6, 10, 41)
 _SIGNS = {ChangeKind.GAIN: good("+"), ChangeKind.CHANGE: doubtful("~"), ChangeKind.LOSE: bad("-")}
 
 
@@ -47,7 +49,9 @@ class Telling:
         done = applied.plan.counts
         people = counted(done.people, "person", "people")
         outcome = f"{counted(done.gain, 'grant')} to {people}" if applied.new else "nothing to do: it was in force"
-        what = f"revision {applied.revision}, {counted(len(files), 'file')}"
+        cases = len(read_and_run(files).results)
+        what = f"revision {applied.revision}, {counted(sum(map(holds_mapping, files)), 'file')}"
+        what += f", {counted(cases, 'case')} pass" if cases else ""
         self._say(_step("apply", folders, what, outcome))
 
 
