@@ -97,6 +97,46 @@ def test_a_disk_that_is_full_leaves_nothing(ready: Machine, monkeypatch: pytest.
     assert set(os.listdir(ready.home)) == before
 
 
+def test_a_backup_that_is_killed_leaves_no_file_of_that_name(ready: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name appears when the file is whole, so a file of that name always is."""
+    seen: list[list[str]] = []
+
+    def look(*_: object) -> None:
+        seen.append(sorted(os.listdir(ready.home)))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rolebridge.bridge.backups._publish", look)
+    ready("backup", "x.backup")
+    assert len(seen) == 1
+    assert "x.backup" not in seen[0]
+    assert "x.backup" not in os.listdir(ready.home)
+
+
+def test_a_file_system_without_hard_links(ready: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name is taken first, then the file put there."""
+
+    def none(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", none)
+    ready.out("backup", "x.backup")
+    assert stat.S_IMODE((ready.home / "x.backup").stat().st_mode) == 0o600
+    elsewhere(ready).out("restore", "x.backup")
+
+
+def test_two_backups_of_one_name(ready: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two that are made at the same time one gets the name, and the other is refused."""
+    real = os.link
+
+    def late(source: str, target: str) -> None:
+        Path(target).write_text("the other one's", encoding="utf-8")
+        real(source, target)
+
+    monkeypatch.setattr(os, "link", late)
+    assert "there is a file `x.backup` already" in ready.refused("backup", "x.backup")
+    assert (ready.home / "x.backup").read_text(encoding="utf-8") == "the other one's"
+
+
 def test_a_backup_during_writes_is_one_state(ready: Machine) -> None:
     """While users are created without pause, a backup holds exactly the first so many of them, and writers go on."""
     settings = ready.settings_of().settings

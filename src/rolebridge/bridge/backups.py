@@ -65,18 +65,16 @@ class Backups:
 
         Raises Invalid when there is a file already, or none can be made; ToolMissing; Unavailable.
         """
-        with _new_file(path) as stream:
-            copy = path.with_name(path.name + ".copy")
-            try:
-                self._store.check_schema()
-                keys = self._keys()
-                dumps.dump(self._store, self._url, copy)
-                # A key that came into use meanwhile is needed too.
-                keys = tuple(sorted({*keys, *self._keys()}))
-                manifest = self._manifest(copy, keys)
-                _write(stream, manifest, copy)
-            finally:
-                dumps.remove(copy)
+        _refuse_existing(path)
+        with _writing(path) as room:
+            copy, archive = room / "database", room / "archive"
+            self._store.check_schema()
+            keys = self._keys()
+            dumps.dump(self._store, self._url, copy)
+            # A key that came into use meanwhile is needed too.
+            manifest = self._manifest(copy, tuple(sorted({*keys, *self._keys()})))
+            _write(archive, manifest, copy)
+            _publish(archive, path)
         return manifest
 
     def _keys(self) -> Collection[str]:
@@ -90,33 +88,47 @@ class Backups:
         return Manifest(_KIND, FORMAT, made, __version__, kind, HEAD, keys, copy.stat().st_size, digest)
 
 
+def _refuse_existing(path: Path) -> None:
+    if path.exists() or path.is_symlink():
+        raise Invalid(f"there is a file `{path}` already; backups overwrite nothing", "file")
+
+
 @contextmanager
-def _new_file(path: Path) -> Iterator[BinaryIO]:
-    """Make a file for the time of a `with`; it stays when nothing was raised."""
+def _writing(path: Path) -> Iterator[Path]:
+    """Give a folder of ours beside the file that is to be made, and take it away again."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        raise Invalid(f"there is a file `{path}` already; backups overwrite nothing", "file") from None
+        made = tempfile.TemporaryDirectory(prefix=".rolebridge-backup-", dir=path.absolute().parent)
     except OSError as error:
         raise Invalid(f"`{path}` cannot be made: {(error.strerror or str(error)).lower()}", "file") from error
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(descriptor)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise Unavailable("the backup cannot be written", cause=error.strerror or str(error)) from error
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    with made as room:
+        try:
+            yield Path(room)
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise Unavailable("the backup cannot be written", cause=why) from error
 
 
-def _write(stream: BinaryIO, manifest: Manifest, copy: Path) -> None:
+def _write(archive: Path, manifest: Manifest, copy: Path) -> None:
     text = json.dumps(asdict(manifest), indent=2).encode()
-    with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive, copy.open("rb") as data:
-        archive.addfile(_member(_MANIFEST, len(text)), io.BytesIO(text))
-        archive.addfile(_member(_DATA, manifest.size), data)
+    descriptor = os.open(archive, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as tar, copy.open("rb") as data:
+            tar.addfile(_member(_MANIFEST, len(text)), io.BytesIO(text))
+            tar.addfile(_member(_DATA, manifest.size), data)
+        stream.flush()
+        os.fsync(descriptor)
+
+
+def _publish(archive: Path, path: Path) -> None:
+    """Give a finished file its name, in one step, unless somebody else has taken that meanwhile."""
+    try:
+        os.link(archive, path)
+    except FileExistsError:
+        _refuse_existing(path)
+        raise
+    except OSError:  # a file system without hard links: the name is taken first, then the file put there
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        archive.replace(path)
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:

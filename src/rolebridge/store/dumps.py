@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -162,10 +161,3 @@ def _address(url: URL) -> str:
     return URL.create(
         bare.drivername, bare.username, None, bare.host, bare.port, bare.database, bare.query
     ).render_as_string()
-
-
-def remove(copy: Path) -> None:
-    """Remove a copy and what was opened beside it."""
-    for name in ("", *_BESIDE, ".writer-lock"):
-        with suppress(FileNotFoundError):
-            copy.with_name(copy.name + name).unlink()
