@@ -50,7 +50,7 @@ def test_why_somebody_had_a_role(acme: Machine) -> None:
     acme.delete_user("ana.ruiz@acme.example")
     text = acme.out("explain", "ana.ruiz@acme.example", "--project", "cityscapes", "--at", day)
     assert text.startswith(
-        "as of 2026-11-20 23:59 UTC, by revision 1:\nAna Ruiz is Project-based reviewer in Cityscapes 2026"
+        "as of 2026-11-20 23:59 UTC, by revision 1\nAna Ruiz is Project-based reviewer in Cityscapes 2026"
     )
     assert "lbx-cityscapes-reviewers" in text
     document = acme.json("explain", "ana.ruiz@acme.example", "--at", day)

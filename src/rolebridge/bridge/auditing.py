@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -107,6 +107,18 @@ class Auditing:
         """Return the id of a user, deleted ones included. Raises NotFound, and Invalid when it may be several."""
         with self._store.read() as unit:
             return user_then(unit, organization_id, user)
+
+    def names(self, organization_id: str, ids: Iterable[str]) -> dict[str, str]:
+        """Return what users and groups with these ids are called, or were last; others are left out."""
+        found: dict[str, str] = {}
+        with self._store.read() as unit:
+            directory = unit.directory(organization_id)
+            wanted = set(ids)
+            found |= {user.id: user.user_name for user in directory.core_users(wanted)}
+            for id_ in wanted - found.keys():
+                group, gone = directory.group(None, id_), directory.departed(id_)
+                found[id_] = group.display if group else gone.name if gone else ""
+        return {id_: name for id_, name in found.items() if name}
 
     # --- the chain
 

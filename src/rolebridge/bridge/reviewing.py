@@ -190,11 +190,17 @@ def _of_role(role: RecordedRole) -> dict[str, Any]:
         "group": _each([claim.get("group", {}) for claim in claims], "display"),
         "given_by": _each(claims, "by"),
         "given_reason": _each(claims, "reason"),
-        "since": min((str(claim[name]) for claim in claims for name in ("since", "at") if name in claim), default=""),
+        "since": min(
+            (_moment(claim[name]) for claim in claims for name in ("since", "at") if name in claim), default=""
+        ),
         "until": str(role.valid_until or ""),
         "held_since": role.held_since,
         "revision": role.revision,
     }
+
+
+def _moment(text: str) -> str:
+    return stamp(datetime.fromisoformat(text))
 
 
 def _of_assignment(record: ManualAssignment, held: tuple[RecordedRole, ...]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def list_(session: Session, /, *, limit: int, before: int | None, org: str | Non
         organization = installation.administration.organization(org)
         wanted = _wanted(installation, organization, chosen)
         rows, place = _rows(installation, organization, wanted, before, limit)
-        names = installation.access.user_names(organization.id, {row.entry.subject_id for row in rows})
+        names = installation.auditing.names(organization.id, {row.entry.subject_id for row in rows})
     if session.csv:
         view.print_csv(rows)
         return

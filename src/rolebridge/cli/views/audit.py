@@ -16,10 +16,11 @@ HEAD = ("TIME (UTC)", "WHO", "WHAT", "ABOUT", "", "REQUEST ID")
 CSV_HEAD = ("number", "at", "kind", "actor", "request_id", "subject_kind", "subject_id", "reason", "before", "after",
             "position", "link")  # fmt: skip
 _WIDEST = 70
+_NAME = 36
 
 
 def text(rows: Sequence[AuditRow], names: Mapping[str, str]) -> str:
-    """Return rows as a table, in the order in which they come; `names` are users' names by id."""
+    """Return rows as a table, in the order in which they come; `names` are users' and groups' names by id."""
     return table(
         HEAD,
         [
@@ -27,7 +28,7 @@ def text(rows: Sequence[AuditRow], names: Mapping[str, str]) -> str:
                 f"{row.entry.at:%Y-%m-%d %H:%M:%S}",
                 row.entry.actor,
                 row.entry.kind,
-                names.get(row.entry.subject_id, row.entry.subject_id[:8]),
+                _cut(one_line(names.get(row.entry.subject_id, row.entry.subject_id)), _NAME),
                 _cut(one_line(audit_summary(row))),
                 row.entry.request_id,
             )
@@ -54,8 +55,8 @@ def _csv_row(row: AuditRow) -> Sequence[object]:
     return [flat.get(name) for name in CSV_HEAD]
 
 
-def _cut(line: str) -> str:
-    return line if len(line) <= _WIDEST else line[: _WIDEST - 1] + "…"
+def _cut(line: str, widest: int = _WIDEST) -> str:
+    return line if len(line) <= widest else line[: widest - 1] + "…"
 
 
 def verified(found: Verified) -> str:

@@ -33,7 +33,7 @@ def text(explained: Explained) -> str:
 
 def _then_lines(explained: Explained) -> Iterator[str]:
     if explained.at is not None:
-        yield faint(f"as of {minute(explained.at)}, by revision {explained.revision}:")
+        yield faint(f"as of {minute(explained.at)}, by revision {explained.revision}")
 
 
 def _differing(explained: Explained) -> Iterator[str]:
