@@ -45,11 +45,12 @@ class Tenant:
     keys: dict[tuple[str, str | None], str] = field(default_factory=dict)
 
     @classmethod
-    def found(cls, installation: Installation, app: Flask, name: str) -> Tenant:
+    def found(cls, installation: Installation, app: Flask, name: str, *, mapping: bool = True) -> Tenant:
         administration = installation.administration
         organization = administration.add_organization(OPERATOR, name)
         _, secret = administration.add_connection(OPERATOR, organization, "okta", "okta")
-        installation.planning.apply(OPERATOR, organization.id, {"mappings/vision.yaml": MAPPING})
+        if mapping:
+            installation.planning.apply(OPERATOR, organization.id, {"mappings/vision.yaml": MAPPING})
         return cls(installation, app.test_client(), organization, secret.text)
 
     def key(self, role: str, workspace: str | None = None) -> str:

@@ -269,4 +269,4 @@ def test_a_page_links_to_the_next_one(acme: Tenant) -> None:
     assert said.headers["Link"] == f'<{url}>; rel="next"'
     last = acme.get("/workspaces/vision/projects", limit="1", cursor=cursor)
     assert (last.body["next_cursor"], last.headers.get("Link")) == (None, None)
-    assert [one["id"] for one in (*said.body["projects"], *last.body["projects"])] == ["cityscapes", "retail"]
+    assert [one["project"] for one in (*said.body["projects"], *last.body["projects"])] == ["cityscapes", "retail"]

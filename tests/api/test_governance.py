@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -136,11 +137,11 @@ def test_a_project_is_registered_and_rules_reach_it(fresh: Tenant) -> None:
     assert fresh.ask("PUT", place, {"name": "Night drive", "tags": ["street"]}).status == 200
     problem(fresh.ask("PUT", place, {"name": "Other"}), Kind.TAKEN)
     renamed = fresh.ask("PATCH", place, {"name": "Night", "tags": []})
-    assert (renamed.status, renamed.body["project"]["name"]) == (200, "Night")
+    assert (renamed.status, renamed.body["name"]) == (200, "Night")
     archived = fresh.ask("PATCH", place, {"archived": True, "reason": "done", "force": True})
     assert archived.status == 200, archived
     assert holds(fresh.get(place), "Project")["archived_at"]
-    listed = [one["id"] for one in fresh.get("/workspaces/vision/projects").body["projects"]]
+    listed = [one["project"] for one in fresh.get("/workspaces/vision/projects").body["projects"]]
     assert listed == ["cityscapes", "retail"]
     assert len(fresh.get("/workspaces/vision/projects", archived="true").body["projects"]) == 3
     problem(fresh.ask("PATCH", "/workspaces/vision/projects/retail", {"name": "x"}), Kind.INVALID)
@@ -315,3 +316,39 @@ def test_the_audit_tells_who_did_what(fresh: Tenant) -> None:
     fresh.installation.auditing.seal(fresh.organization.id)
     verified = holds(fresh.get("/audit/verification"), "Verified")
     assert (verified["whole"], verified["rows"] >= len(seen)) == (True, True)
+
+
+# --- observed workspaces, the past, why not --------------------------------------------------------------------
+
+
+def test_a_workspace_is_observed_then_enforced_as_planned(installation: Installation) -> None:
+    """The mode is read, what enforcing would do is planned, and it is done under that digest."""
+    tenant = Tenant.found(installation, create_app(installation), f"own-{next(COUNTER)}", mapping=False)
+    mode = "/workspaces/vision/mode"
+    observed = tenant.ask("PUT", mode, {"mode": "observe", "reason": "in use"})
+    assert holds(observed, "ModeChanged")["new"] is True
+    digest = tenant.ask("POST", "/plans", {"files": {FILE: MAPPING}}).body["plan"]["digest"]
+    assert tenant.ask("POST", "/revisions", {"files": {FILE: MAPPING}, "digest": digest}).status == 201
+    tenant.group("lbx-retail-labelers", tenant.user("ana@own.example"))
+    assert tenant.get("/users/ana/roles").body["roles"] == []
+    state = holds(tenant.get("/workspaces/vision"), "Workspace")
+    assert (state["mode"], state["reason"]) == ("observe", "in use")
+    plan = holds(tenant.get("/workspaces/vision/enforcement"), "Enforcement")["plan"]
+    said = problem(tenant.ask("PUT", mode, {"mode": "enforce"}), Kind.INVALID)
+    assert said["field"] == "digest"
+    problem(tenant.ask("PUT", mode, {"mode": "enforce", "digest": "0" * 64}), Kind.PLAN_MOVED)
+    done = tenant.ask("PUT", mode, {"mode": "enforce", "digest": plan["digest"]})
+    assert holds(done, "ModeChanged")["new"] is True
+    assert tenant.get("/users/ana/roles", role="labeler", project="retail").body["roles"]
+
+
+def test_the_past_and_what_would_have_to_change(fresh: Tenant) -> None:
+    """An explanation as of a moment says when; why not says ways to a role."""
+    problem(fresh.get("/explanations", user="ana", at="2001-01-01T00:00:00Z"), Kind.INVALID)
+    now = datetime.now(UTC).isoformat()
+    (past,) = holds(fresh.get("/explanations", user="ana", at=now), "Explanations")["explanations"]
+    assert past["at"].startswith(now[:16])
+    assert past["differs"] == []
+    found = holds(fresh.get("/explanations/why-not", user="ana", role="admin"), "WhyNotAnswer")["why_not"]
+    assert (found["held"], found["slot"]) == (False, "workspace_role")
+    assert found["ways"]

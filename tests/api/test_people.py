@@ -80,10 +80,11 @@ def test_a_decision_is_the_same_from_the_recorded_roles(acme: Tenant) -> None:
 def test_workspaces_and_projects(acme: Tenant) -> None:
     """What the mapping in force has, and how much is in it."""
     (vision,) = all_pages(acme, "/workspaces", "workspaces", "Workspaces", limit="1")
-    assert (vision["id"], vision["platform"], vision["projects"], vision["people"]) == ("vision", "labelbox", 2, 2)
+    assert (vision["workspace"], vision["platform"], vision["mode"]) == ("vision", "labelbox", "enforce")
+    assert vision["people"] == 2
     assert holds(acme.get("/workspaces/vision"), "Workspace") == vision
     projects = all_pages(acme, "/workspaces/vision/projects", "projects", "Projects", limit="1")
-    assert [one["id"] for one in projects] == ["cityscapes", "retail"]
+    assert [one["project"] for one in projects] == ["cityscapes", "retail"]
     one = holds(acme.get("/workspaces/vision/projects/retail"), "Project")
     assert (one["name"], one["tags"], one["in"], one["declared"]) == ("Retail", [], None, True)
     problem(acme.get("/workspaces/vision/projects/none"), Kind.NOT_FOUND)

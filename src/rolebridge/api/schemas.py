@@ -23,6 +23,7 @@ from rolebridge.bridge.status import Concern
 from rolebridge.core.diagnostics import Severity
 from rolebridge.core.grants import GrantState
 from rolebridge.core.plan import ChangeKind
+from rolebridge.core.registry import Mode
 from rolebridge.store.holds import HoldKind
 
 _TRAFFIC: Final = record({"requests": COUNT, "refused": COUNT, "failed": COUNT, "not_logged": COUNT})
@@ -58,6 +59,16 @@ _KEY: Final[Schema] = {
     "workspace": MAYBE_TEXT,
 }
 
+_PROJECT: Final[Schema] = {
+    "workspace": TEXT,
+    "project": TEXT,
+    "name": TEXT,
+    "tags": list_of(TEXT),
+    "in": MAYBE_TEXT,
+    "declared": {**FLAG, "description": "Whether a mapping file declares it; it is changed there then."},
+    "place": {**MAYBE_TEXT, "description": "Where it is declared."},
+    "archived_at": MAYBE_MOMENT,
+}
 _MANUAL: Final[Schema] = {
     "id": TEXT,
     "user_id": TEXT,
@@ -231,13 +242,16 @@ SCHEMAS: Final[Schema] = {
             "platform": TEXT,
             "project": MAYBE_TEXT,
             "revision": COUNT,
+            "at": {**MOMENT, "description": "Of an explanation of the past: when."},
+            "differs": {**list_of(OBJECT), "description": "Where the record of that moment says otherwise."},
             "roles": list_of(ref("Role")),
             "from_above": list_of(ref("Role")),
             "locks": list_of(ref("Lock")),
             "lost": list_of(ref("Claim")),
             "conflicts": list_of(record({"slot": TEXT, "project": MAYBE_TEXT, "claims": list_of(ref("Claim"))})),
             "findings": list_of(OBJECT),
-        }
+        },
+        optional=("at", "differs"),
     ),
     "Explanations": record({"organization": TEXT, "explanations": list_of(ref("Explanation"))}),
     "User": record({"id": TEXT, "user_name": TEXT, "name": MAYBE_TEXT, "active": FLAG, "connection": TEXT}),
@@ -246,37 +260,56 @@ SCHEMAS: Final[Schema] = {
     "Members": record({"members": list_of(ref("Member")), "next_cursor": MAYBE_TEXT}),
     "Workspace": record(
         {
-            "id": TEXT,
-            "platform": TEXT,
-            "projects": COUNT,
+            "workspace": TEXT,
+            "mode": {"enum": [mode.value for mode in Mode]},
+            "platform": MAYBE_TEXT,
             "people": COUNT,
-            "grants": COUNT,
-            "blocked": COUNT,
-            "conflicts": COUNT,
+            "imported": {**COUNT, "description": "Assignments that were imported when it was taken over."},
+            "changed": MAYBE_MOMENT,
+            "changed_by": MAYBE_TEXT,
+            "reason": MAYBE_TEXT,
+        }
+    ),
+    "Enforcement": record({"workspace": TEXT, "imported": ref("Counts"), "plan": ref("Plan")}),
+    "ModeChanged": record(
+        {
+            "workspace": TEXT,
+            "new": {**FLAG, "description": "False when it was so before; then nothing was written."},
+            "retired": COUNT,
+            "forced": list_of(OBJECT),
+            "plan": maybe(ref("Plan")),
         }
     ),
     "Workspaces": record({"workspaces": list_of(ref("Workspace")), "next_cursor": MAYBE_TEXT}),
-    "Project": record(
-        {
-            "workspace": TEXT,
-            "id": TEXT,
-            "name": TEXT,
-            "tags": list_of(TEXT),
-            "in": MAYBE_TEXT,
-            "declared": {**FLAG, "description": "Whether a mapping file declares it; it is changed there then."},
-            "archived_at": MAYBE_MOMENT,
-        }
-    ),
+    "Project": record(_PROJECT),
+    "Projects": record({"projects": list_of(ref("Project")), "next_cursor": MAYBE_TEXT}),
     "ProjectChanged": record(
         {
-            "project": ref("Project"),
+            **_PROJECT,
             "new": {**FLAG, "description": "False when it was so before; then nothing was written."},
-            "people": {**COUNT, "description": "Who holds something otherwise by it."},
             "changes": COUNT,
-            "forced": list_of(TEXT),
+            "people": {**COUNT, "description": "Who holds something otherwise by it."},
+            "forced": list_of(OBJECT),
         }
     ),
-    "Projects": record({"projects": list_of(ref("Project")), "next_cursor": MAYBE_TEXT}),
+    "WhyNotAnswer": record(
+        {
+            "why_not": {
+                "type": "object",
+                "description": "As `rolebridge explain --role … --json` prints it: each way is a list of steps.",
+                "properties": {
+                    "workspace": TEXT,
+                    "project": MAYBE_TEXT,
+                    "slot": TEXT,
+                    "role": TEXT,
+                    "held": FLAG,
+                    "ways": list_of(list_of(OBJECT)),
+                    "obstacles": list_of(TEXT),
+                },
+                "required": ["workspace", "project", "slot", "role", "held", "ways", "obstacles"],
+            }
+        }
+    ),
     "Assignment": record({"user": record({"id": TEXT, "user_name": MAYBE_TEXT, "name": MAYBE_TEXT}), **_LISTED}),
     "Assignments": record({"assignments": list_of(ref("Assignment")), "next_cursor": MAYBE_TEXT}),
     "AssignmentsThere": record({"assignments": list_of(ref("Assignment"))}),

@@ -16,6 +16,7 @@ from rolebridge.bridge.feed import Feed
 from rolebridge.bridge.holding import Holds
 from rolebridge.bridge.idempotency import Idempotency
 from rolebridge.bridge.members import Membership
+from rolebridge.bridge.observing import Observing
 from rolebridge.bridge.planning import Planning
 from rolebridge.bridge.projects import Projects
 from rolebridge.bridge.request_log import RequestLog
@@ -35,6 +36,7 @@ class UseCases:
     explaining: Explaining
     assigning: Assigning
     projects: Projects
+    observing: Observing
     planning: Planning
     holds: Holds
     approvals: Approvals

@@ -31,6 +31,7 @@ def _use_cases(installation: Installation) -> UseCases:
         explaining=installation.explaining,
         assigning=installation.assigning,
         projects=installation.projects,
+        observing=installation.observing,
         planning=installation.planning,
         holds=installation.holds,
         approvals=installation.approvals,

@@ -1,4 +1,4 @@
-"""Who is there: people, workspaces, and who holds what in them and their projects, in pages."""
+"""Who is there: people, and who holds what in workspaces and their projects, in pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rolebridge.core.errors import Invalid, NotFound
 from rolebridge.core.grants import Grant, GrantState
 from rolebridge.core.program import Program
 from rolebridge.store.engine import Store
-from rolebridge.store.records import GrantCounts, Person
+from rolebridge.store.records import Person
 from rolebridge.store.unit import Unit
 
 
@@ -38,14 +38,6 @@ class MemberPage:
 
     members: Sequence[Member]
     after: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Workspace:
-    """A workspace of the mapping in force, and how much there is in it."""
-
-    program: Program
-    counts: GrantCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,25 +112,7 @@ class Membership:
             held = unit.grants(organization_id).of_users([person.id], scope.workspace)[person.id]
         return Member(person, [grant for grant in held if scope.holds(grant, today)])
 
-    # --- workspaces and members
-
-    def workspaces(self, organization_id: str, *, only: str | None = None) -> Sequence[Workspace]:
-        """Return the workspaces of the mapping in force, by id (one alone)."""
-        with self._store.read(snapshot=True) as unit:
-            programs = self._rulebooks.current(unit, organization_id).programs
-            granted = unit.grants(organization_id)
-            return [
-                Workspace(program, granted.counts(program.workspace))
-                for program in sorted(programs, key=lambda program: program.workspace)
-                if only in {None, program.workspace}
-            ]
-
-    def workspace(self, organization_id: str, workspace: str) -> Workspace:
-        """Return a workspace of the mapping in force. Raises NotFound."""
-        found = self.workspaces(organization_id, only=workspace)
-        if not found:
-            raise NotFound("workspace", workspace)
-        return found[0]
+    # --- members
 
     def members(
         self, organization_id: str, workspace: str, project: str | None = None, *, after: str = "", limit: int = 50

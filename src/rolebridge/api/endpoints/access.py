@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from rolebridge.api.parameters import PAGED, next_cursor, word
+from rolebridge.api.parameters import PAGED, moment, next_cursor, word
 from rolebridge.api.routing import Answer, Call, Endpoint
 from rolebridge.api.usecases import UseCases
-from rolebridge.bridge.documents import explanation_document, held_document
+from rolebridge.bridge.documents import held_document
 from rolebridge.bridge.permissions import Permission
+from rolebridge.bridge.whynot_documents import explained_document, not_held_document
 from rolebridge.core.grants import GrantKey
 
 USER: Final = "A userName, an id, or what stands before the @ of one userName."
@@ -38,14 +39,27 @@ def _access(use: UseCases, call: Call) -> Answer:
 
 
 def _explanations(use: UseCases, call: Call) -> Answer:
-    found = use.explaining.explain(
-        call.organization_id,
-        person_of(use, call, call.query.required("user")) or "",
-        workspace=call.workspace,
-        project=call.query.text("project"),
-    )
+    said, where = call.query, {"workspace": call.workspace, "project": call.query.text("project")}
+    user, at = person_of(use, call, said.required("user")) or "", said.moment("at")
+    if at is None:
+        found = use.explaining.explain(call.organization_id, user, **where)
+    else:
+        found = use.explaining.explain_then(call.organization_id, user, at, **where)
     organization = use.administration.organization_of(call.organization_id)
-    return Answer({"organization": organization.name, "explanations": [explanation_document(one) for one in found]})
+    return Answer({"organization": organization.name, "explanations": [explained_document(one) for one in found]})
+
+
+def _why_not(use: UseCases, call: Call) -> Answer:
+    said = call.query
+    found = use.explaining.why_not(
+        call.organization_id,
+        person_of(use, call, said.required("user")) or "",
+        said.required("role"),
+        workspace=call.workspace,
+        project=said.text("project"),
+        slot=said.text("slot"),
+    )
+    return Answer({"why_not": not_held_document(found)})
 
 
 def person_of(use: UseCases, call: Call, name: str | None) -> str | None:
@@ -82,6 +96,22 @@ ENDPOINTS: Final = (
             word("user", USER, required=True),
             word("workspace", "Only this workspace."),
             word("project", "One project, with what would change the role there."),
+            moment("at", "As it was at this moment, from the record: by what was known and in force then."),
+        ),
+    ),
+    Endpoint(
+        "GET",
+        "/explanations/why-not",
+        "What would have to change for somebody to hold a role",
+        Permission.READ_ACCESS,
+        "WhyNotAnswer",
+        _why_not,
+        query=(
+            word("user", USER, required=True),
+            word("role", "The role's id.", required=True),
+            word("workspace", "The workspace; may be left out where only one can be meant."),
+            word("project", "The project; without it a role of the workspace is meant."),
+            word("slot", "The kind of role; may be left out where only one has the role."),
         ),
     ),
 )

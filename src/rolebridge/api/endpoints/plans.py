@@ -29,7 +29,7 @@ _ROLLBACK: Final[Schema] = {
     "maximum": 2**53,
     "description": "Instead of files: the revision whose files are to be in force again.",
 }
-_DIGEST: Final[Schema] = {
+DIGEST: Final[Schema] = {
     "type": "string",
     "minLength": 64,
     "maxLength": 64,
@@ -151,7 +151,7 @@ ENDPOINTS: Final = (
             {
                 "files": _FILES,
                 "rollback_to": _ROLLBACK,
-                "digest": _DIGEST,
+                "digest": DIGEST,
                 "reason": {**GIVEN_TEXT, "description": "Why; it stays with the revision."},
                 "force": {**FLAG, "description": "Pass guard rails all the same; needs `force`, and a reason."},
             },

@@ -9,8 +9,8 @@ from rolebridge.api.parameters import PAGED, flag, next_cursor
 from rolebridge.api.routing import Answer, Call, Endpoint
 from rolebridge.api.shapes import FLAG, GIVEN_TEXT, Schema, list_of, record
 from rolebridge.api.usecases import UseCases
-from rolebridge.bridge.member_documents import project_changed_document, project_document
 from rolebridge.bridge.permissions import Permission
+from rolebridge.bridge.project_documents import project_changed_document, project_document
 from rolebridge.bridge.projects import MAX_TAGS, ProjectDraft
 from rolebridge.core.errors import NotFound
 from rolebridge.web.problems import Kind
