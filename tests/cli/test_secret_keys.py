@@ -8,6 +8,8 @@ import stat
 import pytest
 from tests.cli.machine import Machine
 
+from rolebridge.store.engine import Store
+
 FILE = "var/secret.key"
 
 
@@ -30,6 +32,23 @@ def test_rotate_keeps_what_was_made_before(ready: Machine) -> None:
         (document["present"], "present", 0),
         (before[0]["key_id"], "earlier", 1),
     ]
+
+
+def test_a_rotation_is_on_record(ready: Machine) -> None:
+    """Every organization's audit tells who put which key in front, or took one out, and why."""
+    document = ready.json("secret-key", "rotate", "--reason", "quarterly")
+    (_, old) = ready.json("secret-key", "status")["secret_keys"]
+    ready.out("secret-key", "retire", old["key_id"], "--force", "--reason", "it leaked")
+    store = Store.open(f"sqlite:///{ready.home / 'var/rolebridge.db'}")
+    with store.read() as unit:
+        (organization,) = unit.accounts.organizations()
+        newest = unit.record(organization.id).audit_entries(limit=2)
+    store.close()
+    assert [(one.kind, one.subject_id, one.reason) for one in newest] == [
+        ("secret_key.retired", old["key_id"], "it leaked"),
+        ("secret_key.rotated", document["present"], "quarterly"),
+    ]
+    assert all(one.actor.startswith("os:") for one in newest)
 
 
 def test_no_key_is_ever_printed(ready: Machine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from alembic import command, op
@@ -79,7 +80,7 @@ def test_an_upgrade_that_breaks_off_leaves_nothing(old: Store, monkeypatch: pyte
     made: list[str] = []
     real = op.create_table
 
-    def breaks(name: str, *columns: object, **more: object) -> object:
+    def breaks(name: str, *columns: Any, **more: Any) -> object:
         made.append(name)
         if len(made) == 5:
             raise OSError("the disk is full")
