@@ -39,6 +39,7 @@ from rolebridge.bridge.sealing import SealKeys
 from rolebridge.bridge.secret_keys import SecretKeys
 from rolebridge.bridge.status import Status
 from rolebridge.bridge.supposing import Supposing
+from rolebridge.bridge.suggesting import Suggesting
 from rolebridge.core.limits import read_rate_limit
 from rolebridge.scim.profile import profiles
 from rolebridge.settings import Settings, SettingsError
@@ -86,6 +87,7 @@ class Installation:
     deciding: Deciding
     delegating: Delegating
     access: Access
+    suggesting: Suggesting
     access_then: AccessThen
     membership: Membership
     feed: Feed
@@ -167,6 +169,7 @@ def open_installation(
         delegating=Delegating(store, rulebooks, clock),
         access=Access(store, rulebooks, clock),
         access_then=AccessThen(store, clock),
+        suggesting=Suggesting(store, rulebooks, clock),
         membership=Membership(store, rulebooks, clock),
         feed=Feed(store),
         idempotency=Idempotency(store, clock),
