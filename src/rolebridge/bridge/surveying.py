@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import islice
 from typing import Final
 
+from rolebridge.bridge.alike import Likeness
 from rolebridge.bridge.resolving import Person, as_known, outcome_under, read_people
 from rolebridge.bridge.rulebooks import Rulebook
-from rolebridge.core.directory import User
 from rolebridge.core.effects import Effect, Expected, Reasons, Tally, coming, effect_of, schedule
 from rolebridge.core.outcome import Outcome
 from rolebridge.core.plan import PlannedChange, diff
+from rolebridge.store.crowd import Passer
 from rolebridge.store.unit import Unit
 
 HORIZON: Final = timedelta(days=366)
 """How far a plan looks ahead."""
-BLOCK: Final = 500
-"""How many people are read and resolved at a time."""
+BLOCK: Final = 1_000
+"""How many people are read at a time."""
+_FATES: Final = 20_000
+"""How many kinds of people are remembered; past this many the memory starts anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +90,24 @@ def survey(
 
     Nothing is written, and no more than a block of people is in memory.
     """
-    surveyor = _Surveyor(
-        unit, organization_id, comparison, Tally(comparison.reasons(), shown=shown, told=told), touched
-    )
-    people = unit.directory(organization_id).all_core_users(BLOCK)
-    while block := list(islice(people, BLOCK)):
-        surveyor.take(block)
-    return surveyor.tally
+    tally = Tally(comparison.reasons(), shown=shown, told=told)
+    likeness = Likeness(unit, organization_id, (comparison.base, comparison.candidate))
+    surveyor = _Surveyor(unit, organization_id, comparison, tally, touched, likeness)
+    crowd, after = unit.crowd(organization_id), ""
+    while block := crowd.people(after, BLOCK):
+        surveyor.take(block, after)
+        after = block[-1].id
+    surveyor.settle()
+    return tally
+
+
+@dataclass(slots=True)
+class _Fate:
+    """What becomes of people who fare alike: how many were passed by so far, and whether something is written."""
+
+    effect: Effect
+    written: bool
+    passed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +119,61 @@ class _Surveyor:
     comparison: Comparison
     tally: Tally
     touched: Touched | None
+    likeness: Likeness
+    fates: dict[Hashable, _Fate] = field(default_factory=dict)
 
-    def take(self, users: Sequence[User]) -> None:
-        """Look at a block of people."""
-        ids = [user.id for user in users]
-        due = self.unit.grants(self.organization_id).rechecks(ids) if self.touched is not None else {}
+    def take(self, people: Sequence[Passer], after: str) -> None:
+        """Look at a block of people: at one of each kind, and at those who are to be shown or are like nobody."""
+        keys = self.likeness.of_block(people, after, due=self.touched is not None)
+        first = {key: one.id for one, key in zip(reversed(people), reversed(keys), strict=True)}
+        looked = self._look_at(
+            one.id
+            for one, key in zip(people, keys, strict=True)
+            if key is None or (key not in self.fates and first[key] == one.id)
+        )
+        for key, user_id in first.items():
+            if key is not None and user_id in looked:
+                self.fates[key] = looked[user_id]
+        # Who is to be shown is looked at in person: whose moments a grant tells is known of nobody else.
+        looked |= self._look_at(
+            one.id
+            for one, key in zip(people, keys, strict=True)
+            if one.id not in looked and self.tally.shows(one.user_name, self.fates[key].effect)
+        )
         written: list[str] = []
-        for user, person in zip(users, read_people(self.unit, self.organization_id, ids), strict=True):
-            outcome = outcome_under(self.comparison.intended, person, self.comparison.now)
-            effect = effect_on(person, outcome, self.comparison, self.tally.reasons)
-            self.tally.add(user.id, user.user_name, effect)
-            if self.touched is not None and self._is_written(person, outcome, due.get(user.id, {})):
-                written.append(user.id)
+        for one, key in zip(people, keys, strict=True):
+            fate = looked.get(one.id)
+            if fate is not None:
+                self.tally.add(one.id, one.user_name, fate.effect)
+            else:
+                fate = self.fates[key]
+                fate.passed += 1
+                self.tally.pass_by(one.id, fate.effect)
+            if fate.written:
+                written.append(one.id)
         if self.touched is not None:
             self.touched.add(written)
+        if len(self.fates) > _FATES:
+            self.settle()
+
+    def _look_at(self, user_ids: Iterable[str]) -> dict[str, _Fate]:
+        """Return what becomes of each of these people, worked out for themselves."""
+        ids = list(user_ids)
+        due = self.unit.grants(self.organization_id).rechecks(ids) if self.touched is not None else {}
+        people = read_people(self.unit, self.organization_id, ids)
+        return {person.user_id: self._look(person, due.get(person.user_id, {})) for person in people}
+
+    def _look(self, person: Person, due: Mapping[str, str]) -> _Fate:
+        outcome = outcome_under(self.comparison.intended, person, self.comparison.now)
+        effect = effect_on(person, outcome, self.comparison, self.tally.reasons)
+        return _Fate(effect, self.touched is not None and self._is_written(person, outcome, due))
+
+    def settle(self) -> None:
+        """Count those who were passed by, and forget whom they were like."""
+        for fate in self.fates.values():
+            if fate.passed:
+                self.tally.count(fate.effect, fate.passed)
+        self.fates.clear()
 
     def _is_written(self, person: Person, intended: Outcome, due: Mapping[str, str]) -> bool:
         """Return whether an apply changes what is recorded of a person."""

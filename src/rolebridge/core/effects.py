@@ -61,6 +61,12 @@ class Effect:
     tallied: tuple[tuple[_Key, int], ...]
     mark: bytes
 
+    @property
+    def felt(self) -> int:
+        """Return how many changes, now and later, the person feels."""
+        later = sum(len(step.changes) for step in self.later)
+        return later + sum(change.kind is not ChangeKind.PROVENANCE for change in self.now)
+
 
 def effect_of(
     before: Sequence[Grant],
@@ -271,6 +277,7 @@ class Tally:
         self._sums: Counter[_Key] = Counter()
         self._digest = hashlib.sha256()
         self._kept: dict[str, list[PlannedChange]] = {}
+        self._last: dict[str, tuple[date, str]] = {}
         self.total = 0
 
     def add(self, user_id: str, user_name: str, effect: Effect) -> None:
@@ -295,6 +302,28 @@ class Tally:
                 self._told(planned)
             self._keep(planned)
 
+    def pass_by(self, user_id: str, effect: Effect) -> None:
+        """Add what happens to a person who is not shown to the digest and the number of changes, not to the sums."""
+        if effect.mark:
+            self._digest.update(user_id.encode())
+            self._digest.update(effect.mark)
+        self.total += effect.felt
+
+    def shows(self, user_name: str, effect: Effect) -> bool:
+        """Return whether a change of a person may be among those that are told or kept."""
+        if not effect.felt or self._told is not None or self._shown is None:
+            return effect.felt > 0
+        if not self._shown:
+            return False
+        steps = ((date.min, effect.now), *((step.day, step.changes) for step in effect.later))
+        place = user_name.casefold()
+        for day, changes in steps:
+            for workspace in {one.workspace for one in changes if one.kind is not ChangeKind.PROVENANCE}:
+                last = self._last.get(workspace)
+                if last is None or (day, place) <= last:
+                    return True
+        return False
+
     def _planned(self, user_name: str, effect: Effect) -> Iterator[PlannedChange]:
         steps = [(None, effect.now, frozenset[Change]()), *((s.day, s.changes, s.known) for s in effect.later)]
         for day, changes, known in steps:
@@ -309,6 +338,9 @@ class Tally:
         if self._shown is not None and len(kept) > 4 * self._shown + 16:
             kept.sort(key=_listed)
             del kept[self._shown :]
+            if kept:
+                last = kept[-1]
+                self._last[planned.change.workspace] = (last.on or date.min, last.user_name.casefold())
 
     @property
     def effects(self) -> str:

@@ -159,6 +159,11 @@ class Program:
         """Return whether a condition looks at the user's groups, so that any membership may matter."""
         return "groups" in self.condition_attributes
 
+    @property
+    def named_users(self) -> frozenset[str]:
+        """Return the users, casefolded, whom a rule or a role held outside names."""
+        return frozenset((*self._for_users, *self._outside))
+
     def trusts(self, sent: Group | User) -> bool:
         """Return whether the mapping listens to the connection that sent the group or user."""
         return self.mapping.connections is None or sent.connection in self.mapping.connections

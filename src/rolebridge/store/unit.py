@@ -9,6 +9,7 @@ from rolebridge.store.bulk import Bulk
 from rolebridge.store.checks import Checks
 from rolebridge.store.chores import ChoreRuns, Upkeep
 from rolebridge.store.clients import Clients
+from rolebridge.store.crowd import Crowd
 from rolebridge.store.directory import Directory
 from rolebridge.store.extensions import ExtensionRows
 from rolebridge.store.feed import FeedRows
@@ -61,6 +62,10 @@ class Unit:
     def bulk(self, organization_id: str) -> Bulk:
         """Return what imports read and write of an organization, in sets."""
         return Bulk(self.link, organization_id)
+
+    def crowd(self, organization_id: str) -> Crowd:
+        """Return everybody of an organization in bare rows, as a plan reads them."""
+        return Crowd(self.link, organization_id)
 
     def extensions(self, organization_id: str) -> ExtensionRows:
         """Return the schema extensions that an organization defines."""

@@ -1,0 +1,117 @@
+"""People who fare alike: what decides somebody's part in a plan, so that it is worked out once for all of them.
+
+Two people fare alike when everything is the same that the resolver reads of them (the groups that a rule names, the
+attributes that a condition reads, whether they are active and whose, their name where a rule names it) and everything
+that is recorded of them (their grants but for the person, and the days to look again). When a membership began is told
+in a grant and decides nothing: of each moment in a grant only that matters whose of the memberships it is.
+
+Whoever has something by hand, a grant that is held, or a membership that leads into other groups is looked at alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from rolebridge.bridge.rulebooks import Rulebook
+from rolebridge.core.program import Program
+from rolebridge.store.crowd import Crowd, Passer
+from rolebridge.store.documents import moment
+from rolebridge.store.unit import Unit
+
+# Where a membership began, in a grant's `because`. A name cannot look like it: its quotation marks are escaped.
+_SINCE: Final = re.compile('"since":"([^"]*)"')
+_MOMENTS_KEPT: Final = 100_000
+
+_Held = Sequence[tuple[str, str, str]]
+_Shown = Sequence[tuple[str, str, str | None]]
+
+
+class Likeness:
+    """What is read of people for a set of rulebooks, and told in a key."""
+
+    def __init__(self, unit: Unit, organization_id: str, rulebooks: Iterable[Rulebook]) -> None:
+        """Look at the organization's groups: only those that a program is concerned with matter."""
+        programs = [program for book in rulebooks for program in (*book.programs, *book.intended)]
+        self._crowd: Crowd = unit.crowd(organization_id)
+        self._nested = self._crowd.nested()
+        groups = unit.directory(organization_id).all_core_groups()
+        self._concerned = {
+            group.id for group in groups if group.id in self._nested or any(one.concerns(group) for one in programs)
+        }
+        self._attributes = frozenset(name for program in programs for name in attributes_read(program))
+        self._named = frozenset(name for program in programs for name in program.named_users)
+        self._moments: dict[str, str] = {}
+
+    def of_block(self, people: Sequence[Passer], after: str, *, due: bool) -> list[Hashable]:
+        """Return the key of each of the people, who follow `after`; None for who is to be looked at alone.
+
+        With `due` the days on which they are to be looked at again are part of it.
+        """
+        last = people[-1].id
+        held = self._crowd.memberships(after, last)
+        shown = self._crowd.grants(after, last)
+        by_hand = self._crowd.by_hand(after, last)
+        days = self._crowd.rechecks(after, last) if due else {}
+        nothing: tuple[()] = ()
+        return [
+            None
+            if one.id in by_hand
+            else self._key(one, held.get(one.id, nothing), shown.get(one.id, nothing), days.get(one.id, nothing))
+            for one in people
+        ]
+
+    def _key(self, one: Passer, held: _Held, shown: _Shown, days: Hashable) -> Hashable:
+        held = [entry for entry in held if entry[0] in self._concerned]
+        groups = tuple([(entry[0], entry[2]) for entry in held])
+        if self._nested and any(entry[0] in self._nested for entry in held):
+            return None
+        grants: list[Hashable] = []
+        for shape, because, waits in shown:
+            if waits is not None:
+                return None
+            first, *others = _SINCE.split(because)
+            grants.append((shape, first, tuple(self._told(others, held))))
+        read = _values(one.body, self._attributes) if self._attributes else ""
+        name = one.user_key if one.user_key in self._named else ""
+        return (groups, tuple(grants), read, one.active, one.connection, name, days)
+
+    def _told(self, parts: Sequence[str], held: _Held) -> list[Hashable]:
+        """Return what follows a grant's first moment: of moments, whose they are among the memberships."""
+        told: list[Hashable] = []
+        for at in range(0, len(parts), 2):
+            began = parts[at]
+            places = tuple([place for place, entry in enumerate(held) if self._moment(entry[1]) == began])
+            told.append(places or began)
+            told.append(parts[at + 1])
+        return told
+
+    def _moment(self, stamp: str) -> str:
+        """Return a stored moment as grants tell it."""
+        known = self._moments.get(stamp)
+        if known is None:
+            if len(self._moments) >= _MOMENTS_KEPT:
+                self._moments.clear()
+            known = self._moments[stamp] = moment(stamp).isoformat()
+        return known
+
+
+def attributes_read(program: Program) -> frozenset[str]:
+    """Return the names, lower case, of the attributes of any schema that a program reads of users."""
+    return frozenset(path.rpartition(":")[2].partition(".")[0] for path in program.condition_attributes)
+
+
+def _values(body: str, names: frozenset[str]) -> str:
+    """Return as JSON the values that a user has under these names, in the core schema or in any extension."""
+    resource: Mapping[str, Any] = json.loads(body)
+    found: dict[str, Any] = {}
+    for key, value in resource.items():
+        if key.lower() in names:
+            found[key] = value
+        elif ":" in key and isinstance(value, dict):
+            inner = {name: held for name, held in value.items() if name.lower() in names}
+            if inner:
+                found[key] = inner
+    return json.dumps(found, sort_keys=True)
