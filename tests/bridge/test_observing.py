@@ -11,7 +11,9 @@ from collections.abc import Callable
 import pytest
 from tests.bridge.worlds import OPERATOR, World, remove
 
+from rolebridge.bridge.approvals import ApprovalNeeded, Approvals
 from rolebridge.bridge.assigning import Assigning, Wanted
+from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.observing import Enforced, Enforcement, Observing
 from rolebridge.bridge.planning import GuardTripped, PlanMoved
 from rolebridge.bridge.role_import import RoleImport, RolesImported
@@ -354,3 +356,21 @@ def test_another_process_sees_a_switch_at_once(
     other.group("lbx-retail-reviewers", [people["kim"]])
     assert ("project_role", "retail", "reviewer") in other.roles(people["kim"])
     assert other.differing() == []
+
+
+def test_passing_a_guard_rail_may_take_two_people(
+    world: World, observing: Observing, people: dict[str, str], bring: Bring
+) -> None:
+    """Where the installation asks for it, the first one proposes, and the second one's word carries it out."""
+    approvals = Approvals(world.store, world.clock, needed=True)
+    both = Observing(world.store, world.rulebooks, world.clock, approvals)
+    observing.observe(OPERATOR, world.id, "vision")
+    world.apply(MAPPING.replace("{workspace_role: forbid}", "{workspace_role: forbid, project_role: forbid}"))
+    bring()
+    found = observing.enforcement(world.id, "vision")
+    with pytest.raises(ApprovalNeeded, match="pass guard rails by enforcing vision"):
+        enforce(world, both, found, force_reason="SEC-10")
+    assert held(world, people) == TODAYS
+    digest = found.plan.digest
+    done = both.enforce(Operator("os:ben", "c2"), world.id, "vision", digest=digest, force_reason="SEC-10")
+    assert done.new

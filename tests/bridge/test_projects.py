@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from tests.bridge.worlds import MAPPING, OPERATOR, World
 
+from rolebridge.bridge.approvals import ApprovalNeeded, Approvals
 from rolebridge.bridge.assigning import Assigning, Wanted
+from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.planning import GuardTripped
 from rolebridge.bridge.projects import ProjectChanged, ProjectDraft, Projects
 from rolebridge.core import holds
@@ -322,3 +324,17 @@ def test_other_organizations_have_their_own_projects(world: World, register: Reg
 
     with other.store.read() as unit:
         assert version(unit) == 0
+
+
+def test_passing_a_guard_rail_may_take_two_people(world: World, register: Register) -> None:
+    """Where the installation asks for it, an archive past the limit waits for a second person."""
+    approvals = Approvals(world.store, world.clock, needed=True)
+    both = Projects(world.store, world.rulebooks, world.clock, approvals)
+    people = world.users(4)
+    world.group("lbx-rome-labelers", people)
+    register("rome")
+    with pytest.raises(ApprovalNeeded, match="pass guard rails: project vision/rome"):
+        both.archive(OPERATOR, world.id, "vision", "rome", force_reason="over")
+    assert in_project(world, people[0], "rome") == {"labeler"}
+    both.archive(Operator("os:ben", "c2"), world.id, "vision", "rome", force_reason="over")
+    assert in_project(world, people[0], "rome") == set()

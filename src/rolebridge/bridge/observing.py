@@ -15,6 +15,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
+from rolebridge.bridge.approvals import Act, Approvals
 from rolebridge.bridge.assigning import record_assignment
 from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.planning import SHOWN, GuardTripped, PlanMoved, trips_now
@@ -93,8 +94,12 @@ class _DryRun(Exception):
 class Observing:
     """The modes of an organization's workspaces."""
 
-    def __init__(self, store: Store, rulebooks: Rulebooks, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Store, rulebooks: Rulebooks, clock: Callable[[], datetime], approvals: Approvals | None = None
+    ) -> None:
+        """Without `approvals` one person alone may pass a guard rail."""
         self._store = store
+        self._approvals = approvals or Approvals(store, clock, needed=False)
         self._rulebooks = rulebooks
         self._clock = clock
 
@@ -204,8 +209,8 @@ class Observing:
         """Let the rules of a workspace decide, as the plan with this digest said.
 
         With `retire_imported`, imported assignments in whose place a rule decides are ended: when the rule stops, they
-        do not come back. Raises PlanMoved, GuardTripped when a guard rail is passed and `force_reason` is empty, and
-        NotFound.
+        do not come back. Raises PlanMoved, GuardTripped when a guard rail is passed and `force_reason` is empty,
+        where passing one takes two people ApprovalNeeded, and NotFound.
         """
 
         def work(unit: Unit) -> Enforced:
@@ -220,10 +225,14 @@ class Observing:
                 raise PlanMoved(differing, found.plan.digest, rulebook.revision)
             if found.plan.trips and not force_reason:
                 raise GuardTripped(found.plan.trips)
+            if found.plan.trips:
+                summary = f"pass guard rails by enforcing {workspace} with plan {digest[:12]}"
+                act = Act("workspace.force", (workspace, digest), summary)
+                self._approvals.demand(unit, operator, organization_id, act, force_reason)
             switch = _Switch(unit, operator, organization_id, rulebook, workspace, comparison.now)
             return switch.enforce(found, touched, reason or force_reason, retire_imported)
 
-        return self._store.transact(work)
+        return self._approvals.transact(operator, organization_id, work)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from rolebridge.bridge.approvals import Act, Approvals
 from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.rails import Rails
 from rolebridge.bridge.resolving import Cause, recompute
@@ -74,8 +75,12 @@ class ProjectDraft:
 class Projects:
     """The projects of an organization's workspaces."""
 
-    def __init__(self, store: Store, rulebooks: Rulebooks, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Store, rulebooks: Rulebooks, clock: Callable[[], datetime], approvals: Approvals | None = None
+    ) -> None:
+        """Without `approvals` one person alone may pass a guard rail."""
         self._store = store
+        self._approvals = approvals or Approvals(store, clock, needed=False)
         self._rulebooks = rulebooks
         self._clock = clock
 
@@ -120,14 +125,15 @@ class Projects:
         """Register a project; its name is its id unless the draft says otherwise.
 
         Registering exactly the same again changes nothing. Raises Invalid, NotFound for the workspace, Taken for an id
-        that is declared or registered otherwise, and GuardTripped when too many lose a role by it.
+        that is declared or registered otherwise, GuardTripped when too many lose a role by it, and where passing
+        that takes two people ApprovalNeeded.
         """
 
         def work(unit: Unit) -> ProjectChanged:
             change = self._change(unit, operator, organization_id, workspace)
             return change.register(id, draft, reason, force_reason)
 
-        return self._store.transact(work)
+        return self._approvals.transact(operator, organization_id, work)
 
     def change(
         self,
@@ -142,14 +148,14 @@ class Projects:
     ) -> ProjectChanged:
         """Rename a registered project, tag it anew, put it in a container, archive it or take it back into use.
 
-        Raises Invalid (also for one that a mapping file declares), NotFound, and GuardTripped.
+        Raises Invalid (also for one that a mapping file declares), NotFound, GuardTripped and ApprovalNeeded.
         """
 
         def work(unit: Unit) -> ProjectChanged:
             change = self._change(unit, operator, organization_id, workspace)
             return change.revise(id, draft, reason, force_reason)
 
-        return self._store.transact(work)
+        return self._approvals.transact(operator, organization_id, work)
 
     def archive(
         self,
@@ -170,7 +176,7 @@ class Projects:
         unit.directory(organization_id).lock_organization(exclusive=True)
         rulebook = self._rulebooks.current(unit, organization_id)
         _check_workspace(unit, organization_id, rulebook, workspace)
-        return _Change(unit, operator, organization_id, workspace, rulebook, self._clock())
+        return _Change(unit, operator, organization_id, workspace, rulebook, self._clock(), self._approvals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +189,7 @@ class _Change:
     workspace: str
     rulebook: Rulebook
     now: datetime
+    approvals: Approvals
 
     def register(self, id_: str, draft: ProjectDraft, reason: str, force_reason: str) -> ProjectChanged:
         if not WELL_FORMED_ID.fullmatch(id_) or id_ == "all":
@@ -235,6 +242,10 @@ class _Change:
         rows = self.unit.workspaces(self.organization_id)
         rows.put_project(new)
         changes, trips = self._recompute(rows.registry().projects, kind, new.project.id, force_reason)
+        if trips:
+            what = (self.workspace, json.dumps(_told(new), sort_keys=True))
+            act = Act("project.force", what, f"pass guard rails: project {self.workspace}/{new.project.id}")
+            self.approvals.demand(self.unit, self.operator, self.organization_id, act, force_reason)
         self._audit(kind, old, new, reason or force_reason, trips)
         return ProjectChanged(KnownProject(self.workspace, new.project, False, new.archived_at), True, changes, trips)
 
