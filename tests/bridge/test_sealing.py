@@ -144,6 +144,17 @@ def test_a_database_moved_to_another_server_is_sealed_on(world: World, auditing:
     assert verified(world, auditing).tail.rows == 0
 
 
+def test_what_sealing_left_behind_is_found_once_a_day(world: World, auditing: Auditing) -> None:
+    """Where it was wrongly taken for settled, looking at everything finds it."""
+    auditing.seal(world.id)
+    world.user("left behind")
+    run(world, "UPDATE audit_progress SET settled = 1000000 WHERE organization_id = $o")
+    assert auditing.seal(world.id) == 0
+    assert verified(world, auditing).tail.rows == 1
+    auditing.retain(OPERATOR, world.id)
+    assert verified(world, auditing).tail.rows == 0
+
+
 # --- tampering -------------------------------------------------------------------------------------------------
 
 

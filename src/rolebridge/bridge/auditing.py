@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from rolebridge.bridge.callers import Operator
@@ -26,6 +26,7 @@ GRANTS_CHANGED: Final = "grants.changed"
 """The kind of the rows that tell what became of a person's grants: ids and roles, which stay after an erasure."""
 
 _KEPT: Final = {GRANTS_CHANGED: ("reason",), ERASED: ()}  # what is erased of rows that must go on telling something
+_SWEEP_EVERY: Final = timedelta(days=1)
 _LOOKED: Final = 20_000  # rows that one look goes through for what may be rare
 _LOOKS: Final = 10  # looks of one page: what lies further back is found by going on
 _PAGE: Final = 500
@@ -69,6 +70,7 @@ class Auditing:
         self._keys = keys
         self._days = days
         self._sealer = Sealer(store, clock, keys)
+        self._swept: dict[str, datetime] = {}
 
     # --- reading
 
@@ -80,8 +82,9 @@ class Auditing:
             listing = unit.audit(organization_id)
             place, rows = LAST if before is None else before, list[AuditRow]()
             begin = listing.place_before(wanted.since) if wanted.since else -1
+            indexed = wanted.subject_id is not None or wanted.request_id is not None
             for _ in range(_LOOKS):
-                floor = max(listing.floor(place, _LOOKED), begin)
+                floor = begin if indexed else max(listing.floor(place, _LOOKED), begin)
                 rows += listing.page(wanted, after=floor - 1, before=place, limit=limit + 1 - len(rows))
                 if len(rows) > limit:
                     return AuditPage(tuple(rows[:limit]), rows[limit - 1].entry.sequence)
@@ -127,11 +130,14 @@ class Auditing:
         return self._sealer.seal(organization_id)
 
     def retain(self, operator: Operator, organization_id: str) -> int:
-        """Seal whatever was left out, and delete what is older than is kept; return how many rows went."""
-        self._sealer.sweep(organization_id)
+        """Delete what is older than is kept; return how many rows went. Once a day, seal whatever was left out."""
+        now = self._clock()
+        if now - self._swept.get(organization_id, datetime.min.replace(tzinfo=UTC)) >= _SWEEP_EVERY:
+            self._swept[organization_id] = now
+            self._sealer.sweep(organization_id)
         if not self._days:
             return 0
-        until = self._clock() - timedelta(days=self._days)
+        until = now - timedelta(days=self._days)
         pruned = self._sealer.prune(operator, organization_id, until)
         while self._store.transact(lambda unit: unit.history(organization_id).prune(until)):
             pass

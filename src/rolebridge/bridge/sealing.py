@@ -22,7 +22,7 @@ from rolebridge.core.chain import SALT_BYTES, Anchor, beginning, is_tombstone, n
 from rolebridge.store.audit_listing import DISORDER
 from rolebridge.store.documents import stamp
 from rolebridge.store.engine import Store
-from rolebridge.store.sealing import Link, Progress, Seal, Sealable, Sealing, Tail
+from rolebridge.store.sealing import LOOKED_THROUGH, Link, Progress, Seal, Sealable, Sealing, Tail
 from rolebridge.store.unit import Unit
 
 STRETCH: Final = 1_000
@@ -80,9 +80,18 @@ class Sealer:
     def sweep(self, organization_id: str) -> int:
         """Seal what is not sealed however old it is; return how many rows.
 
-        `seal` looks no further back than where it knows that nothing can appear; this asks nobody.
+        `seal` looks no further back than where it knows that nothing can appear; this asks nobody, and looks at all.
         """
-        self._store.transact(lambda unit: self._look_everywhere(unit.sealing(organization_id)))
+        with self._store.read() as unit:
+            at, newest = 0, unit.sealing(organization_id).newest()
+        while at < newest:
+            through = at + LOOKED_THROUGH
+            with self._store.read() as unit:
+                found = unit.sealing(organization_id).left_out(at, through)
+            if found is not None:
+                self._store.transact(partial(_look_again, organization_id=organization_id, after=found - 1))
+                break
+            at = through
         return self.seal(organization_id)
 
     def prune(self, operator: Operator, organization_id: str, until: datetime) -> int:
@@ -129,10 +138,6 @@ class Sealer:
             yield seals[0].anchor.position
             at = seals[0].anchor.position + 1
 
-    def _look_everywhere(self, rows: Sealing) -> None:
-        rows.lock()
-        rows.advance(Progress())
-
     def _stretch(self, rows: Sealing, organization_id: str) -> int:
         progress = rows.lock()
         # Asked before what is read below: a transaction that ended before then has all its rows there.
@@ -158,6 +163,13 @@ class Sealer:
         now, end = self._clock(), Anchor(position, link)
         text = seal_text(organization_id, head.position + 1, end, stamp(now))
         rows.add_seal(Seal(head.position + 1, end, now, *self._keys.sign(text)))
+
+
+def _look_again(unit: Unit, *, organization_id: str, after: int) -> None:
+    """Let sealing begin after a number again, if it has left that behind."""
+    rows = unit.sealing(organization_id)
+    if rows.lock().settled > after:
+        rows.advance(Progress(after))
 
 
 def _prune(unit: Unit, *, organization_id: str, position: int) -> int:

@@ -30,6 +30,10 @@ _AUDIT: Final = tuple(column for column in audit.columns if column.name != "orga
 _PLACED: Final = (chain.c.organization_id == audit.c.organization_id) & (chain.c.entry == audit.c.sequence)
 
 
+LOOKED_THROUGH: Final = 200_000
+"""Numbers that one statement looks through for rows that are not sealed: a reader's statement may take seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sealable:
     """An audit row as the chain reads it: `head` are its columns up to `subject_id`, `payload` the rest."""
@@ -126,7 +130,19 @@ _SEAL: Final = (seals.c.first, seals.c.position, seals.c.link, seals.c.at, seals
 _LIMIT: Final = given("limit", chain.c.position)
 
 UNSEALED: Final = Statement(lambda _: _unsealed(*_AUDIT).order_by(audit.c.sequence).limit(_LIMIT))
-TAIL: Final = Statement(lambda _: _unsealed(func.count(), func.min(audit.c.at)))
+TAIL: Final = Statement(
+    lambda _: _unsealed(func.count(), func.min(audit.c.at)).where(
+        audit.c.sequence <= given("through", audit.c.sequence)
+    )
+)
+LEFT_OUT: Final = Statement(
+    lambda _: (
+        _unsealed(audit.c.sequence)
+        .where(audit.c.sequence <= given("through", audit.c.sequence))
+        .order_by(audit.c.sequence)
+        .limit(literal_column("1"))
+    )
+)
 WAITS: Final = Statement(lambda _: _unsealed(literal_column("1")).limit(literal_column("1")))
 NEWEST: Final = Statement(
     lambda _: select(func.max(audit.c.sequence)).where(audit.c.organization_id == given("organization_id"))
@@ -255,6 +271,11 @@ class Sealing(Scope):
         """Return whether any row waits to be sealed."""
         return bool(self._all(WAITS, after=self.progress().settled))
 
+    def left_out(self, after: int, through: int) -> int | None:
+        """Return the first number after one, and up to another, whose row is not sealed."""
+        rows = self._all(LEFT_OUT, after=after, through=through)
+        return int(rows[0][0]) if rows else None
+
     def lock(self) -> Progress:
         """Return how far sealing is, and let nobody else seal until the transaction ends."""
         self._link.run(BEGIN, organization_id=self._organization_id)
@@ -348,10 +369,14 @@ class Sealing(Scope):
         """Return seals in order, from the one that ends at `after` on."""
         return [_seal(row) for row in self._all(SEALS, after=after, limit=limit)]
 
-    def tail(self, after: int = 0) -> Tail:
+    def tail(self) -> Tail:
         """Return what is not sealed yet, of all rows: nothing is so old that it is not looked for."""
-        ((rows, oldest),) = self._all(TAIL, after=after)
-        return Tail(int(rows), moment(oldest) if oldest else None)
+        newest, at, rows, oldest = self.newest(), -1, 0, [""]
+        while at < newest:
+            ((found, first),) = self._all(TAIL, after=at, through=at + LOOKED_THROUGH)
+            rows, at = rows + int(found), at + LOOKED_THROUGH
+            oldest += [first] if first else []
+        return Tail(rows, moment(min(oldest[1:])) if rows else None)
 
     def sealed_of_kind(self, subject_id: str, kind: str) -> Sealable | None:
         """Return the newest sealed row of a kind about a subject."""
