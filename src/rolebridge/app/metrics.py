@@ -11,6 +11,11 @@ from rolebridge.store.request_log import LoggedRequest
 from rolebridge.web.metrics import OTHER, SECONDS, Family, Shared, Tally
 
 DOORS: Final = ("scim", "api", "oauth")
+_PATHS: Final = (
+    ("scim", SCIM_PATH, f"{SCIM_PATH}/"),
+    ("api", API_PATH, f"{API_PATH}/"),
+    ("oauth", "/oauth", "/oauth/"),
+)
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _CLASSES: Final = ("2xx", "3xx", "4xx", "5xx")
 # RFC 7644 §3.12 and RFC 9865 §3.
@@ -18,6 +23,7 @@ _SCIM_TYPES: Final = (
     "invalidFilter", "tooMany", "uniqueness", "mutability", "invalidSyntax", "invalidPath", "noTarget", "invalidValue",
     "invalidVers", "sensitive", "invalidCursor", "expiredCursor", "invalidCount",
 )  # fmt: skip
+_CLASS_OF: Final = {int(name[0]): name for name in _CLASSES}
 _OF_STATUS: Final = {
     400: "invalid",
     401: "unauthenticated",
@@ -100,7 +106,7 @@ class Metrics:
     def answered(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count an answer."""
         door = door_of(path)
-        self._tally.count(REQUESTS, door, method, f"{status // 100}xx")
+        self._tally.count(REQUESTS, door, method, _CLASS_OF.get(status // 100, OTHER))
         self._tally.observe(DURATION, door, method, value=seconds)
         if status >= 400:
             self._tally.count(REFUSALS, door, _OF_STATUS.get(status, OTHER))
@@ -136,8 +142,9 @@ class LogCounter(logging.Handler):
 
 def door_of(path: str) -> str:
     """Return the door that answers a path: nothing of a path but this is ever counted or logged."""
-    first = f"/{path.lstrip('/')}"
-    for door, below in (("scim", SCIM_PATH), ("api", API_PATH), ("oauth", "/oauth")):
-        if first == below or first.startswith(f"{below}/"):
+    if path.startswith("//"):
+        path = f"/{path.lstrip('/')}"
+    for door, itself, below in _PATHS:
+        if path.startswith(below) or path == itself:
             return door
     return OTHER

@@ -27,7 +27,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-from rolebridge.web.requests import Request, begin_request
+from rolebridge.web.requests import Request, begin_request, current_request_id
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -189,6 +189,7 @@ class WSGIAdapter:
         finally:
             self._release(body)
             self._answered(scope["method"], scope["path"], answer.status, perf_counter() - began)
+            current_request_id.set("")
 
     async def _receive(self, body: _Body, receive: Receive, announced: int | None) -> None:
         """Fill `body` with the complete body of the request; `announced` is its size, None for a chunked one."""
