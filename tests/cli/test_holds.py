@@ -71,6 +71,19 @@ def test_access_says_since_when_a_role_is_held(held: Machine) -> None:
     assert {row["held_since"] for row in rows if row["slot"] == "project_role"} == {"2026-11-20T09:14:30Z"}
 
 
+def test_explain_says_that_a_role_is_held(held: Machine) -> None:
+    """Which rule gave it, since when it is held, and the way out."""
+    text = held.out("explain", "p3", "--project", "cityscapes")
+    assert text.startswith("P3 is Project-based reviewer in Cityscapes 2026")
+    assert "no longer gives it, but a guard rail holds" in text
+    assert "the revocation since 2026-11-20 09:14 UTC (rolebridge hold list)" in text
+    assert "1. let it go: rolebridge hold release" in text
+    (explained,) = held.json("explain", "p3", "--project", "cityscapes")["explanations"]
+    (lock,) = explained["locks"]
+    assert [way["do"] for way in lock["release"]] == ["release_hold"]
+    assert lock["by"][0]["held_since"] == "2026-11-20T09:14:30Z"
+
+
 def test_status_tells_of_holds(held: Machine) -> None:
     """They need attention."""
     text = held.out("status")

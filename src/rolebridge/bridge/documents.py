@@ -96,6 +96,8 @@ def claim_document(claim: Assignment) -> dict[str, Any]:
         document["from"] = str(claim.starts)
     if claim.ends:
         document["until"] = str(claim.ends)
+    if claim.held_since:
+        document["held_since"] = stamp(claim.held_since)
     return document
 
 

@@ -111,7 +111,8 @@ class Explaining:
             user_id = the_user(unit, organization_id, user).id
             case = self._case(unit, organization_id, program, user_id)
             target = Target(of_slot.id, of_role.id, project)
-            found = why_not(case, target, unit.directory(organization_id).all_core_groups())
+            # What a guard rail holds is not given by anything, so nothing needs to change for it.
+            found = why_not(case.without_holds(), target, unit.directory(organization_id).all_core_groups())
             return NotHeld(found, case.user, program, rulebook.revision)
 
     def explain_then(
@@ -164,6 +165,7 @@ class Explaining:
             memberships=tuple(directory.memberships([user_id]).get(user_id, ())),
             manual=tuple(unit.grants(organization_id).manual_of_users([user_id]).get(user_id, ())),
             at=self._clock(),
+            held=tuple(unit.grants(organization_id).of_users([user_id], program.workspace)[user_id]),
         )
 
 

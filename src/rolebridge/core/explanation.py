@@ -19,9 +19,11 @@ from rolebridge.core.assignment import (
 )
 from rolebridge.core.diagnostics import Place
 from rolebridge.core.directory import Group, Membership, User
+from rolebridge.core.grants import Grant
+from rolebridge.core.holds import resolve_held
 from rolebridge.core.mapping import WorkspaceMapping
 from rolebridge.core.program import Program
-from rolebridge.core.resolver import lock_at, resolve
+from rolebridge.core.resolver import lock_at
 
 
 class ReleaseKind(StrEnum):
@@ -32,6 +34,7 @@ class ReleaseKind(StrEnum):
     UNASSIGN = "unassign"
     CHANGE_DEFAULT = "change_default"
     CHANGE_ON_PLATFORM = "change_on_platform"
+    RELEASE_HOLD = "release_hold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +77,22 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The inputs of one resolution, kept together so that an explanation can ask "and without this?"."""
+    """The inputs of one resolution, kept together so that an explanation can ask "and without this?".
+
+    `held` are recorded grants; of those that a guard rail holds, what still stands takes part.
+    """
 
     program: Program
     user: User
     memberships: tuple[Membership, ...]
     manual: tuple[ManualAssignment, ...]
     at: datetime
+    held: tuple[Grant, ...] = ()
 
     def resolve(self) -> Resolution:
         """Return what the resolver says of this case."""
-        return resolve(self.program, self.user, self.memberships, self.manual, self.at)
+        resolution, _ = resolve_held(self.program, self.user, self.memberships, self.manual, self.at, self.held)
+        return resolution
 
     def without_group(self, group: Group) -> Case:
         """Return the case in which the person has left `group`, and what they were in only through it."""
@@ -103,6 +111,10 @@ class Case:
     def without_outside(self) -> Case:
         """Return the case in which nothing is held on the platform itself."""
         return self._under(replace(self.program.mapping, outside=()))
+
+    def without_holds(self) -> Case:
+        """Return the case in which no guard rail holds anything."""
+        return replace(self, held=())
 
     def without_defaults(self) -> Case:
         """Return the case in which the mapping has no defaults."""
@@ -162,7 +174,9 @@ def releases(case: Case, lock: Lock) -> tuple[Release, ...]:
     for group in {group.id: group for group in entered}.values():
         then = _held(case.without_group(group), lock)
         ways.append(Release(ReleaseKind.LEAVE_GROUP, then, group=group))
-    rules = {winner.rule: winner.place for winner in lock.by if winner.rule is not None}
+    if any(winner.held_since for winner in lock.by):
+        ways.append(Release(ReleaseKind.RELEASE_HOLD, _held(case.without_holds(), lock)))
+    rules = {winner.rule: winner.place for winner in lock.by if winner.rule and not winner.held_since}
     for rule, place in rules.items():
         then = _held(case.without_rule(rule), lock)
         ways.append(Release(ReleaseKind.CHANGE_RULE, then, rule=rule, place=place))

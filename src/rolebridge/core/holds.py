@@ -53,7 +53,8 @@ def resolve_held(
         and not _is_filled(program, plain, grant)
     ]
     while held:
-        resolution = resolve(program, user, memberships, manual, at, held=[_claim(grant) for grant in held])
+        claims = [_claim(program, grant) for grant in held]
+        resolution = resolve(program, user, memberships, manual, at, held=claims)
         winning = {role.key for role in resolution.roles if any(winner.held_since for winner in role.winners)}
         standing = [grant for grant in held if (grant.slot, grant.project, grant.role) in winning]
         if len(standing) == len(held):
@@ -97,13 +98,17 @@ def _is_filled(program: Program, plain: Resolution, grant: Grant) -> bool:
     return bool(there)
 
 
-def _claim(grant: Grant) -> Assignment:
+def _claim(program: Program, grant: Grant) -> Assignment:
+    """Return the claim of a held grant, whose rule the mapping still has; the membership is gone."""
+    rule = next(rule for rule in program.mapping.rules if rule.id == grant.rule)
     return Assignment(
         grant.slot,
         grant.project or None,
         grant.role,
         Source.RULE,
-        rule=grant.rule,
+        rule=rule.id,
+        place=rule.place,
+        note=rule.note,
         ends=grant.valid_until,
         held_since=grant.held_since,
     )

@@ -115,6 +115,8 @@ def _lock_sentence(catalogue: Catalogue, lock: Lock) -> str:
             return f"{role_name(catalogue, slot, lock.role)} applies in every project and cannot be overridden in one"
         case LockKind.GROUP:
             return "it cannot be changed in this project alone" if lock.project else "it comes and goes with the group"
+        case LockKind.RULE if any(claim.held_since for claim in lock.by):
+            return "it is held, until somebody decides or the membership returns"
         case LockKind.RULE:
             return "only a change of the rule changes it"
         case _:

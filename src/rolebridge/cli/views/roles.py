@@ -59,6 +59,9 @@ def source_sentence(claim: Assignment) -> Iterator[str]:
         names = [one_line(group.display) for group in (*membership.via, membership.group)]
         yield f"rule {claim.rule} ({claim.place}) through group {', member of '.join(names)},"
         yield f"{since}{how} {membership.group.connection}"
+    elif claim.held_since:
+        yield f"rule {claim.rule} ({claim.place}) no longer gives it, but a guard rail holds"
+        yield f"the revocation since {minute(claim.held_since)} (rolebridge hold list)"
     elif claim.source is Source.RULE:
         yield f"rule {claim.rule} ({claim.place}), which speaks of them without a group"
     else:

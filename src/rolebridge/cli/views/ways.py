@@ -50,6 +50,8 @@ def _way(whose: Whose, lock: Lock, release: Release) -> tuple[str, str]:
                 f"edit rule {release.rule} ({release.place})",
                 f"without it {_then(catalogue, lock, release)}{more}",
             )
+        case ReleaseKind.RELEASE_HOLD:
+            return "let it go: rolebridge hold release", _then(catalogue, lock, release)
         case ReleaseKind.UNASSIGN:
             return "end the assignment by hand", _then(catalogue, lock, release)
         case ReleaseKind.CHANGE_DEFAULT:
