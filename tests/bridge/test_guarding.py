@@ -379,3 +379,21 @@ def test_moving_users_to_another_connection_goes_through_the_same_guard_rails(wo
     adopting.adopt(OPERATOR, source, target, Selection(everything=True), reason="merger")
     assert reviewers(world, people) == people
     assert held(world) == set(people)
+
+
+def test_holds_and_held_grants_belong_together(world: World) -> None:
+    """A hold that keeps nothing, and a grant that no hold keeps, are found."""
+    world.apply(GUARDED)
+    people, group = team(world, 10)
+    world.change(group, remove(*people))
+
+    def problems() -> list[str]:
+        with world.store.read(snapshot=True) as unit:
+            return [found.problem for found in unit.checks(world.id).problems()]
+
+    assert problems() == []
+    world.store.transact(lambda unit: unit.holds(world.id).unhold(people[0], "vision"))
+    assert problems() == ["1 open holds keep no grant"]
+    (hold,) = [one.hold for one in holds(world) if one.hold.user_id == people[1]]
+    world.store.transact(lambda unit: unit.holds(world.id).remove(hold.id))
+    assert sorted(problems()) == ["1 grants are held without an open hold", "1 open holds keep no grant"]

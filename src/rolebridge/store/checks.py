@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Table, and_, exists, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, literal_column, select
 
 from rolebridge.core.nesting import closure
 from rolebridge.store.documents import exact_key, folded_key, indexed_values, version_tag
+from rolebridge.store.holds import HoldKind
 from rolebridge.store.links import BLOCK
 from rolebridge.store.scope import GROUP, USER, Scope
 from rolebridge.store.statements import Statement, among, given, json_list
 from rolebridge.store.tables.accounts import connections
 from rolebridge.store.tables.directory import group_ancestors, group_children, groups, memberships, user_values, users
 from rolebridge.store.tables.grants import grants, rechecks
+from rolebridge.store.tables.holds import holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,32 @@ _REFERENCES: Final = {
 }
 
 
+def _held_grants() -> Select[Any]:
+    return select(func.count()).where(
+        grants.c.organization_id == given("organization_id"),
+        grants.c.held_since.is_not(None),
+        ~exists().where(*_SAME_HOLD),
+    )
+
+
+def _open_holds() -> Select[Any]:
+    return select(func.count()).where(
+        holds.c.organization_id == given("organization_id"),
+        holds.c.kind == literal_column(f"'{HoldKind.REVOCATION}'"),
+        ~exists().where(*_SAME_HOLD, grants.c.held_since.is_not(None)),
+    )
+
+
+_SAME_HOLD: Final = (
+    holds.c.organization_id == grants.c.organization_id,
+    holds.c.user_id == grants.c.user_id,
+    holds.c.workspace == grants.c.workspace,
+    holds.c.kind == literal_column(f"'{HoldKind.REVOCATION}'"),
+)
+_HOLDS: Final = {
+    "grants are held without an open hold": Statement(lambda _: _held_grants()),
+    "open holds keep no grant": Statement(lambda _: _open_holds()),
+}
 _CHILDREN: Final = Statement(
     lambda _: select(group_children.c.child_id, group_children.c.parent_id).where(
         group_children.c.organization_id == given("organization_id")
@@ -120,6 +148,7 @@ class Checks(Scope):
         yield from self._orphaned()
         yield from self._nesting()
         yield from self._miscounted()
+        yield from self._holds()
         yield from self._users()
         yield from self._groups()
 
@@ -128,6 +157,13 @@ class Checks(Scope):
             row = self._link.one(statement, organization_id=self._organization_id)
             if row and row[0]:
                 yield RowProblem(table, f"{row[0]} rows refer to {owner} that are not there")
+
+    def _holds(self) -> Iterator[RowProblem]:
+        """Compare the open holds with the grants that say that they are held."""
+        for problem, statement in _HOLDS.items():
+            row = self._link.one(statement, organization_id=self._organization_id)
+            if row and row[0]:
+                yield RowProblem(holds.name, f"{row[0]} {problem}")
 
     def _nesting(self) -> Iterator[RowProblem]:
         """Compare what groups are in, through however many groups, with what follows from who is in whom."""
