@@ -38,9 +38,10 @@ class Likeness:
         self._crowd: Crowd = unit.crowd(organization_id)
         self._nested = self._crowd.nested()
         groups = unit.directory(organization_id).all_core_groups()
-        self._concerned = {
+        self._concerned = frozenset(
             group.id for group in groups if group.id in self._nested or any(one.concerns(group) for one in programs)
-        }
+        )
+        self._listed = json.dumps(sorted(self._concerned))
         self._attributes = frozenset(name for program in programs for name in attributes_read(program))
         self._named = frozenset(name for program in programs for name in program.named_users)
         self._moments: dict[str, str] = {}
@@ -51,7 +52,7 @@ class Likeness:
         With `due` the days on which they are to be looked at again are part of it.
         """
         last = people[-1].id
-        held = self._crowd.memberships(after, last)
+        held = self._crowd.memberships(after, last, self._concerned, self._listed)
         shown = self._crowd.grants(after, last)
         by_hand = self._crowd.by_hand(after, last)
         days = self._crowd.rechecks(after, last) if due else {}
@@ -64,7 +65,6 @@ class Likeness:
         ]
 
     def _key(self, one: Passer, held: _Held, shown: _Shown, days: Hashable) -> Hashable:
-        held = [entry for entry in held if entry[0] in self._concerned]
         groups = tuple([(entry[0], entry[2]) for entry in held])
         if self._nested and any(entry[0] in self._nested for entry in held):
             return None
@@ -72,21 +72,22 @@ class Likeness:
         for shape, because, waits in shown:
             if waits is not None:
                 return None
-            first, *others = _SINCE.split(because)
-            grants.append((shape, first, tuple(self._told(others, held))))
-        read = _values(one.body, self._attributes) if self._attributes else ""
+            parts = _SINCE.split(because)
+            if len(parts) == 3:  # nearly always: one winner, through one membership
+                grants.append((shape, parts[0], self._whose(parts[1], held), parts[2]))
+            else:
+                grants.append((shape, *self._told(parts, held)))
+        read = _values(one.body, self._attributes) if self._attributes else ()
         name = one.user_key if one.user_key in self._named else ""
         return (groups, tuple(grants), read, one.active, one.connection, name, days)
 
     def _told(self, parts: Sequence[str], held: _Held) -> list[Hashable]:
-        """Return what follows a grant's first moment: of moments, whose they are among the memberships."""
-        told: list[Hashable] = []
-        for at in range(0, len(parts), 2):
-            began = parts[at]
-            places = tuple([place for place, entry in enumerate(held) if self._moment(entry[1]) == began])
-            told.append(places or began)
-            told.append(parts[at + 1])
-        return told
+        """Return what a grant says, of each moment (every second part) whose it is."""
+        return [self._whose(part, held) if at % 2 else part for at, part in enumerate(parts)]
+
+    def _whose(self, began: str, held: _Held) -> Hashable:
+        """Return which of the memberships began at a moment, the moment itself if none did."""
+        return tuple([place for place, entry in enumerate(held) if self._moment(entry[1]) == began]) or began
 
     def _moment(self, stamp: str) -> str:
         """Return a stored moment as grants tell it."""
@@ -103,15 +104,13 @@ def attributes_read(program: Program) -> frozenset[str]:
     return frozenset(path.rpartition(":")[2].partition(".")[0] for path in program.condition_attributes)
 
 
-def _values(body: str, names: frozenset[str]) -> str:
-    """Return as JSON the values that a user has under these names, in the core schema or in any extension."""
+def _values(body: str, names: frozenset[str]) -> Hashable:
+    """Return the values that a user has under these names, in the core schema or in any extension."""
     resource: Mapping[str, Any] = json.loads(body)
-    found: dict[str, Any] = {}
+    found: list[Hashable] = []
     for key, value in resource.items():
         if key.lower() in names:
-            found[key] = value
+            found.append((key, value) if isinstance(value, str) else (key, json.dumps(value), None))
         elif ":" in key and isinstance(value, dict):
-            inner = {name: held for name, held in value.items() if name.lower() in names}
-            if inner:
-                found[key] = inner
-    return json.dumps(found, sort_keys=True)
+            found.extend((key, name, json.dumps(held)) for name, held in value.items() if name.lower() in names)
+    return tuple(found)

@@ -53,19 +53,16 @@ class Effect:
     """What a plan does to one person, or to every one of many who fare alike.
 
     `now` are the changes of now and `later` those of later days; `tallied` is what one such person adds to the sums,
-    `mark` the part of the digest that says what happens to them (empty: nothing).
+    `mark` the part of the digest that says what happens to them (empty: nothing). `felt` counts the changes that they
+    feel, now and later, and `places` says in which workspace and when (the first of all days: now).
     """
 
     now: tuple[Change, ...]
     later: tuple[Later, ...]
     tallied: tuple[tuple[_Key, int], ...]
     mark: bytes
-
-    @property
-    def felt(self) -> int:
-        """Return how many changes, now and later, the person feels."""
-        later = sum(len(step.changes) for step in self.later)
-        return later + sum(change.kind is not ChangeKind.PROVENANCE for change in self.now)
+    felt: int
+    places: tuple[tuple[str, date], ...]
 
 
 def effect_of(
@@ -88,7 +85,9 @@ def effect_of(
         tallied.update(_changes(step.changes, step.day, step.known, observed))
         _move(tallied, steps, step)
         steps = step.after
-    return Effect(now, later, tuple(tallied.items()), _mark(now, later))
+    felt = [(change.workspace, date.min) for change in now if change.kind is not ChangeKind.PROVENANCE]
+    felt += [(change.workspace, step.day) for step in later for change in step.changes]
+    return Effect(now, later, tuple(tallied.items()), _mark(now, later), len(felt), tuple(dict.fromkeys(felt)))
 
 
 def _people(grants: Sequence[Grant], when: str) -> Iterator[_Key]:
@@ -315,13 +314,11 @@ class Tally:
             return effect.felt > 0
         if not self._shown:
             return False
-        steps = ((date.min, effect.now), *((step.day, step.changes) for step in effect.later))
-        place = user_name.casefold()
-        for day, changes in steps:
-            for workspace in {one.workspace for one in changes if one.kind is not ChangeKind.PROVENANCE}:
-                last = self._last.get(workspace)
-                if last is None or (day, place) <= last:
-                    return True
+        name = user_name.casefold()
+        for workspace, day in effect.places:
+            last = self._last.get(workspace)
+            if last is None or (day, name) <= last:
+                return True
         return False
 
     def _planned(self, user_name: str, effect: Effect) -> Iterator[PlannedChange]:

@@ -5,12 +5,12 @@ A block is a range of ids, so that each statement reads a piece of an index and 
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Table, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, Table, func, literal_column, select
 
 from rolebridge.store.scope import Scope
-from rolebridge.store.statements import Statement, given
+from rolebridge.store.statements import Database, Statement, among, given
 from rolebridge.store.tables.accounts import connections
 from rolebridge.store.tables.directory import group_children, memberships, users
 from rolebridge.store.tables.grants import grants, manual_assignments, rechecks
@@ -49,13 +49,21 @@ PEOPLE: Final = Statement(
         .limit(given("limit", users.c.version))
     )
 )
-MEMBERSHIPS: Final = Statement(
-    lambda _: (
+
+
+def _memberships(database: Database) -> Select[Any]:
+    found = (
         select(memberships.c.user_id, memberships.c.group_id, memberships.c.since, memberships.c.source)
         .where(*_within(memberships))
         .order_by(memberships.c.user_id, memberships.c.group_id)
     )
-)
+    if database is Database.POSTGRES:  # which would go through the whole list of groups for each row
+        return found
+    # No index understands the column put so: the range of people is to be read, not the groups.
+    return found.where(among(memberships.c.group_id.concat(literal_column("''")), given("groups")))
+
+
+MEMBERSHIPS: Final = Statement(_memberships)
 GRANTS: Final = Statement(
     lambda _: (
         select(grants.c.user_id, _shape(), grants.c.because, grants.c.held_since)
@@ -105,18 +113,24 @@ class Crowd(Scope):
         rows = self._link.all(PEOPLE, organization_id=self._organization_id, after=after, limit=limit)
         return [Passer(*row) for row in rows]
 
-    def memberships(self, after: str, last: str) -> dict[str, list[tuple[str, str, str]]]:
-        """Return (group id, since, source) of the direct memberships of the users after one id and up to another."""
+    def memberships(
+        self, after: str, last: str, groups: frozenset[str], listed: str
+    ) -> dict[str, list[tuple[str, str, str]]]:
+        """Return (group id, since, source) of the direct memberships of the users after one id and up to another.
+
+        Only those in `groups`, which are given a second time as `listed`, the JSON array of them.
+        """
         found: dict[str, list[tuple[str, str, str]]] = {}
-        for user_id, *held in self._link.all(MEMBERSHIPS, **self._range(after, last)):
-            found.setdefault(user_id, []).append(tuple(held))
+        for user_id, group_id, since, source in self._link.all(MEMBERSHIPS, **self._range(after, last), groups=listed):
+            if group_id in groups:
+                found.setdefault(user_id, []).append((group_id, since, source))
         return found
 
     def grants(self, after: str, last: str) -> dict[str, list[tuple[str, str, str | None]]]:
         """Return (what is shown of it, because, held since) of the grants of the users in that range."""
         found: dict[str, list[tuple[str, str, str | None]]] = {}
-        for user_id, *shown in self._link.all(GRANTS, **self._range(after, last)):
-            found.setdefault(user_id, []).append(tuple(shown))
+        for user_id, shape, because, held in self._link.all(GRANTS, **self._range(after, last)):
+            found.setdefault(user_id, []).append((shape, because, held))
         return found
 
     def by_hand(self, after: str, last: str) -> set[str]:
