@@ -99,15 +99,17 @@ def standing(program: Program, resolution: Resolution, record: ManualAssignment)
 def refusal_of(case: Case, record: ManualAssignment, replaced: frozenset[str]) -> Refusal | None:
     """Return why `record`, made in the place of those `replaced`, would not hold; None when it would.
 
-    One that only lacks a prerequisite is no refusal: it holds as soon as the person has what it needs.
+    One that only lacks a prerequisite is not refused: it holds as soon as the person has what it needs.
     """
     others = tuple(one for one in case.manual if one.id not in replaced)
     resolution = replace(case, manual=(*others, record)).resolve()
     lost = _lost(resolution, record)
-    if lost is None or lost.reason is Reason.BLOCKED:
+    if lost is None:
         return None
     place = (record.slot, record.project, record.role)
     match lost.reason:
+        case Reason.BLOCKED:
+            return _locked(case, resolution, place)
         case Reason.SHADOWED | Reason.OVERRULED | Reason.HELD_OUTSIDE:
             return _locked(case, resolution, place) or Refusal(lost.reason, *place, lost.detail)
         case Reason.DENIED:
