@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 
 ROUTES = {
     "/healthz": "open",
+    "/readyz": "open",
     "/oauth/token": "token",
     "/.well-known/oauth-authorization-server": "open",
     "/api/v1/": "api",
