@@ -296,7 +296,7 @@ def touched_by(unit: Unit, organization_id: str, before: Program, after: Program
     if not before.everyone_alike(after):
         return (user.id for user in directory.all_core_users())
     ids = {*granted.holders(before.workspace, project), *granted.holders_by_hand(before.workspace, project)}
-    ids.update(*directory.ids_named(before.named_otherwise(after)).values())
+    ids.update(directory.ids_named(before.named_otherwise(after)).values())
     for group in directory.all_core_groups():
         if not before.speaks_alike(after, group):
             ids.update(directory.members_below(group.id))

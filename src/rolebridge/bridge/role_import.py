@@ -303,7 +303,7 @@ class _Table:
         ids = directory.ids_named(lines)
         meant: dict[str, str] = {}
         for name, where in lines.items():
-            known = ids.get(name, [])
+            known = [ids[name]] if name in ids else []
             if not known and found.count < MAX_TOLD:  # an id, or what stands before the @
                 known = [user.id for user in directory.user_by_name(name)]
             if len(known) == 1:

@@ -144,21 +144,17 @@ class People(Nesting):
                 yield Group(*row)
             after = rows[-1][0]
 
-    def ids_named(self, names: Iterable[str]) -> dict[str, list[str]]:
-        """Return by name the ids of the users who have it as their userName, in whatever case: one of each connection.
-
-        A name that nobody has is left out.
-        """
+    def ids_named(self, names: Iterable[str]) -> dict[str, str]:
+        """Return by name the id of the user who has it as their userName, in whatever case; nobody's is left out."""
         keys: dict[str, list[str]] = {}
         for name in names:
             keys.setdefault(folded_key(name), []).append(name)
-        found: dict[str, list[str]] = {}
-        for batch in in_batches(sorted(keys)):
-            rows = self._link.all(IDS_NAMED, organization_id=self._organization_id, keys=json_list(batch))
-            for key, id_ in rows:
-                for name in keys[key]:
-                    found.setdefault(name, []).append(id_)
-        return found
+        return {
+            name: id_
+            for batch in in_batches(sorted(keys))
+            for key, id_ in self._link.all(IDS_NAMED, organization_id=self._organization_id, keys=json_list(batch))
+            for name in keys[key]
+        }
 
     def memberships(self, user_ids: Iterable[str]) -> dict[str, tuple[Membership, ...]]:
         """Return the memberships of each of the users, in the order of the groups' ids; none is an empty tuple.
