@@ -105,7 +105,7 @@ class Membership:
     def roles(self, organization_id: str, user: str, scope: Scope, *, within: str | None = None) -> Member:
         """Return a person and what they hold in a scope. Raises NotFound, also for a workspace that there is not."""
         today = self._clock().date()
-        with self._store.read(snapshot=True) as unit:
+        with self._store.read() as unit:
             if scope.workspace is not None:
                 _program(self._rulebooks.current(unit, organization_id), scope.workspace)
             person = self._person(unit, organization_id, user, within)

@@ -153,7 +153,7 @@ class Members(Scope):
 
     def holds(self, user_id: str, workspace: str, project: str, slot: str, role: str, today: date) -> bool:
         """Return whether a user holds a role in one scope, under its own name or as what `inherit` acts as."""
-        if not all(map(storable, (user_id, workspace, project, slot, role))):
+        if not storable(user_id + workspace + project + slot + role):
             return False
         row = self._link.one(
             HOLDS,
