@@ -42,7 +42,8 @@ class Alone(Leadership):
 def chores_of(world: World) -> Chores:
     log = RequestLog(world.store, world.clock, Retention(14, 1000))
     auditing = Auditing(world.store, world.clock, SealKeys((b"k" * 32,)))
-    return Chores(world.store, world.rulebooks, world.clock, log, auditing, timedelta(hours=1))
+    kept = timedelta(days=30)
+    return Chores(world.store, world.rulebooks, world.clock, log, auditing, timedelta(hours=1), changes_kept=kept)
 
 
 def the(world: World, name: str) -> Callable[[GoOn], int]:

@@ -38,8 +38,8 @@ from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.bridge.sealing import SealKeys
 from rolebridge.bridge.secret_keys import SecretKeys
 from rolebridge.bridge.status import Status
-from rolebridge.bridge.supposing import Supposing
 from rolebridge.bridge.suggesting import Suggesting
+from rolebridge.bridge.supposing import Supposing
 from rolebridge.core.limits import read_rate_limit
 from rolebridge.scim.profile import profiles
 from rolebridge.settings import Settings, SettingsError
@@ -159,7 +159,15 @@ def open_installation(
         auditing=auditing,
         approvals=approvals,
         holds=Holds(store, rulebooks, clock, approvals),
-        chores=Chores(store, rulebooks, clock, request_log, auditing, hold_window),
+        chores=Chores(
+            store,
+            rulebooks,
+            clock,
+            request_log,
+            auditing,
+            hold_window,
+            changes_kept=timedelta(days=settings.changes_days),
+        ),
         projects=Projects(store, rulebooks, clock, approvals),
         observing=Observing(store, rulebooks, clock, approvals),
         planning=Planning(store, rulebooks, clock, needs_digest=settings.apply_needs_digest, approvals=approvals),

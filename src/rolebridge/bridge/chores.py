@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from rolebridge.bridge.auditing import Auditing
 from rolebridge.bridge.callers import Operator
+from rolebridge.bridge.feed import Feed
 from rolebridge.bridge.idempotency import KEPT
 from rolebridge.bridge.request_log import RequestLog
 from rolebridge.bridge.resolving import Cause, recompute
@@ -55,6 +56,8 @@ class Chores:
         request_log: RequestLog,
         auditing: Auditing,
         hold_window: timedelta,
+        *,
+        changes_kept: timedelta,
     ) -> None:
         self._store = store
         self._rulebooks = rulebooks
@@ -62,6 +65,8 @@ class Chores:
         self._request_log = request_log
         self._auditing = auditing
         self._hold_window = hold_window
+        self._changes_kept = changes_kept
+        self._feed = Feed(store)
 
     def all(self) -> tuple[Chore, ...]:
         """Return the chores, the one that people wait for first."""
@@ -73,6 +78,7 @@ class Chores:
             Chore("tokens", TIDY, self.expire_tokens),
             Chore("idempotency", TIDY, self.expire_keys),
             Chore("request-log", timedelta(minutes=15), self.retain_requests),
+            Chore("changes", timedelta(hours=1), self.retain_changes),
             Chore("audit", timedelta(hours=1), self.retain_audit),
         )
 
@@ -135,6 +141,11 @@ class Chores:
         """Delete rows of the request log that are too old or too many, also where nobody asks anything any more."""
         self._request_log.retain()
         return 0
+
+    def retain_changes(self, go_on: GoOn) -> int:
+        """Take from the feed of changes what is older than is kept."""
+        before = self._clock() - self._changes_kept
+        return sum(self._feed.purge(organization_id, before) for organization_id in self._organizations(go_on))
 
     def retain_audit(self, go_on: GoOn) -> int:
         """Prune the audit, where it is kept for so many days only."""

@@ -82,7 +82,8 @@ class Feed:
             return _at(rows, rows.state().last)
 
     def purge(self, organization_id: str, before: datetime) -> int:
-        """Take away what was written before a moment, and return how much that was."""
+        """Take away what was written before a moment, also where nobody follows, and return how much that was."""
+        self._number(organization_id)
         taken = 0
         while count := self._store.transact(lambda unit: unit.feed(organization_id).purge(before, BLOCK)):
             taken += count

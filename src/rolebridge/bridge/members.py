@@ -145,6 +145,10 @@ class Membership:
     # --- shared
 
     def _person(self, unit: Unit, organization_id: str, name: str, within: str | None) -> Person:
+        called = unit.members(organization_id).called(name) if within is None else None
+        return called or self._meant(unit, organization_id, name, within)
+
+    def _meant(self, unit: Unit, organization_id: str, name: str, within: str | None) -> Person:
         found = [one.id for one in unit.directory(organization_id).user_by_name(name)]
         if within is not None:
             held = unit.grants(organization_id).of_users(found, within)

@@ -122,6 +122,13 @@ SETTINGS: tuple[Setting, ...] = (
         readers.whole_number(0, 36_500),
     ),
     Setting(
+        "changes_days",
+        "30",
+        "Days for which the feed of changes is kept (1 to 3650). An application that has not followed for longer reads "
+        "everything again.",
+        readers.whole_number(1, 3_650),
+    ),
+    Setting(
         "rate_limit",
         "1000/30000",
         "Requests a second that a connection may send in the long run, and how many at once, as in `25/100`; `none` "

@@ -35,6 +35,7 @@ class Settings:
     request_log_days: int
     request_log_rows: int
     audit_days: int
+    changes_days: int
     rate_limit: str
     trusted_proxies: tuple[str, ...]
     hold_window: int

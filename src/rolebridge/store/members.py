@@ -60,6 +60,14 @@ def _named(_: Database, *, within: bool) -> Select[Any]:
 
 NAMED: Final = {within: Statement(partial(_named, within=within)) for within in (False, True)}
 PEOPLE: Final = Statement(lambda _: _people().where(among(users.c.id, given("ids"))).order_by(users.c.id))
+# At most two: whose userName it is, and whose id. Both are found in an index.
+CALLED: Final = Statement(
+    lambda _: (
+        _people()
+        .where(or_(users.c.user_key == given("user_key"), users.c.id == given("id")))
+        .add_columns(users.c.user_key)
+    )
+)
 # In the order of users, of whom every one is looked up in the grants: whatever part of them is in the workspace, all
 # pages together cost no more than one look for each.
 IN_WORKSPACE: Final = Statement(
@@ -135,6 +143,15 @@ class Members(Scope):
         statement = NAMED[workspace is not None]
         rows = self._link.all(statement, organization_id=self._organization_id, **values)
         return [(_person(row[:-1]), row[-1]) for row in rows]
+
+    def called(self, name: str) -> Person | None:
+        """Return the user with this userName, apart from case, else the one with this id."""
+        if not storable(name):
+            return None
+        key = folded_key(name)
+        rows = self._link.all(CALLED, organization_id=self._organization_id, user_key=key, id=name)
+        rows.sort(key=lambda row: row[-1] != key)
+        return _person(rows[0][:-1]) if rows else None
 
     def people(self, ids: Sequence[str]) -> dict[str, Person]:
         """Return those of the users that there are, by id."""
