@@ -397,3 +397,15 @@ def test_holds_and_held_grants_belong_together(world: World) -> None:
     (hold,) = [one.hold for one in holds(world) if one.hold.user_id == people[1]]
     world.store.transact(lambda unit: unit.holds(world.id).remove(hold.id))
     assert sorted(problems()) == ["1 grants are held without an open hold", "1 open holds keep no grant"]
+
+
+def test_what_is_undone_is_not_told(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """A preview of a move that would be held leaves no line in the log, and no hold."""
+    world.apply(GUARDED)
+    team(world, 10)
+    adopting = Adopting(world.store, world.rulebooks, world.clock)
+    source, target = (world.administration.connection(world.organization, name) for name in ("okta", "entra"))
+    with caplog.at_level(logging.WARNING, "rolebridge.bridge"):
+        adopting.preview(OPERATOR, source, target, Selection(everything=True))
+    assert caplog.records == []
+    assert holds(world) == []

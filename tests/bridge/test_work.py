@@ -102,6 +102,26 @@ def test_a_chore_stops_between_two_transactions(world: World, monkeypatch: pytes
     assert len([person for person in people if world.roles(person)]) == 0
 
 
+def test_an_organization_that_cannot_be_worked_on_keeps_no_other_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All the others are done first, then the chore fails, and is tried again."""
+    broken, sound = World(world.store), World(world.store)
+    sealed: list[str] = []
+
+    def seal(_: Auditing, organization_id: str) -> int:
+        if organization_id == broken.id:
+            raise ValueError("cannot be read")
+        sealed.append(organization_id)
+        return 1
+
+    monkeypatch.setattr(Auditing, "seal", seal)
+    with pytest.raises(ValueError, match="cannot be read"):
+        the(world, "seal")(yes)
+    assert sound.id in sealed
+    assert world.id in sealed
+
+
 def test_counters_are_summed_up(world: World) -> None:
     """However many rows a counter is spread over, one is left, and it says the same."""
     world.users(7)

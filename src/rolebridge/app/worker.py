@@ -108,7 +108,10 @@ class KeptWorker:
             process.start()
             self._attend(process)
             if not self._stop.is_set():
-                logger.error("the worker died (exit code %s); another begins in %g s", process.exitcode, pause)
+                # One that was told to end (by whoever stops every process of the server) says so by 0.
+                level = logging.ERROR if process.exitcode else logging.INFO
+                told = "the worker ended (exit code %s); another begins in %g s"
+                logger.log(level, told, process.exitcode, pause)
                 self._stop.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 

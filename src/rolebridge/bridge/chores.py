@@ -5,7 +5,8 @@ Every chore may be cut off between two of them and begun again: what it did is d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +22,8 @@ from rolebridge.bridge.resolving import Cause, recompute
 from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.store.engine import Store
 from rolebridge.store.unit import Unit
+
+logger = logging.getLogger("rolebridge.bridge")
 
 ACTOR: Final = "worker"
 """How audit rows name the worker."""
@@ -84,7 +87,7 @@ class Chores:
 
     def take_effect(self, go_on: GoOn) -> int:
         """Resolve again whose rules or assignments began or ended with a day; return how many people that were."""
-        return sum(self._take_effect(organization_id, go_on) for organization_id in self._organizations(go_on))
+        return self._in_each(go_on, partial(self._take_effect, go_on=go_on))
 
     def _take_effect(self, organization_id: str, go_on: GoOn) -> int:
         resolved = 0
@@ -109,33 +112,35 @@ class Chores:
 
     def seal(self, go_on: GoOn) -> int:
         """Chain the audit rows that were committed; return how many."""
-        return sum(self._auditing.seal(organization_id) for organization_id in self._organizations(go_on))
+        return self._in_each(go_on, self._auditing.seal)
 
     def fold(self, go_on: GoOn) -> int:
         """Sum up counters that are spread over many rows; return how many rows that were."""
+        return self._in_each(go_on, partial(self._fold, go_on=go_on))
+
+    def _fold(self, organization_id: str, go_on: GoOn) -> int:
         folded = 0
-        for organization_id in self._organizations(go_on):
-            with self._store.read() as unit:
-                spread = unit.upkeep(organization_id).unfolded()
-            for connection_id, kind in spread:
-                if go_on():
-                    folded += self._store.transact(partial(_fold, organization_id, connection_id, kind))
+        with self._store.read() as unit:
+            spread = unit.upkeep(organization_id).unfolded()
+        for connection_id, kind in spread:
+            if go_on():
+                folded += self._store.transact(partial(_fold, organization_id, connection_id, kind))
         return folded
 
     def forget_losses(self, go_on: GoOn) -> int:
         """Delete what no guard rail counts any more."""
         start = self._clock() - self._hold_window
-        return self._in_each(go_on, lambda id_, unit: unit.holds(id_).forget_before(start))
+        return self._written(go_on, lambda id_, unit: unit.holds(id_).forget_before(start))
 
     def expire_tokens(self, go_on: GoOn) -> int:
         """Delete access tokens and assertions that have expired."""
         now = self._clock()
-        return self._in_each(go_on, lambda id_, unit: unit.upkeep(id_).expire_tokens(now))
+        return self._written(go_on, lambda id_, unit: unit.upkeep(id_).expire_tokens(now))
 
     def expire_keys(self, go_on: GoOn) -> int:
         """Delete answers that were kept for idempotency keys."""
         before = self._clock() - KEPT
-        return self._in_each(go_on, lambda id_, unit: unit.idempotency(id_).expire(before))
+        return self._written(go_on, lambda id_, unit: unit.idempotency(id_).expire(before))
 
     def retain_requests(self, _: GoOn) -> int:
         """Delete rows of the request log that are too old or too many, also where nobody asks anything any more."""
@@ -150,21 +155,27 @@ class Chores:
     def retain_audit(self, go_on: GoOn) -> int:
         """Prune the audit, where it is kept for so many days only."""
         operator = Operator(ACTOR, uuid4().hex)
-        return sum(self._auditing.retain(operator, organization_id) for organization_id in self._organizations(go_on))
+        return self._in_each(go_on, partial(self._auditing.retain, operator))
 
-    def _in_each(self, go_on: GoOn, work: Callable[[str, Unit], int]) -> int:
-        done = 0
-        for organization_id in self._organizations(go_on):
-            done += self._store.transact(partial(work, organization_id))
-        return done
+    def _written(self, go_on: GoOn, work: Callable[[str, Unit], int]) -> int:
+        return self._in_each(go_on, lambda id_: self._store.transact(partial(work, id_)))
 
-    def _organizations(self, go_on: GoOn) -> Iterator[str]:
+    def _in_each(self, go_on: GoOn, work: Callable[[str], int]) -> int:
+        """Do something in every organization and return how much altogether; raise at the end what went wrong first."""
         with self._store.read() as unit:
-            found = [one.id for one in unit.accounts.organizations()]
-        for id_ in found:
+            organizations = [one.id for one in unit.accounts.organizations()]
+        done, failed = 0, list[Exception]()
+        for organization_id in organizations:
             if not go_on():
-                return
-            yield id_
+                break
+            try:
+                done += work(organization_id)
+            except Exception as error:  # noqa: BLE001 - one organization's trouble must not keep the others waiting
+                logger.warning("organization %s: %s", organization_id, type(error).__name__)
+                failed.append(error)
+        if failed:
+            raise failed[0]
+        return done
 
 
 def _fold(organization_id: str, connection_id: str, kind: str, unit: Unit) -> int:

@@ -280,7 +280,8 @@ class DirectoryGuard:
     def _tell(self, trip: Trip, kind: str) -> None:
         """Leave a trip where people see it: the log, and the audit of the workspace."""
         happened = "nothing was held" if kind == "guard.passed" else "what goes past it is held"
-        logger.warning("guard rail: %s; %s (request %s)", trip, happened, self._cause.request_id, extra={"event": kind})
+        told = ("guard rail: %s; %s (request %s)", str(trip), happened, self._cause.request_id)
+        self._unit.afterwards(lambda: logger.warning(*told, extra={"event": kind}))
         self._unit.record(self._organization_id).audit(
             kind=kind,
             actor=self._cause.actor,

@@ -256,6 +256,7 @@ class Store:
             link.commit()
             for one in attending:
                 one.over = True
+            unit.tell()
         except BaseException:
             _give_up(link)
             raise

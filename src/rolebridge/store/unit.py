@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rolebridge.store.accounts import Accounts
 from rolebridge.store.adoption import Adoption
 from rolebridge.store.audit_listing import AuditListing
@@ -31,10 +33,20 @@ from rolebridge.store.workspaces import Workspaces
 class Unit:
     """What a reader or a transaction works with. It is of no use after its `with` or its function has ended."""
 
-    __slots__ = ("link",)
+    __slots__ = ("_afterwards", "link")
 
     def __init__(self, link: Link) -> None:
         self.link = link
+        self._afterwards: list[Callable[[], None]] = []
+
+    def afterwards(self, tell: Callable[[], None]) -> None:
+        """Have something told once the transaction is durable, and never if it is undone: a line of the log."""
+        self._afterwards.append(tell)
+
+    def tell(self) -> None:
+        """Tell what was kept for when the transaction is durable."""
+        for tell in self._afterwards:
+            tell()
 
     @property
     def accounts(self) -> Accounts:
