@@ -150,7 +150,7 @@ class Chores:
     def retain_changes(self, go_on: GoOn) -> int:
         """Take from the feed of changes what is older than is kept."""
         before = self._clock() - self._changes_kept
-        return sum(self._feed.purge(organization_id, before) for organization_id in self._organizations(go_on))
+        return self._in_each(go_on, lambda id_: self._feed.purge(id_, before))
 
     def retain_audit(self, go_on: GoOn) -> int:
         """Prune the audit, where it is kept for so many days only."""
