@@ -18,6 +18,8 @@ def busy(world: World) -> World:
     """An organization in which something happened."""
     world.apply()
     people = world.users(5)
+    for person in people:
+        world.assign_by_hand(person, "labeler", "retail")
     group = world.group("lbx-cityscapes-reviewers", people)
     world.change(group, remove(people[0]))
     world.activate(people[1], False)
@@ -55,6 +57,7 @@ def test_a_healthy_organization_has_no_problems(busy: World) -> None:
         ("DELETE FROM group_ancestors WHERE organization_id = $org", "does not follow from who is in whom"),
         ("UPDATE group_children SET parent_id = child_id WHERE organization_id = $org", "the group is in itself"),
         ("UPDATE counts SET delta = delta + 3 WHERE organization_id = $org", "but has"),
+        (f"DELETE FROM users WHERE organization_id = $org AND {PERSON}", "1 assignments by hand are of users"),
     ],
 )
 def test_each_damage_is_found(busy: World, sql: str, problem: str) -> None:

@@ -17,7 +17,7 @@ from rolebridge.store.scope import GROUP, USER, Scope
 from rolebridge.store.statements import Statement, among, given, json_list
 from rolebridge.store.tables.accounts import connections
 from rolebridge.store.tables.directory import group_ancestors, group_children, groups, memberships, user_values, users
-from rolebridge.store.tables.grants import grants, rechecks
+from rolebridge.store.tables.grants import grants, manual_assignments, rechecks
 from rolebridge.store.tables.holds import holds
 
 
@@ -54,6 +54,21 @@ _REFERENCES: Final = {
         (rechecks, "user_id", users),
     )
 }
+
+
+def _of_nobody() -> Select[Any]:
+    """Return the count of assignments by hand that still count, of people who are gone: deletion ends them."""
+    there = exists().where(
+        users.c.organization_id == manual_assignments.c.organization_id, users.c.id == manual_assignments.c.user_id
+    )
+    return select(func.count()).where(
+        manual_assignments.c.organization_id == given("organization_id"),
+        manual_assignments.c.ended_at.is_(None),
+        ~there,
+    )
+
+
+OF_NOBODY: Final = Statement(lambda _: _of_nobody())
 
 
 def _held_grants() -> Select[Any]:
@@ -149,6 +164,7 @@ class Checks(Scope):
         yield from self._nesting()
         yield from self._miscounted()
         yield from self._holds()
+        yield from self._by_hand()
         yield from self._users()
         yield from self._groups()
 
@@ -164,6 +180,11 @@ class Checks(Scope):
             row = self._link.one(statement, organization_id=self._organization_id)
             if row and row[0]:
                 yield RowProblem(holds.name, f"{row[0]} {problem}")
+
+    def _by_hand(self) -> Iterator[RowProblem]:
+        row = self._link.one(OF_NOBODY, organization_id=self._organization_id)
+        if row and row[0]:
+            yield RowProblem(manual_assignments.name, f"{row[0]} assignments by hand are of users that are not there")
 
     def _nesting(self) -> Iterator[RowProblem]:
         """Compare what groups are in, through however many groups, with what follows from who is in whom."""
