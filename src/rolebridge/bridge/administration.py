@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
@@ -12,6 +13,7 @@ from rolebridge.bridge.credentials import KEY_PREFIX, TOKEN_PREFIX, Hasher, NewS
 from rolebridge.bridge.permissions import KeyRole
 from rolebridge.core.errors import Invalid, NotFound
 from rolebridge.core.limits import UNLIMITED, read_rate_limit
+from rolebridge.core.moments import stamp_or_none
 from rolebridge.core.networks import read_network
 from rolebridge.store.engine import Store
 from rolebridge.store.records import Connection, Credential, Key, Organization, StoredUser, Token
@@ -33,7 +35,9 @@ class Administration:
 
         def work(unit: Unit) -> Organization:
             organization = unit.accounts.add_organization(str(uuid4()), name, self._clock())
-            self._audit(unit, operator, organization.id, "organization.added", organization.id, name)
+            self._audit(
+                unit, operator, organization.id, "organization.added", organization.id, name, after={"name": name}
+            )
             return organization
 
         return self._store.transact(work)
@@ -76,7 +80,8 @@ class Administration:
 
         def work(unit: Unit) -> tuple[Connection, NewSecret]:
             connection = unit.accounts.add_connection(organization.id, str(uuid4()), name, profile, self._clock())
-            self._audit(unit, operator, organization.id, "connection.added", connection.id, name)
+            after = {"name": name, "profile": profile}
+            self._audit(unit, operator, organization.id, "connection.added", connection.id, name, after=after)
             _, secret = self._new_token(unit, operator, connection, "first", None)
             return connection, secret
 
@@ -110,10 +115,12 @@ class Administration:
 
     def _admit(self, operator: Operator, wanted: Connection, what: str) -> Connection:
         def work(unit: Unit) -> None:
+            old = unit.accounts.connection_named(wanted.organization_id, wanted.name)
             rate, allowed = wanted.rate_limit, wanted.allowed
             unit.accounts.set_admission(wanted.organization_id, wanted.id, rate_limit=rate, allowed=allowed)
-            reason = f"{wanted.name}: {what}"
-            self._audit(unit, operator, wanted.organization_id, "connection.changed", wanted.id, reason)
+            before, reason = _admission(old) if old else None, f"{wanted.name}: {what}"
+            told = {"before": before, "after": _admission(wanted)}
+            self._audit(unit, operator, wanted.organization_id, "connection.changed", wanted.id, reason, **told)
 
         self._store.transact(work)
         return wanted
@@ -148,7 +155,8 @@ class Administration:
         token = Token(connection.organization_id, connection.id, credential, subject.id if subject else None)
         unit.accounts.add_token(token)
         reason = f"{connection.name}: {name}" + (f", `/Me` is {subject.user_name}" if subject else "")
-        self._audit(unit, operator, connection.organization_id, "token.added", credential.id, reason)
+        after = {"connection": connection.name, **_told(credential), "user_id": token.user_id}
+        self._audit(unit, operator, connection.organization_id, "token.added", credential.id, reason, after=after)
         return token, secret
 
     def tokens(self, connection: Connection) -> Sequence[Token]:
@@ -164,7 +172,10 @@ class Administration:
         def work(unit: Unit) -> None:
             if unit.accounts.revoke_token(connection.organization_id, credential.id, self._clock()):
                 reason = f"{connection.name}: {credential.name}"
-                self._audit(unit, operator, connection.organization_id, "token.revoked", credential.id, reason)
+                was = {"connection": connection.name, **_told(credential)}
+                self._audit(
+                    unit, operator, connection.organization_id, "token.revoked", credential.id, reason, before=was
+                )
 
         self._store.transact(work)
         return credential
@@ -187,7 +198,8 @@ class Administration:
 
         def work(unit: Unit) -> None:
             unit.accounts.add_key(key)
-            self._audit(unit, operator, organization.id, "key.added", credential.id, f"{name} ({role})")
+            after = {**_told(credential), "role": role, "workspace": workspace}
+            self._audit(unit, operator, organization.id, "key.added", credential.id, f"{name} ({role})", after=after)
 
         self._store.transact(work)
         return key, secret
@@ -203,7 +215,8 @@ class Administration:
 
         def work(unit: Unit) -> None:
             if unit.accounts.revoke_key(organization.id, credential.id, self._clock()):
-                self._audit(unit, operator, organization.id, "key.revoked", credential.id, credential.name)
+                was, name = _told(credential), credential.name
+                self._audit(unit, operator, organization.id, "key.revoked", credential.id, name, before=was)
 
         self._store.transact(work)
         return credential
@@ -214,9 +227,27 @@ class Administration:
         return new_credential(self._hasher, prefix, name, expires_at, self._clock())
 
     def _audit(
-        self, unit: Unit, operator: Operator, organization_id: str, kind: str, subject_id: str, reason: str
+        self,
+        unit: Unit,
+        operator: Operator,
+        organization_id: str,
+        kind: str,
+        subject_id: str,
+        reason: str,
+        *,
+        before: Mapping[str, object] | None = None,
+        after: Mapping[str, object] | None = None,
     ) -> None:
-        record_act(unit, operator, organization_id, kind, subject_id, reason=reason, now=self._clock())
+        told = {"before": before, "after": after}
+        record_act(unit, operator, organization_id, kind, subject_id, reason=reason, now=self._clock(), **told)
+
+
+def _admission(connection: Connection) -> dict[str, object]:
+    return {"rate_limit": connection.rate_limit, "allowed": list(connection.allowed)}
+
+
+def _told(credential: Credential) -> dict[str, object]:
+    return {"name": credential.name, "hint": credential.hint, "expires_at": stamp_or_none(credential.expires_at)}
 
 
 def new_credential(
@@ -229,7 +260,7 @@ def new_credential(
     return Credential(str(uuid4()), name, secret.hash, hasher.key_id, secret.hint, now, expires_at), secret
 
 
-def record_act(
+def record_act(  # noqa: PLR0913 - the columns of a row, by name
     unit: Unit,
     operator: Operator,
     organization_id: str,
@@ -238,16 +269,18 @@ def record_act(
     *,
     reason: str,
     now: datetime,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
 ) -> None:
-    """Record what an operator did to something that has no body to show."""
+    """Record what an operator did to something, with what there is to tell of it before and after: never a secret."""
     unit.record(organization_id).audit(
         kind=kind,
         actor=operator.actor,
         request_id=operator.request_id,
         subject_kind=kind.partition(".")[0],
         subject_id=subject_id,
-        before=None,
-        after=None,
+        before=None if before is None else json.dumps(before, ensure_ascii=False),
+        after=None if after is None else json.dumps(after, ensure_ascii=False),
         reason=reason,
         now=now,
     )

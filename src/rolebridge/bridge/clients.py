@@ -55,7 +55,8 @@ class ClientAdministration:
 
         def work(unit: Unit) -> None:
             unit.clients.add(client)
-            self._audit(unit, operator, client, "client.added", client.id, f"{connection.name}: {name}")
+            after = {"connection": connection.name, "name": name, "token_minutes": token_minutes}
+            self._audit(unit, operator, client, "client.added", client.id, f"{connection.name}: {name}", after=after)
 
         self._store.transact(work)
         return client
@@ -107,7 +108,8 @@ class ClientAdministration:
         def work(unit: Unit) -> None:
             unit.clients.add_credential(added, self._clock())
             reason = f"{client.name}: {added.credential.name}"
-            self._audit(unit, operator, client, f"{kind}.added", added.credential.id, reason)
+            after = {"client": client.id, "name": added.credential.name, "hint": added.credential.hint}
+            self._audit(unit, operator, client, f"{kind}.added", added.credential.id, reason, after=after)
 
         self._store.transact(work)
         return added
@@ -117,7 +119,9 @@ class ClientAdministration:
 
         def work(unit: Unit) -> None:
             if unit.clients.revoke(client, self._clock()):
-                self._audit(unit, operator, client, "client.revoked", client.id, client.name)
+                self._audit(
+                    unit, operator, client, "client.revoked", client.id, client.name, before={"name": client.name}
+                )
 
         self._store.transact(work)
 
@@ -133,13 +137,26 @@ class ClientAdministration:
         def work(unit: Unit) -> None:
             if unit.clients.revoke_credential(client.organization_id, credential.id, self._clock()):
                 reason = f"{client.name}: {credential.name}"
-                self._audit(unit, operator, client, f"client_{kind}.revoked", credential.id, reason)
+                was = {"client": client.id, "name": credential.name, "hint": credential.hint}
+                self._audit(unit, operator, client, f"client_{kind}.revoked", credential.id, reason, before=was)
 
         self._store.transact(work)
         return credential
 
-    def _audit(self, unit: Unit, operator: Operator, client: Client, kind: str, subject_id: str, reason: str) -> None:
-        record_act(unit, operator, client.organization_id, kind, subject_id, reason=reason, now=self._clock())
+    def _audit(
+        self,
+        unit: Unit,
+        operator: Operator,
+        client: Client,
+        kind: str,
+        subject_id: str,
+        reason: str,
+        *,
+        before: Mapping[str, object] | None = None,
+        after: Mapping[str, object] | None = None,
+    ) -> None:
+        told = {"before": before, "after": after}
+        record_act(unit, operator, client.organization_id, kind, subject_id, reason=reason, now=self._clock(), **told)
 
 
 def _owner(client: Client) -> tuple[str, str]:
