@@ -47,7 +47,7 @@ def test_plan_shows_rules_seats_and_the_way_on(changed: Machine) -> None:
         "  -  (no rule)             1 lose Labeler\n"
         "  ~  project-teams  :15:5  1 change Project-based reviewer → Project-based team manager\n"
         "  -  street         :21:5  1 lose Default role\n"
-        "  now: +0 ~1 -2, 2 people   later: +0 ~0 -2 (2 anyway)   seats 5 → 4, 3 from 2026-12-02\n"
+        "  now: +0 ~1 -2, 2 people   seats 5 → 4\n"
         f"revision 1 → files: +0 ~1 -2, 2 people, digest {digest}\n"
         f"apply: rolebridge apply mappings --digest {digest}\n"
     )

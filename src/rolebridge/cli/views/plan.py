@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from rolebridge.bridge.planning import Applied, Planned
@@ -70,15 +71,15 @@ def _in_force(plan: Plan) -> str:
 def plan_lines(plan: Plan, catalogues: Catalogues, *, changes: bool = False, everything: str = "") -> Iterator[str]:
     """Yield what happens in each workspace; with `changes` also to whom, as far as the plan keeps them."""
     for one in plan.workspaces:
-        if one.now.felt or one.rules or one.days:
+        if one.now.felt or _new_days(one.days):
             yield from _workspace(one, catalogues.get(one.workspace))
             if changes:
                 mine = [change for change in plan.changes if change.change.workspace == one.workspace]
-                yield from change_lines(mine, catalogues)
+                yield from change_lines([change for change in mine if not change.known], catalogues)
                 hidden = _in_all(one) - len(mine)
                 if hidden > 0:
                     yield faint(f"    … and {hidden:,} more{everything}")
-    if not plan.counts.felt and not any(one.days for one in plan.workspaces):
+    if not any(one.now.felt or _new_days(one.days) for one in plan.workspaces):
         yield "nobody gains or loses anything"
     for missing in plan.undeclared:
         what = f"group {one_line(missing.group)} speaks of project {one_line(missing.project)}, which is not declared"
@@ -98,7 +99,9 @@ def _workspace(one: WorkspacePlan, catalogue: Catalogue | None) -> Iterator[str]
     if rows:
         columns = [max(width(row[at]) for row in rows) for at in range(3)]
         yield from (f"  {aligned(row, [*columns, 0])}" for row in rows)
-    yield f"  now: {counts(one.now)}, {people(one.now)}   {_later(one.days)}{seats(one.seats)}"
+    new = _new_days(one.days)
+    held = seats(one.seats if new else replace(one.seats, days=()))
+    yield f"  now: {counts(one.now)}, {people(one.now)}   {_later(new)}{held}"
 
 
 def _new_days(days: Sequence[OnDay]) -> list[OnDay]:
@@ -210,8 +213,7 @@ def change_row(one: PlannedChange, catalogues: Catalogues) -> tuple[str, str, st
     sign = SIGNS[change.kind] + (f" {one.on}" if one.on else "")
     before, after = role(change.before, catalogues), role(change.after, catalogues)
     step = f"{before} → {after}" if before and after else before or after
-    known = " (anyway)" if one.known else ""
-    return (sign, one_line(one.user_name), change.project or "(workspace)", step, faint(one_line(change.cause) + known))
+    return (sign, one_line(one.user_name), change.project or "(workspace)", step, faint(one_line(change.cause)))
 
 
 def role(grant: Grant | None, catalogues: Catalogues) -> str:
