@@ -116,7 +116,7 @@ def other_schema(machine: Machine) -> None:
     from contextlib import closing
 
     with closing(sqlite3.connect(machine.home / "var/rolebridge.db")) as database:
-        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.execute("UPDATE alembic_version SET version_num = '0001'")
         database.commit()
 
 
@@ -125,7 +125,7 @@ def test_another_schema(ready: Machine, command: list[str]) -> None:
     """A database with another version's schema is not touched; the command exits with 3 and says what to run."""
     other_schema(ready)
     said = ready.refused(*command, code=3)
-    assert "the database is at `9999`" in said
+    assert "the database is at `0001`" in said
     assert "rolebridge db upgrade" in said
 
 
