@@ -269,6 +269,9 @@ def test_an_import_can_be_repeated_and_tried_out(
     assert tried.changes != ()
     first = bring()
     assert (first.imported, first.unchanged) == (9, 0)
+    (entry,) = [entry for entry in world.audit("vision") if entry.kind == "workspace.imported"]
+    assert (entry.actor, json.loads(entry.after or "")["imported"]) == ("os:mia", 9)
+    assert [entry.kind for entry in world.audit(people["gus"])][:2] == ["grants.changed", "assignment.made"]
     recorded = len(world.audit())
     again = bring()
     assert (again.imported, again.unchanged, again.changes) == (0, 9, ())

@@ -252,7 +252,7 @@ class RoleTaking:
         if not done.imported and not done.projects and not done.observed:
             return
         self.unit.record(self.organization_id).audit(
-            kind="roles.imported",
+            kind="workspace.imported",
             actor=self.operator.actor,
             request_id=self.operator.request_id,
             subject_kind="workspace",
