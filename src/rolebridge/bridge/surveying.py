@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
@@ -20,8 +20,8 @@ HORIZON: Final = timedelta(days=366)
 """How far a plan looks ahead."""
 BLOCK: Final = 1_000
 """How many people are read at a time."""
-_FATES: Final = 20_000
-"""How many kinds of people are remembered; past this many the memory starts anew."""
+_FATES: Final = 4_000
+"""How many kinds of people are remembered, 2 to 4 KB each; past this many the memory starts anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,10 @@ class _Fate:
     written: bool
     passed: int = 0
 
+    def of_others(self) -> _Fate:
+        """Return what is remembered of it for others: the sums, without anybody's changes."""
+        return _Fate(replace(self.effect, now=(), later=()), self.written)
+
 
 @dataclass(frozen=True, slots=True)
 class _Surveyor:
@@ -133,7 +137,7 @@ class _Surveyor:
         )
         for key, user_id in first.items():
             if key is not None and user_id in looked:
-                self.fates[key] = looked[user_id]
+                self.fates[key] = looked[user_id].of_others()
         # Who is to be shown is looked at in person: whose moments a grant tells is known of nobody else.
         looked |= self._look_at(
             one.id
