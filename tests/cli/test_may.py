@@ -59,3 +59,15 @@ def test_may_refuses_a_sentence_that_is_none(nlp: Machine) -> None:
     assert "write `sam grant" in nlp.refused("may", "sam", "grant", "reviewer", "lea", "now", code=64)
     assert "there is no user `leo`" in nlp.refused("may", "sam", "grant", "reviewer", "to", "leo")
     assert "no role `boss`" in nlp.refused("may", "sam", "grant", "boss", "to", "lea")
+
+
+def test_who_acts_for_a_user_may_what_the_platform_lets_that_user(nlp: Machine) -> None:
+    """An assignment by hand for a supervisor is refused where the platform would refuse the supervisor."""
+    said = nlp.refused("assign", "lea", "--role", "supervisor", "--as", "sam", "--reason", "promotion")
+    assert "`sam@acme.example` may not give or take `supervisor` there: `supervisor` is excepted" in said
+    place = ("lea", "--project", "contracts", "--role", "labeler")
+    assert nlp("assign", *place, "--as", "lea", "--reason", "mine").exit_code == 1
+    nlp.out("assign", *place, "--as", "sam", "--reason", "first batch")
+    assert "user:sam@acme.example (os:" in nlp.out("assignments")
+    assert nlp("unassign", *place, "--as", "lea", "--reason", "mine").exit_code == 1
+    nlp.out("unassign", *place, "--as", "sam", "--reason", "done")

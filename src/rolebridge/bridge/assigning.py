@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from rolebridge.bridge.callers import Operator
+from rolebridge.bridge.delegating import Wish, require
 from rolebridge.bridge.naming import the_program, the_role, the_user
 from rolebridge.bridge.resolving import Cause, Person, read_people, recompute
 from rolebridge.bridge.rulebooks import Rulebook, Rulebooks
@@ -30,6 +31,7 @@ from rolebridge.core.by_hand import (
     standing,
 )
 from rolebridge.core.catalogue import Level, Slot
+from rolebridge.core.delegation import Act
 from rolebridge.core.directory import User
 from rolebridge.core.errors import Invalid, NotFound
 from rolebridge.core.explanation import Case
@@ -50,7 +52,9 @@ class Wanted:
 
     `user` is a userName, an id, or the part of one userName before its `@`. `workspace` may be left out where only one
     can be meant, `slot` where only one has the role. `project` None means the workspace's own slots. An empty `role` is
-    for ending only: whatever the slot has by hand. `until` is the last whole day (UTC).
+    for ending only: whatever the slot has by hand. `until` is the last whole day (UTC). `on_behalf_of` is the user for
+    whom somebody acts, "" for nobody: then the platform's own delegation rules must let that user do it, in `phase`
+    where they tell phases apart.
     """
 
     user: str
@@ -59,6 +63,8 @@ class Wanted:
     project: str | None = None
     slot: str | None = None
     until: date | None = None
+    on_behalf_of: str = ""
+    phase: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,7 @@ class Assigning:
             slot, role = the_role(program.catalogue, level, wanted.role, wanted.slot)
             if wanted.until is not None and wanted.until < hand.now.date():
                 raise Invalid(f"`until` {wanted.until} lies in the past", "until")
+            by = self._delegated(hand, program.workspace, wanted, Act.GRANT, slot.id, role.id)
             record = ManualAssignment(
                 str(uuid4()),
                 hand.user.id,
@@ -132,7 +139,7 @@ class Assigning:
                 slot.id,
                 wanted.project,
                 role.id,
-                by=operator.actor,
+                by=by,
                 at=hand.now,
                 reason=reason,
                 until=wanted.until,
@@ -155,9 +162,19 @@ class Assigning:
                 hand.refuse_foreign(wanted)
                 return Unassigned(hand.user, ())
             _only_one_each(records, wanted)
+            for record in records:
+                self._delegated(hand, record.workspace, wanted, Act.REVOKE, record.slot, record.role)
             return hand.take(records, reason)
 
         return self._store.transact(work)
+
+    def _delegated(self, hand: _Hand, workspace: str, wanted: Wanted, act: Act, slot: str, role: str) -> str:
+        """Return who gives or takes the role, as assignments name them. Raises NotDelegated."""
+        if not wanted.on_behalf_of:
+            return hand.operator.actor
+        wish = Wish(wanted.on_behalf_of, act, role, hand.user.id, workspace, wanted.project, slot, wanted.phase)
+        answered = require(hand.unit, hand.organization_id, self._rulebooks, hand.now, wish)
+        return f"user:{answered.actor} ({hand.operator.actor})"
 
     def _hand(self, unit: Unit, operator: Operator, organization_id: str, user: str) -> _Hand:
         directory = unit.directory(organization_id)

@@ -73,11 +73,12 @@ class Delegating:
             return answer(unit, organization_id, self._rulebooks, self._clock(), wish)
 
 
-def require(unit: Unit, organization_id: str, rulebooks: Rulebooks, now: datetime, wish: Wish) -> None:
-    """Raise NotDelegated unless the platform's answer is a plain yes."""
+def require(unit: Unit, organization_id: str, rulebooks: Rulebooks, now: datetime, wish: Wish) -> Answered:
+    """Return the platform's answer if it is a plain yes. Raises NotDelegated."""
     answered = answer(unit, organization_id, rulebooks, now, wish)
     if answered.verdict.answer is not Answer.ALLOWED:
         raise NotDelegated(answered)
+    return answered
 
 
 def answer(unit: Unit, organization_id: str, rulebooks: Rulebooks, now: datetime, wish: Wish) -> Answered:

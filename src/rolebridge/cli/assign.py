@@ -23,6 +23,12 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 def _place_options(command: _Command) -> _Command:
     """Add where a role is given or ended."""
     for option in (
+        click.option(
+            "--phase", default="", metavar="PHASE", help="With --as: the phase of the work, where it matters."
+        ),
+        click.option(
+            "--as", "on_behalf_of", default="", metavar="USER", help="For this user, if the platform lets them."
+        ),
         click.option("--slot", metavar="SLOT", help="The slot, where several have a role of that name."),
         click.option(
             "--project", metavar="PROJECT", help="The project; without it the workspace's own roles are meant."
@@ -44,6 +50,7 @@ def _place_options(command: _Command) -> _Command:
 @pass_session
 def assign(  # noqa: PLR0913, PLR0917 - the options of a command
     session: Session,
+    /,
     user: str,
     workspace: str | None,
     project: str | None,
@@ -52,6 +59,7 @@ def assign(  # noqa: PLR0913, PLR0917 - the options of a command
     until: date | None,
     reason: str,
     org: str | None,
+    **delegation: str,
 ) -> None:
     """Give somebody a role by hand. A lock refuses it (exit code 4) and says what would release it.
 
@@ -62,7 +70,7 @@ def assign(  # noqa: PLR0913, PLR0917 - the options of a command
     from rolebridge.bridge.assignment_documents import assigned_document
     from rolebridge.cli.views import assignments as view
 
-    wanted = Wanted(user, role, workspace, project, slot, until)
+    wanted = Wanted(user, role, workspace, project, slot, until, **delegation)
     with session.installation() as installation:
         organization = installation.administration.organization(org)
         with hinting(installation, organization), _refusing():
@@ -82,6 +90,7 @@ def assign(  # noqa: PLR0913, PLR0917 - the options of a command
 @pass_session
 def unassign(  # noqa: PLR0917 - the options of a command
     session: Session,
+    /,
     user: str,
     workspace: str | None,
     project: str | None,
@@ -89,6 +98,7 @@ def unassign(  # noqa: PLR0917 - the options of a command
     role: str,
     reason: str,
     org: str | None,
+    **delegation: str,
 ) -> None:
     """End what was given to somebody by hand, in a project or (without --project) in the workspace's own roles.
 
@@ -99,7 +109,7 @@ def unassign(  # noqa: PLR0917 - the options of a command
     from rolebridge.bridge.assignment_documents import unassigned_document
     from rolebridge.cli.views import assignments as view
 
-    wanted = Wanted(user, role, workspace, project, slot)
+    wanted = Wanted(user, role, workspace, project, slot, None, **delegation)
     with session.installation() as installation:
         organization = installation.administration.organization(org)
         with hinting(installation, organization), _refusing():
