@@ -204,3 +204,25 @@ def test_what_is_past_is_pruned_with_the_audit(world: World) -> None:
     world.store.transact(lambda unit: unit.history(world.id).prune(world.now + timedelta(days=1)))
     with world.store.read() as unit:
         assert unit.history(world.id).memberships_at([ana], at) == {}
+
+
+def test_retention_keeps_what_the_record_reaches(world: World) -> None:
+    """As far back as the audit is kept, the past is told as it was; further back is refused."""
+    world.apply()
+    ana = world.user("ana")
+    group = world.group("Admins", [ana])
+    auditing = Auditing(world.store, world.clock, SealKeys(), days=30)
+    auditing.seal(world.id)
+    gone = world.now
+    world.now += timedelta(days=20)
+    world.user("ben")
+    at = world.now
+    world.now += timedelta(days=5)
+    world.change(group, remove(ana))
+    auditing.seal(world.id)
+    world.now += timedelta(days=20)
+    assert auditing.retain(OPERATOR, world.id) > 0
+    assert explained_at(world, ana, at) == recorded_at(world, ana, at) != set()
+    with pytest.raises(Invalid, match="does not reach back"):
+        world.explaining.explain_then(world.id, ana, gone)
+    assert auditing.verify(world.id).whole

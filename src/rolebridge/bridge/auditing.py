@@ -139,7 +139,10 @@ class Auditing:
             return 0
         until = now - timedelta(days=self._days)
         pruned = self._sealer.prune(operator, organization_id, until)
-        while self._store.transact(lambda unit: unit.history(organization_id).prune(until)):
+        with self._store.read() as unit:
+            begins = unit.audit(organization_id).begins()
+        kept = min(until, begins or until)  # what the audit still reaches, the past must still tell
+        while self._store.transact(lambda unit: unit.history(organization_id).prune(kept)):
             pass
         return pruned
 
