@@ -211,12 +211,18 @@ class RoleTaking:
         if program is None:
             return done
         rulebook = self.rulebook.registering(rows.registry())
+        granted = self.unit.grants(self.organization_id)
+        touched = {claim.user_id for claim, _ in fates}
+        for id_ in found.projects:
+            touched.update(granted.holders_by_hand(workspace, id_))
         cause = Cause(self.operator.actor, self.operator.request_id, f"roles imported from {self.wanted.file}")
-        return replace(done, changes=recompute(self.unit, self.organization_id, rulebook, users, cause, self.now))
+        changes = recompute(self.unit, self.organization_id, rulebook, touched, cause, self.now)
+        return replace(done, changes=changes)
 
     def _record(self, fates: Sequence[tuple[_Claim, ManualAssignment | None]]) -> None:
         granted = self.unit.grants(self.organization_id)
         reason = f"imported from {self.wanted.file}"
+        made: list[ManualAssignment] = []
         for claim, old in fates:
             record = ManualAssignment(
                 str(uuid4()),
@@ -233,7 +239,9 @@ class RoleTaking:
             if old is not None:
                 granted.end_manual(old.id, actor=self.operator.actor, reason=reason, now=self.now)
                 self._told("assignment.ended", old, None)
-            granted.add_manual(record)
+            made.append(record)
+        granted.add_manual_many(made)
+        for record in made:
             self._told("assignment.made", None, record)
 
     def _told(self, kind: str, before: ManualAssignment | None, after: ManualAssignment | None) -> None:
