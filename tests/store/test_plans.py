@@ -39,9 +39,11 @@ VALUES: dict[str, Any] = {
     "group_id": "g", "hash": b"h", "after": "", "known": 1, "at": "t", "text": "b", "limit": 10, "offset": 3,
     "first": 1,
     "user_key": "k", "external_key": "k", "display_key": "k", "from_key": "a", "to_key": "b", "kind": "user",
-    "source": "scim", "since": "t", "workspace": "w", "project": "p", "rule": "r", "named": "r", "except_user": "u", "day": "2026-12-01",
+    "source": "scim", "since": "t", "workspace": "w", "project": "p", "rule": "r", "named": "r",
+    "except_user": "u", "day": "2026-12-01",
     "number": 1,
-    "request_id": "r", "before_sequence": 9, "until": "t", "below": 9, "above": 1, "sequence": 1, "position": 1, "through": 1, "kinds": IDS,
+    "request_id": "r", "before_sequence": 9, "until": "t", "below": 9, "above": 1,
+    "sequence": 1, "position": 1, "through": 1, "kinds": IDS,
     "subject_id": "s", "keys": IDS, "import_id": "i", "past": 0,
 }  # fmt: skip
 HOT = {

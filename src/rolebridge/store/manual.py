@@ -144,7 +144,7 @@ class ByHand(Scope):
         return [_manual(row) for row in rows]
 
     def holders_by_hand(self, workspace: str, project: str | None = None) -> list[str]:
-        """Return, in order, the ids of the users to whom a hand gave anything in a workspace, or in one project of it."""
+        """Return, in order, the ids of users to whom a hand gave anything in a workspace, or in one project of it."""
         scope = {"organization_id": self._organization_id, "workspace": workspace}
         if project is not None:
             rows = self._link.all(HOLDERS_BY_HAND_IN, **scope, project=project)
