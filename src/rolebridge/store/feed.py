@@ -76,7 +76,7 @@ SET_PURGED: Final = Statement(
 PAGE: Final = Statement(
     lambda _: (
         select(outbox.c.position, outbox.c.at, outbox.c.kind, outbox.c.payload, outbox.c.hold_id.is_not(None))
-        .where(_MINE, outbox.c.position > given("after", outbox.c.position))
+        .where(_MINE, outbox.c.position > given("above", outbox.c.position))
         .order_by(outbox.c.position)
         .limit(given("limit", outbox.c.position))
     )
@@ -88,7 +88,7 @@ AT: Final = Statement(
 OLDEST: Final = Statement(
     lambda _: (
         select(outbox.c.position, outbox.c.at)
-        .where(_MINE, outbox.c.position > given("after", outbox.c.position))
+        .where(_MINE, outbox.c.position > given("above", outbox.c.position))
         .order_by(outbox.c.position)
         .limit(given("limit", outbox.c.position))
     )
@@ -125,7 +125,7 @@ class FeedRows(Scope):
 
     def page(self, after: int, limit: int) -> list[FeedEntry]:
         """Return rows after a position, in order."""
-        rows = self._link.all(PAGE, organization_id=self._organization_id, after=after, limit=limit)
+        rows = self._link.all(PAGE, organization_id=self._organization_id, above=after, limit=limit)
         return [FeedEntry(place, moment(at), kind, payload, bool(held)) for place, at, kind, payload, held in rows]
 
     def at(self, position: int) -> datetime | None:
@@ -141,7 +141,7 @@ class FeedRows(Scope):
         purged = self._lock().purged
         oldest, bound = purged, stamp(before)
         scope = {"organization_id": self._organization_id}
-        for position, at in self._link.all(OLDEST, **scope, after=purged, limit=limit):
+        for position, at in self._link.all(OLDEST, **scope, above=purged, limit=limit):
             if at >= bound:
                 break
             oldest = position
