@@ -83,7 +83,7 @@ def person(number: int, dice: random.Random) -> UserDraft:
 
 def fill(store: Store, organization: Organization, connection: Connection) -> None:
     """Make the directory: groups, people, and who is in which group."""
-    dice = random.Random(7)  # noqa: S311 - the same people every time
+    dice = random.Random(7)  # the same people every time
     teams = [f"lbx-p{number:02}-{team}" for number in range(PROJECTS) for team in ("leads", "reviewers", "labelers")]
     names = [*teams, "Contractors", *(f"other {number}" for number in range(OTHERS))]
     members: list[list[str]] = [[] for _ in names]
@@ -156,34 +156,48 @@ def stores() -> Iterator[tuple[str, str]]:
         yield "PostgreSQL", url
 
 
+def works(store: Store, organization: Organization, planning: Planning) -> dict[str, Callable[[], object]]:
+    """Return what is measured, by name; the floor first."""
+
+    def planned(mapping: str) -> Callable[[], object]:
+        return lambda: planning.plan(organization.id, {"m/vision.yaml": mapping})
+
+    return {
+        "resolving all once": lambda: resolve_all(store, organization),
+        "plan: few change": planned(FEW),
+        "plan: nearly all change": planned(MANY),
+        "plan: a later day": planned(SEASON),
+    }
+
+
+def measure(kind: str, store: Store) -> None:
+    """Fill a database, and print what a plan costs in it."""
+    administration = Administration(store, Hasher(b"k" * 32), lambda: NOW)
+    organization = administration.add_organization(OPERATOR, f"bench-{kind}")
+    connection, _ = administration.add_connection(OPERATOR, organization, "okta", "generic")
+    fill(store, organization, connection)
+    planning = Planning(store, Rulebooks(), lambda: NOW)
+    applied = cpu(lambda: planning.apply(OPERATOR, organization.id, {"m/vision.yaml": IN_FORCE}))
+    print(f"{kind}: {PEOPLE:,} people; first apply, {applied:.1f} CPU seconds", flush=True)
+    measured = works(store, organization, planning)
+    took: dict[str, list[float]] = {name: [] for name in measured}
+    for _ in range(ROUNDS):
+        for name, work in measured.items():
+            took[name].append(cpu(work))
+    floor = statistics.median(took["resolving all once"])
+    for name, work in measured.items():
+        seconds = statistics.median(took[name])
+        memory = f"peak {peak(work):5.1f} MB" if name.startswith("plan") else ""
+        print(f"  {name:24} {PEOPLE / seconds:9,.0f} people/s  {floor / seconds:5.2f}x  {memory}", flush=True)
+    print("  " + json.dumps({name: [round(value, 2) for value in values] for name, values in took.items()}))
+
+
 def main() -> None:
     """Measure and print."""
     for kind, url in stores():
         store = Store.open(url, create=kind == "SQLite")
         store.upgrade()
-        administration = Administration(store, Hasher(b"k" * 32), lambda: NOW)
-        organization = administration.add_organization(OPERATOR, f"bench-{kind}")
-        connection, _ = administration.add_connection(OPERATOR, organization, "okta", "generic")
-        fill(store, organization, connection)
-        planning = Planning(store, Rulebooks(), lambda: NOW)
-        began = time.process_time()
-        planning.apply(OPERATOR, organization.id, {"m/vision.yaml": IN_FORCE})
-        print(f"{kind}: {PEOPLE:,} people; first apply, {time.process_time() - began:.1f} CPU seconds")
-        works: dict[str, Callable[[], object]] = {"resolving all once": lambda: resolve_all(store, organization)}
-        for name, mapping in (("few change", FEW), ("nearly all change", MANY), ("a later day", SEASON)):
-            works[f"plan: {name}"] = lambda mapping=mapping: planning.plan(  # type: ignore[misc]
-                organization.id, {"m/vision.yaml": mapping}
-            )
-        took: dict[str, list[float]] = {name: [] for name in works}
-        for _ in range(ROUNDS):
-            for name, work in works.items():
-                took[name].append(cpu(work))
-        floor = statistics.median(took["resolving all once"])
-        for name, work in works.items():
-            seconds = statistics.median(took[name])
-            memory = f"peak {peak(work):5.1f} MB" if name.startswith("plan") else ""
-            print(f"  {name:24} {PEOPLE / seconds:9,.0f} people/s  {floor / seconds:5.2f}x  {memory}", flush=True)
-        print("  " + json.dumps({name: [round(value, 2) for value in values] for name, values in took.items()}))
+        measure(kind, store)
         store.close()
 
 
