@@ -36,6 +36,13 @@ MATRIX = {
     "GET /connections/{connection}/requests/{id}": Case("/connections/okta/requests/none", RECORD, NOTHING),
     "GET /access": Case("/access", EVERYBODY, EVERYBODY),
     "GET /explanations": Case("/explanations?user=ana", EVERYBODY, EVERYBODY),
+    "GET /decisions": Case("/decisions?user=ana&permission=review_labels", EVERYBODY, EVERYBODY),
+    "POST /decisions": Case(
+        "/decisions", EVERYBODY, EVERYBODY, {"questions": [{"user": "ana", "permission": "review_labels"}]}
+    ),
+    "GET /delegations": Case(
+        "/delegations?actor=ana&act=grant&role=admin&target=ana&workspace=vision", EVERYBODY, EVERYBODY
+    ),
     "GET /explanations/why-not": Case(
         "/explanations/why-not?user=ana&role=admin&workspace=vision", EVERYBODY, EVERYBODY
     ),

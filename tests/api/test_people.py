@@ -172,3 +172,33 @@ def test_keys_are_made_used_and_revoked(acme: Tenant) -> None:
     assert [entry.kind for entry in entries] == ["key.revoked", "key.added"]
     assert all(entry.actor.startswith("key:owner None (") for entry in entries)
     assert all(len(entry.request_id) == 32 for entry in entries)
+
+
+def test_a_decision_names_its_cell_and_where_the_role_comes_from(acme: Tenant) -> None:
+    """One question or many at once; a lost cell is unknown, and what there is not is a problem."""
+    (one,) = holds(acme.get("/decisions", user="ana", permission="review_labels", project="cityscapes"), "Decisions")[
+        "decisions"
+    ]
+    assert (one["answer"], one["cell"]["value"]) == ("allowed", "allow")
+    assert one["found"][0]["through"][0]["grant"]["rule"] == "teams"
+    questions = [
+        {"user": "ana", "permission": permission, "workspace": "vision", "project": "cityscapes"}
+        for permission in ("review_labels", "delete_labels")
+    ]
+    said = holds(acme.ask("POST", "/decisions", {"questions": questions}), "DecisionAnswers")
+    assert [answer["decisions"][0]["answer"] for answer in said["answers"]] == ["allowed", "unknown"]
+    problem(acme.get("/decisions", user="ana", permission="fly"), Kind.NOT_FOUND)
+    key = acme.key("reader", "vision")
+    problem(acme.get("/decisions", key, user="ana", permission="review_labels", workspace="text"), Kind.NOT_FOUND)
+
+
+def test_who_may_give_roles_is_asked_and_enforced(acme: Tenant) -> None:
+    """By the platform's delegation rules; `as` makes an assignment hang on them."""
+    question = {"act": "grant", "role": "reviewer", "target": "ana", "slot": "workspace_role", "workspace": "vision"}
+    assert holds(acme.get("/delegations", actor="ben", **question), "Verdict")["answer"] == "allowed"
+    said = holds(acme.get("/delegations", actor="ana", **question), "Verdict")
+    assert (said["answer"], said["rule"]) == ("denied", None)
+    refused = problem(
+        acme.ask("PUT", "/users/ben/assignments/vision/retail?as=ana", {"project_role": "labeler"}), Kind.REFUSED
+    )
+    assert refused["delegation"]["answer"] in {"denied", "unknown"}

@@ -41,9 +41,9 @@ def word(name: str, meaning: str, *, required: bool = False) -> Query:
     return Query(name, meaning, GIVEN_TEXT, required)
 
 
-def choice(name: str, meaning: str, values: Sequence[str]) -> Query:
+def choice(name: str, meaning: str, values: Sequence[str], *, required: bool = False) -> Query:
     """Return a parameter that is one of some words."""
-    return Query(name, meaning, {"type": "string", "enum": list(values)})
+    return Query(name, meaning, {"type": "string", "enum": list(values)}, required)
 
 
 def day(name: str, meaning: str) -> Query:

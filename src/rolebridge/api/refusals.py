@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 from rolebridge.api.usecases import UseCases
 from rolebridge.bridge.approvals import SamePerson
 from rolebridge.bridge.assignment_documents import refusal_document
+from rolebridge.bridge.decision_documents import verdict_document
+from rolebridge.bridge.delegating import NotDelegated
 from rolebridge.bridge.diagnostic_documents import diagnostics_document, run_document
 from rolebridge.bridge.feed import FeedGone
 from rolebridge.bridge.holding import NotKept
@@ -87,6 +89,9 @@ _TOLD: Final[Mapping[type[RolebridgeError], Callable[[Any], Problem]]] = {
         more={"moved": list(error.moved), "digest": error.digest, "base_revision": error.base_revision},
     ),
     SamePerson: _plain(Kind.REFUSED),
+    NotDelegated: lambda error: Problem(
+        Kind.REFUSED, str(error), more={"delegation": verdict_document(error.answered)}
+    ),
     NotKept: lambda error: Problem(Kind.REFUSED, str(error), more={"roles": list(error.roles)}),
     GuardTripped: lambda error: Problem(
         Kind.GUARDED, str(error), more={"trips": [trip_document(trip) for trip in error.trips]}

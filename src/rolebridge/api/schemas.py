@@ -22,6 +22,8 @@ from rolebridge.bridge.permissions import KeyRole, Permission
 from rolebridge.bridge.status import Concern
 from rolebridge.core.diagnostics import Severity
 from rolebridge.core.grants import GrantState
+from rolebridge.core.permissions import Answer as DecisionAnswer
+from rolebridge.core.permissions import CellValue
 from rolebridge.core.plan import ChangeKind
 from rolebridge.core.registry import Mode
 from rolebridge.store.holds import HoldKind
@@ -254,6 +256,46 @@ SCHEMAS: Final[Schema] = {
         optional=("at", "differs"),
     ),
     "Explanations": record({"organization": TEXT, "explanations": list_of(ref("Explanation"))}),
+    "Cell": record(
+        {"value": {"enum": [value.value for value in CellValue]}, "note": MAYBE_TEXT, "setting": MAYBE_TEXT}
+    ),
+    "Decision": record(
+        {
+            "user": TEXT,
+            "workspace": TEXT,
+            "project": MAYBE_TEXT,
+            "permission": TEXT,
+            "name": {**TEXT, "description": "The platform's words for the permission."},
+            "answer": {"enum": [answer.value for answer in DecisionAnswer]},
+            "cell": ref("Cell"),
+            "reason": MAYBE_TEXT,
+            "found": list_of(
+                record(
+                    {
+                        "matrix": TEXT,
+                        "column": TEXT,
+                        "cell": ref("Cell"),
+                        "through": list_of(record({"slot": TEXT, "role": TEXT, "grant": ref("Grant")})),
+                    }
+                )
+            ),
+        }
+    ),
+    "Decisions": record({"decisions": list_of(ref("Decision"))}),
+    "DecisionAnswers": record({"answers": list_of(ref("Decisions"))}),
+    "Verdict": record(
+        {
+            "actor": TEXT,
+            "target": TEXT,
+            "workspace": TEXT,
+            "project": MAYBE_TEXT,
+            "slot": TEXT,
+            "role": TEXT,
+            "answer": {"enum": ["allowed", "denied", "unknown"]},
+            "why": TEXT,
+            "rule": MAYBE_TEXT,
+        }
+    ),
     "User": record({"id": TEXT, "user_name": TEXT, "name": MAYBE_TEXT, "active": FLAG, "connection": TEXT}),
     "Users": record({"users": list_of(ref("User")), "next_cursor": MAYBE_TEXT}),
     "Member": record({"user": ref("User"), "roles": list_of(ref("Grant"))}),

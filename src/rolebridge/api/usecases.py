@@ -11,6 +11,8 @@ from rolebridge.bridge.administration import Administration
 from rolebridge.bridge.approvals import Approvals
 from rolebridge.bridge.assigning import Assigning
 from rolebridge.bridge.auditing import Auditing
+from rolebridge.bridge.deciding import Deciding
+from rolebridge.bridge.delegating import Delegating
 from rolebridge.bridge.explaining import Explaining
 from rolebridge.bridge.feed import Feed
 from rolebridge.bridge.holding import Holds
@@ -34,6 +36,8 @@ class UseCases:
     access: Access
     membership: Membership
     explaining: Explaining
+    deciding: Deciding
+    delegating: Delegating
     assigning: Assigning
     projects: Projects
     observing: Observing

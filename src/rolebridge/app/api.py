@@ -29,6 +29,8 @@ def _use_cases(installation: Installation) -> UseCases:
         access=installation.access,
         membership=installation.membership,
         explaining=installation.explaining,
+        deciding=installation.deciding,
+        delegating=installation.delegating,
         assigning=installation.assigning,
         projects=installation.projects,
         observing=installation.observing,

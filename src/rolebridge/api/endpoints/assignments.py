@@ -16,6 +16,10 @@ from rolebridge.store.manual import ManualKey
 from rolebridge.web.problems import Kind
 
 _REASON: Final = word("reason", "Why; it stays with the assignment and in the audit.")
+_FOR: Final = (
+    word("as", "For this user: refused unless the platform itself lets them (`/delegations`)."),
+    word("phase", "With `as`: the phase of the work, where the platform tells phases apart."),
+)
 _BODY: Final[Schema] = {
     "type": "object",
     "description": "The kind of role and the role, by their ids in the platform's catalogue: `project_role: labeler`.",
@@ -53,7 +57,13 @@ def _there(use: UseCases, call: Call) -> Answer:
 def _assign(use: UseCases, call: Call) -> Answer:
     ((slot, role),) = call.body.items()
     wanted = Wanted(
-        _user(use, call), role, call.the_workspace, call.path.get("project"), slot, until=call.query.day("until")
+        _user(use, call),
+        role,
+        call.the_workspace,
+        call.path.get("project"),
+        slot,
+        call.query.day("until"),
+        *_delegation(use, call),
     )
     done = use.assigning.assign(call.operator, call.organization_id, wanted, call.query.text("reason") or "")
     return Answer(assigned_document(done), 201 if done.new else 200)
@@ -62,10 +72,21 @@ def _assign(use: UseCases, call: Call) -> Answer:
 def _unassign(use: UseCases, call: Call) -> Answer:
     said = call.query
     wanted = Wanted(
-        _user(use, call), said.text("role") or "", call.the_workspace, call.path.get("project"), said.text("slot")
+        _user(use, call),
+        said.text("role") or "",
+        call.the_workspace,
+        call.path.get("project"),
+        said.text("slot"),
+        None,
+        *_delegation(use, call),
     )
     done = use.assigning.unassign(call.operator, call.organization_id, wanted, said.text("reason") or "")
     return Answer(unassigned_document(done))
+
+
+def _delegation(use: UseCases, call: Call) -> tuple[str, str]:
+    """Return for whom somebody acts and in which phase, "" for nobody and none."""
+    return (person_of(use, call, call.query.text("as")) or "", call.query.text("phase") or "")
 
 
 def _user(use: UseCases, call: Call) -> str:
@@ -87,7 +108,7 @@ def _endpoints(path: str, where: str) -> tuple[Endpoint, ...]:
             write,
             "Assigned",
             _assign,
-            query=(day("until", "The last whole day (UTC) on which it holds."), _REASON),
+            query=(day("until", "The last whole day (UTC) on which it holds."), _REASON, *_FOR),
             body=_BODY,
             status=201,
             also=(200,),
@@ -105,6 +126,7 @@ def _endpoints(path: str, where: str) -> tuple[Endpoint, ...]:
                 word("slot", "Only this kind of role."),
                 word("role", "Only this role; needed where several were given in one slot."),
                 _REASON,
+                *_FOR,
             ),
             problems=_REFUSALS,
         ),
