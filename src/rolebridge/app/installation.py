@@ -34,6 +34,7 @@ from rolebridge.bridge.projects import Projects
 from rolebridge.bridge.provisioning import Provisioning
 from rolebridge.bridge.readiness import Readiness
 from rolebridge.bridge.request_log import RequestLog, Retention
+from rolebridge.bridge.reviewing import Reviewing
 from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.bridge.sealing import SealKeys
 from rolebridge.bridge.secret_keys import SecretKeys
@@ -86,9 +87,10 @@ class Installation:
     explaining: Explaining
     deciding: Deciding
     delegating: Delegating
-    access: Access
     suggesting: Suggesting
+    access: Access
     access_then: AccessThen
+    reviewing: Reviewing
     membership: Membership
     feed: Feed
     idempotency: Idempotency
@@ -175,9 +177,10 @@ def open_installation(
         explaining=Explaining(store, rulebooks, clock),
         deciding=Deciding(store, rulebooks, clock),
         delegating=Delegating(store, rulebooks, clock),
+        suggesting=Suggesting(store, rulebooks, clock),
         access=Access(store, rulebooks, clock),
         access_then=AccessThen(store, clock),
-        suggesting=Suggesting(store, rulebooks, clock),
+        reviewing=Reviewing(store, rulebooks, clock),
         membership=Membership(store, rulebooks, clock),
         feed=Feed(store),
         idempotency=Idempotency(store, clock),
