@@ -21,7 +21,7 @@ def _may(
 
 
 def _held(text: str) -> tuple[HeldRole, ...]:
-    return tuple(HeldRole(*part.split(":")) for part in text.split())
+    return tuple(HeldRole(slot, role) for slot, _, role in (part.partition(":") for part in text.split()))
 
 
 @pytest.mark.parametrize(
