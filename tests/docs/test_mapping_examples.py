@@ -85,9 +85,10 @@ def whole(example: Example) -> str:
 def beside(example: Example) -> dict[str, str]:
     """Return the files that an example needs beside it: the catalogue that it names, the variables that it uses."""
     if example.marked.endswith(" with variables"):
-        return {"vars.yaml": one.text for one in VARIABLES}
+        return {"vars.yaml": VARIABLES[0].text}
     platform = example.marked.partition(" ")[2]
-    return {"own.catalogue.yaml": one.text for one in CATALOGUES if one.marked == f"catalogue {platform}"}
+    own = [one.text for one in CATALOGUES if one.marked == f"catalogue {platform}"]
+    return {"own.catalogue.yaml": own[0]} if own else {}
 
 
 @pytest.mark.parametrize("example", CATALOGUES, ids=lambda example: example.place)
