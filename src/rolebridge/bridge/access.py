@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
 
+from rolebridge.bridge.naming import programs_meant, the_user
 from rolebridge.bridge.rulebooks import Rulebook, Rulebooks
 from rolebridge.core.catalogue import Catalogue, Reach
 from rolebridge.core.diagnostics import did_you_mean
-from rolebridge.core.errors import Invalid, NotFound
+from rolebridge.core.errors import NotFound
 from rolebridge.core.grants import Grant, GrantKey, GrantState
 from rolebridge.core.permissions import permissions_of
 from rolebridge.store.engine import Store
@@ -103,7 +104,7 @@ class Access:
         with self._store.read(snapshot=True) as unit:
             rulebook = self._rulebooks.current(unit, organization_id)
             sections = _sections(rulebook, workspace, project)
-            user_id = None if user is None else _user_id(unit, organization_id, user)
+            user_id = None if user is None else the_user(unit, organization_id, user).id
             found = _rows(unit, organization_id, sections, user_id, after)
             rows = tuple(islice((row for row in found if _in_force(row.grant, today)), limit + 1))
         more = len(rows) > limit
@@ -136,7 +137,7 @@ class Access:
         Raises NotFound, and Invalid when it may be several.
         """
         with self._store.read() as unit:
-            return _user_id(unit, organization_id, user)
+            return the_user(unit, organization_id, user).id
 
     def holds(
         self, organization_id: str, user_id: str, workspace: str, project: str | None, slot: str, role: str
@@ -198,14 +199,10 @@ def _listed(names: Sequence[str], most: int = 12) -> str:
 
 
 def _sections(rulebook: Rulebook, workspace: str | None, project: str | None) -> tuple[_Section, ...]:
-    programs = [one for one in rulebook.programs if workspace in {None, one.workspace}]
-    if workspace is not None and not programs:
-        raise NotFound("workspace", workspace)
+    programs = programs_meant(rulebook, workspace, project)
     if project is None:
         return (_Section(workspace, None),)
-    inside = sorted(one.workspace for one in programs if project in one.projects)
-    if not inside:
-        raise NotFound("project", project)
+    inside = sorted(one.workspace for one in programs)
     return tuple(section for name in inside for section in (_Section(name, "", reaching=True), _Section(name, project)))
 
 
@@ -225,13 +222,3 @@ def _rows(
 
 def _in_force(grant: Grant, today: date) -> bool:
     return grant.valid_until is None or today <= grant.valid_until
-
-
-def _user_id(unit: Unit, organization_id: str, name: str) -> str:
-    found = unit.directory(organization_id).user_by_name(name)
-    if not found:
-        raise NotFound("user", name)
-    if len(found) > 1:
-        names = ", ".join(f"`{candidate.user_name}`" for candidate in found)
-        raise Invalid(f"`{name}` may be any of {names}", "user")
-    return found[0].id

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from rolebridge.bridge.naming import the_user
+from rolebridge.bridge.naming import programs_meant, the_user
 from rolebridge.bridge.rulebooks import Rulebook, Rulebooks
 from rolebridge.core.acting import acting
 from rolebridge.core.errors import Invalid, NotFound
@@ -89,14 +89,8 @@ class _Asked:
             yield Decided(name, program, question.project, decision, dict(roles))
 
     def _programs(self, question: Question) -> Sequence[Program]:
-        found = [one for one in self._rulebook.programs if question.workspace in {None, one.workspace}]
-        if question.workspace is not None and not found:
-            raise NotFound("workspace", question.workspace)
-        if question.project is not None:
-            found = [one for one in found if question.project in one.projects]
-            if not found:
-                raise NotFound("project", question.project)
-        found = [one for one in found if question.permission in permissions_of(one.catalogue)]
+        meant = programs_meant(self._rulebook, question.workspace, question.project)
+        found = [one for one in meant if question.permission in permissions_of(one.catalogue)]
         if not found:
             raise NotFound("permission", question.permission)
         return found

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rolebridge.bridge.naming import the_program, the_role, the_user, user_then
+from rolebridge.bridge.naming import programs_meant, the_program, the_role, the_user, user_then
 from rolebridge.bridge.past import Past, PersonThen
 from rolebridge.bridge.rulebooks import Rulebook, Rulebooks
 from rolebridge.core.catalogue import Level
@@ -75,16 +75,11 @@ class Explaining:
         NotFound, and Invalid when it names several. A project that stands in several workspaces is explained in each.
         """
         with self._store.read(snapshot=True) as unit:
-            found = unit.directory(organization_id).user_by_name(user)
-            if not found:
-                raise NotFound("user", user)
-            if len(found) > 1:
-                names = ", ".join(f"`{candidate.user_name}`" for candidate in found)
-                raise Invalid(f"`{user}` may be any of {names}", "user")
+            user_id = the_user(unit, organization_id, user).id
             rulebook = self._rulebooks.current(unit, organization_id)
-            programs = _chosen(rulebook, workspace, project)
+            programs = programs_meant(rulebook, workspace, project)
             return tuple(
-                self._explained(unit, organization_id, rulebook, program, found[0].id, project) for program in programs
+                self._explained(unit, organization_id, rulebook, program, user_id, project) for program in programs
             )
 
     def why_not(
@@ -136,7 +131,7 @@ class Explaining:
                 why = f": {'; '.join(person.gaps)}" if person.gaps else ""
                 raise Invalid(f"there was no user `{user}` at {stamp(at)}{why}", "at")
             rulebook = past.rulebook()
-            programs = _chosen(rulebook, workspace, project)
+            programs = programs_meant(rulebook, workspace, project)
             return tuple(_explained_then(person, rulebook, program, at, project) for program in programs)
 
     def _explained(
@@ -196,16 +191,3 @@ def _explained_then(
     # What would change it now is another question than what held then.
     locks = tuple(replace(locked, releases=()) for locked in explanation.locks)
     return Explained(replace(explanation, locks=locks), program, rulebook.revision, {}, at, differs)
-
-
-def _chosen(rulebook: Rulebook, workspace: str | None, project: str | None) -> tuple[Program, ...]:
-    programs = rulebook.programs
-    if workspace is not None:
-        programs = tuple(program for program in programs if program.workspace == workspace)
-        if not programs:
-            raise NotFound("workspace", workspace)
-    if project is not None:
-        programs = tuple(program for program in programs if project in program.projects)
-        if not programs:
-            raise NotFound("project", project)
-    return programs

@@ -22,27 +22,45 @@ def the_user(unit: Unit, organization_id: str, name: str) -> StoredUser:
 
     Raises NotFound, and Invalid when it may be several.
     """
-    found = unit.directory(organization_id).user_by_name(name)
-    if not found:
-        raise NotFound("user", name)
-    if len(found) > 1:
-        names = ", ".join(f"`{candidate.user_name}`" for candidate in found)
-        raise Invalid(f"`{name}` may be any of {names}", "user")
-    return found[0]
+    found = _user_there(unit, organization_id, name)
+    if found is None:
+        raise NotFound(USER, name)
+    return found
 
 
 def user_then(unit: Unit, organization_id: str, user: str) -> str:
     """Return the id of who is, or was last, called `user`. Raises NotFound, and Invalid when it may be several."""
-    found = unit.directory(organization_id).user_by_name(user)
-    if len(found) > 1:
-        names = ", ".join(f"`{candidate.user_name}`" for candidate in found)
-        raise Invalid(f"`{user}` may be any of {names}", "user")
-    if found:
-        return found[0].id
+    found = _user_there(unit, organization_id, user)
+    if found is not None:
+        return found.id
     gone = unit.directory(organization_id).departed(user) or unit.history(organization_id).departed_user(user)
     if gone is None or gone.kind != USER:
         raise NotFound(USER, user)
     return gone.id
+
+
+def _user_there(unit: Unit, organization_id: str, name: str) -> StoredUser | None:
+    found = unit.directory(organization_id).user_by_name(name)
+    if len(found) > 1:
+        names = ", ".join(f"`{candidate.user_name}`" for candidate in found)
+        raise Invalid(f"`{name}` may be any of {names}", USER)
+    return found[0] if found else None
+
+
+def programs_meant(rulebook: Rulebook, workspace: str | None, project: str | None) -> tuple[Program, ...]:
+    """Return the programs in force that a workspace, a project, both or neither may mean. Raises NotFound.
+
+    None are returned only when neither is named and no mapping is in force.
+    """
+    programs = tuple(one for one in rulebook.programs if workspace in {None, one.workspace})
+    if workspace is not None and not programs:
+        raise NotFound("workspace", workspace)
+    if project is None:
+        return programs
+    having = tuple(one for one in programs if project in one.projects)
+    if not having:
+        raise NotFound("project", project)
+    return having
 
 
 def the_program(rulebook: Rulebook, workspace: str | None, project: str | None) -> Program:
@@ -51,14 +69,12 @@ def the_program(rulebook: Rulebook, workspace: str | None, project: str | None) 
     Without a workspace that is the one that has the project, or the only one there is. Raises NotFound, and Invalid
     when several would do.
     """
-    programs = [one for one in rulebook.programs if workspace in {None, one.workspace}]
-    if workspace is not None and not programs:
-        raise NotFound("workspace", workspace)
-    if project is not None:
-        programs = [one for one in programs if project in one.projects]
-        if not programs:
-            _refuse_archived(rulebook, workspace, project)
-            raise NotFound("project", project)
+    try:
+        programs = programs_meant(rulebook, workspace, project)
+    except NotFound as missing:
+        if missing.kind == "project":
+            _refuse_archived(rulebook, workspace, missing.name)
+        raise
     if not programs:
         raise Invalid("no mapping is in force yet", "workspace")
     if len(programs) > 1:
