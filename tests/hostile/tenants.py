@@ -63,6 +63,9 @@ class Tenants:
         texts = {"mappings/m.yaml": MAPPING.format(canary=self.canary)}
         self.installation.planning.apply(OPERATOR, self.victims.id, texts, force_reason="")
         self.installation.request_log.flush()
+        key, _ = self.installation.administration.add_key(OPERATOR, self.victims, "victim", KeyRole.OPERATOR)
+        self.key_id = key.credential.id
+        workspace = f"{self.canary}-workspace"
         self.credentials: dict[str, str | None] = {
             "nobody": None,
             "garbage": "Bearer rbt_" + "x" * 43,
@@ -76,6 +79,8 @@ class Tenants:
             "expired": f"Bearer {self._expired()}",
             "revoked": f"Bearer {self._revoked()}",
             "key of a stranger": f"Bearer {self._key(self.others, KeyRole.OWNER)}",
+            "key of a stranger's workspace": f"Bearer {self._key(self.others, KeyRole.OWNER, workspace)}",
+            "key of another workspace": f"Bearer {self._key(self.victims, KeyRole.OWNER, 'elsewhere')}",
             **{f"key of the {role}": f"Bearer {self._key(self.victims, role)}" for role in KeyRole},
         }
 
@@ -90,6 +95,14 @@ class Tenants:
         user = self.door.scim("GET", f"/Users/{self.user}", **said)
         group = self.door.scim("GET", f"/Groups/{self.group}", **said)
         return user.get_data(), group.get_data()
+
+    def access(self) -> tuple[bytes, ...]:
+        """Return what the victim's administrators see: who holds what, holds, workspaces, projects, revisions, keys."""
+        said, client = self.headers("key of the owner"), self.door.app.test_client()
+        workspace = f"/workspaces/{self.canary}-workspace"
+        paths = ("/access", "/assignments", "/holds", workspace, f"{workspace}/projects", "/revisions", "/proposals")
+        keys = [key.credential.revoked_at for key in self.installation.administration.keys(self.victims)]
+        return (*(client.get(f"/api/v1{path}", headers=said).data for path in paths), repr(keys).encode())
 
     def close(self) -> None:
         """Close the installation."""
@@ -143,8 +156,10 @@ class Tenants:
         self.installation.administration.revoke_token(OPERATOR, self.victim, token.credential.id)
         return secret.text
 
-    def _key(self, organization: Organization, role: KeyRole) -> str:
-        _, secret = self.installation.administration.add_key(OPERATOR, organization, f"{role} key", role)
+    def _key(self, organization: Organization, role: KeyRole, workspace: str | None = None) -> str:
+        _, secret = self.installation.administration.add_key(
+            OPERATOR, organization, f"{role} key", role, workspace=workspace
+        )
         return secret.text
 
 
