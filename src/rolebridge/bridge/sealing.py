@@ -51,6 +51,10 @@ class SealKeys:
             return id_, hmac.digest(key, text, "sha256")
         return "", b""
 
+    def __bool__(self) -> bool:
+        """Return whether there is a key."""
+        return bool(self._keys)
+
     def holds(self, seal: Seal, text: bytes) -> bool | None:
         """Return whether a seal's MAC is right; None when its key is not here."""
         key = self._keys.get(seal.key_id)
@@ -255,6 +259,7 @@ class Verification:
         self._erasures: dict[str, int] = {}
         self._late: list[int] = []
         self._sealed_at: datetime | None = None
+        self._doubted: Link | None = None
         self.counted = dict.fromkeys(("rows", "erased", "pruned", "seals", "unsigned", "unknown"), 0)
         self.head: Anchor | None = None
 
@@ -288,7 +293,18 @@ class Verification:
         if seal is not None:
             detail = f"sealed up to {seal.anchor.position}, but the chain ends before"
             return Break(Flaw.MISSING, place.position + 1, None, detail)
-        return self._missed_anchor()
+        return self._unproved() or self._missed_anchor()
+
+    def _unproved(self) -> Break | None:
+        """Return the flaw of a chain whose newest seal is of no key that is here, though there is one.
+
+        A MAC covers everything before it, so only the newest one has to be right. Whoever can write to the database
+        alone could leave all of them out, or make up the id of a key.
+        """
+        doubted = self._doubted
+        if doubted is None or not self._keys:
+            return None
+        return Break(Flaw.SEAL, doubted.position, doubted.sequence, "the newest seal is of no key that is here")
 
     def _begin(self) -> Anchor | Break:
         """Return the place before the first one that is kept."""
@@ -348,6 +364,7 @@ class Verification:
 
     def _check_seal(self, seal: Seal, link: Link) -> Break | None:
         self.counted["seals"] += 1
+        self._doubted = link
         if not same(seal.anchor.link, link.link):
             return Break(Flaw.SEAL, link.position, link.sequence, "it was sealed with another link")
         if not seal.key_id and not seal.mac:
@@ -358,6 +375,7 @@ class Verification:
         if right is False:
             return Break(Flaw.SEAL, link.position, link.sequence, "its seal is not ours")
         self.counted["unknown"] += right is None
+        self._doubted = link if right is None else None
         return None
 
     def _remember(self, seal: Seal) -> None:
