@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from rolebridge.bridge.past import Past, RecordedRole
+from rolebridge.core.batches import batches
 from rolebridge.core.catalogue import Reach
 from rolebridge.store.engine import Store
 from rolebridge.store.unit import Unit
@@ -50,7 +50,7 @@ class AccessThen:
         with self._store.read(snapshot=True) as unit:
             past = Past(unit, organization_id, at, self._clock())
             people = people_then(unit, organization_id, at, user_id)
-            while chunk := list(islice(people, _CHUNK)):
+            for chunk in batches(people, _CHUNK):
                 roles = past.recorded(id_ for id_, _, _ in chunk)
                 for id_, name, deleted in chunk:
                     for role in roles[id_]:

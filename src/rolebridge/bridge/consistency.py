@@ -9,6 +9,7 @@ from datetime import datetime
 from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.resolving import Cause, recompute, resolve_users
 from rolebridge.bridge.rulebooks import Rulebooks
+from rolebridge.core.batches import batches
 from rolebridge.core.plan import Change, diff
 from rolebridge.store.checks import RowProblem
 from rolebridge.store.engine import Store
@@ -67,11 +68,4 @@ class Consistency:
 
 def _blocks(unit: Unit, organization_id: str, size: int = 500) -> Iterator[list[tuple[str, str]]]:
     """Yield the organization's users as (id, userName), in blocks."""
-    block: list[tuple[str, str]] = []
-    for user in unit.directory(organization_id).all_core_users():
-        block.append((user.id, user.user_name))
-        if len(block) == size:
-            yield block
-            block = []
-    if block:
-        yield block
+    return batches(((user.id, user.user_name) for user in unit.directory(organization_id).all_core_users()), size)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 
 from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.resolving import Cause, recompute
 from rolebridge.bridge.rulebooks import MappingUnreadable, Rulebook, read_back
+from rolebridge.core.batches import batches
 from rolebridge.core.diagnostics import Diagnostic
 from rolebridge.core.errors import NotFound, RolebridgeError
 from rolebridge.core.extensions import (
@@ -202,8 +202,7 @@ class _Removal:
     def clear(self, ids: Sequence[str]) -> None:
         """Take the values away from these users (groups), each of which gets a new version and an audit row."""
         clear = self._user if self.schema.extends is Resource.USER else self._group
-        remaining = iter(ids)
-        while batch := list(islice(remaining, _BATCH)):
+        for batch in batches(ids, _BATCH):
             for id_ in batch:
                 clear(id_)
 

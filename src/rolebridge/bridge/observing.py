@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from itertools import islice
 from typing import Final
 
 from rolebridge.bridge.approvals import Act, Approvals
@@ -25,6 +24,7 @@ from rolebridge.bridge.role_table import read_role_table
 from rolebridge.bridge.rulebooks import Rulebook, Rulebooks
 from rolebridge.bridge.surveying import Comparison, Touched, survey
 from rolebridge.core.assignment import LockKind, ManualAssignment
+from rolebridge.core.batches import batches
 from rolebridge.core.by_hand import Standing, standing
 from rolebridge.core.catalogue import Catalogue
 from rolebridge.core.errors import Invalid, NotFound
@@ -387,8 +387,7 @@ def _digest(text: str) -> str:
 
 
 def _people(unit: Unit, organization_id: str, user_ids: Iterable[str]) -> Iterator[Person]:
-    remaining = iter(user_ids)
-    while ids := list(islice(remaining, _BATCH)):
+    for ids in batches(user_ids, _BATCH):
         yield from read_people(unit, organization_id, ids)
 
 

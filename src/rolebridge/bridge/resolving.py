@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 from typing import Final
 
 from rolebridge.bridge.guarding import DirectoryGuard, end_holds
 from rolebridge.bridge.rulebooks import Rulebook
 from rolebridge.core.assignment import ManualAssignment
+from rolebridge.core.batches import batches
 from rolebridge.core.directory import Membership, User
 from rolebridge.core.grants import Grant
 from rolebridge.core.guardrails import Guarding
@@ -61,10 +61,10 @@ def recompute(
     guard = DirectoryGuard(unit, organization_id, rulebook, cause, now)
     at_once = not (guard.holds and len(ids) > _CHUNK)
     if not at_once:  # what may be held is judged as a whole, before any of it is written
-        for chunk in _chunks(ids):
+        for chunk in batches(ids, _CHUNK):
             guard.see(_locked(unit, organization_id, rulebook, chunk, now))
         guard.decide()
-    for chunk in _chunks(ids):
+    for chunk in batches(ids, _CHUNK):
         people = _locked(unit, organization_id, rulebook, chunk, now)
         if guard.is_awake:
             if at_once:
@@ -247,9 +247,3 @@ def _payload(change: Change) -> str:
         "cause": change.cause,
     }
     return json.dumps(payload, ensure_ascii=False)
-
-
-def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
-    remaining = iter(ids)
-    while chunk := list(islice(remaining, _CHUNK)):
-        yield chunk

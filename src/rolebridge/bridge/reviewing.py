@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from itertools import islice
 from typing import Any, Final
 
 from rolebridge.bridge.access_then import people_then
@@ -15,6 +14,7 @@ from rolebridge.bridge.documents import person_name
 from rolebridge.bridge.past import Past, RecordedRole
 from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.core.assignment import ManualAssignment
+from rolebridge.core.batches import batches
 from rolebridge.core.chain import is_tombstone
 from rolebridge.core.directory import User
 from rolebridge.core.errors import NotFound
@@ -92,10 +92,10 @@ class Reviewing:
                 raise NotFound("workspace", workspace)
             reading = _Reading(unit, organization_id, past, present=at is None)
             if at is None:
-                ids = iter(unit.grants(organization_id).holders(workspace))
+                ids = unit.grants(organization_id).holders(workspace)
             else:
-                ids = iter([id_ for id_, _, _ in people_then(unit, organization_id, past.at, None)])
-            while chunk := list(islice(ids, _CHUNK)):
+                ids = [id_ for id_, _, _ in people_then(unit, organization_id, past.at, None)]
+            for chunk in batches(ids, _CHUNK):
                 yield from reading.rows(chunk, workspace)
 
     def movers(self, organization_id: str, workspace: str) -> Iterator[ReviewRow]:
@@ -105,8 +105,7 @@ class Reviewing:
                 raise NotFound("workspace", workspace)
             now = self._clock()
             reading = _Reading(unit, organization_id, Past(unit, organization_id, now, now), present=True)
-            ids = iter(unit.grants(organization_id).holders_by_hand(workspace))
-            while chunk := list(islice(ids, _CHUNK)):
+            for chunk in batches(unit.grants(organization_id).holders_by_hand(workspace), _CHUNK):
                 yield from reading.movers(chunk, workspace)
 
 

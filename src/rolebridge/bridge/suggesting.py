@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 
 from rolebridge.bridge.planning import MappingRefused
 from rolebridge.bridge.resolving import read_people
 from rolebridge.bridge.rulebooks import Rulebooks, compile_rulebook, mapping_table, read_mappings
+from rolebridge.core.batches import batches
 from rolebridge.core.catalogue import Catalogue
 from rolebridge.core.claims import Subject, gather
 from rolebridge.core.linting import Lint, Tally, lint
@@ -73,17 +73,11 @@ class Suggesting:
 
     def _count(self, unit: Unit, organization_id: str, tallies: Iterable[Tally]) -> None:
         now = self._clock()
-        for ids in _chunks(user.id for user in unit.directory(organization_id).all_core_users(_BATCH)):
-            for person in read_people(unit, organization_id, ids):
+        for users in batches(unit.directory(organization_id).all_core_users(_BATCH), _BATCH):
+            for person in read_people(unit, organization_id, [user.id for user in users]):
                 if person.user is None or not person.user.active:
                     continue
                 for tally in tallies:
                     claims = gather(Subject(tally.program, person.user, person.memberships), person.manual, now.date())
                     found = resolve(tally.program, person.user, person.memberships, person.manual, now)
                     tally.count(claims, found)
-
-
-def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
-    remaining = iter(ids)
-    while chunk := list(islice(remaining, _BATCH)):
-        yield chunk

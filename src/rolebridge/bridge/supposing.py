@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 from typing import Any, Final
 
 from rolebridge.bridge.naming import the_user
@@ -15,6 +14,7 @@ from rolebridge.bridge.resolving import outcome_under, read_people
 from rolebridge.bridge.rulebooks import Rulebooks, mapping_table
 from rolebridge.bridge.surveying import BLOCK, Comparison, effect_on
 from rolebridge.core.attributes import AttributeType
+from rolebridge.core.batches import batches
 from rolebridge.core.directory import Group, Membership
 from rolebridge.core.effects import Sums, Tally
 from rolebridge.core.errors import Invalid, NotFound
@@ -91,7 +91,7 @@ class Supposing:
             in_force = replace(rulebook, intended=rulebook.programs, registry=registry)
             comparison = Comparison(in_force, in_force, self._clock())
             tally = Tally(comparison.reasons(), shown=shown, told=told)
-            for ids in _blocks(reader.affected()):
+            for ids in batches(reader.affected(), BLOCK):
                 _look(unit, organization_id, ids, suppositions, comparison, tally)
             plan = _plan(unit, organization_id, comparison, tally)
             catalogues = {program.workspace: program.catalogue for program in rulebook.programs}
@@ -156,12 +156,6 @@ def _trips(unit: Unit, organization_id: str, mapping: WorkspaceMapping, sums: Su
     had = {(slot, role): rows.holders_of(workspace, slot, role) for slot, role, _ in guard.keep}
     has = {pair: number - before.get(pair, 0) + after.get(pair, 0) for pair, number in had.items()}
     yield from last_holders(workspace, guard, had, has)
-
-
-def _blocks(ids: Iterable[str]) -> Iterator[list[str]]:
-    remaining = iter(ids)
-    while block := list(islice(remaining, BLOCK)):
-        yield block
 
 
 # --- reading -----------------------------------------------------------------------------------------------------

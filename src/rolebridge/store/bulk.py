@@ -10,12 +10,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Table
 
+from rolebridge.core.batches import batches
 from rolebridge.core.directory import UserDraft
 from rolebridge.store.bulk_statements import (
     ANALYSE,
@@ -120,11 +120,6 @@ GROUPS_AT_ONCE: Final = 20
 """Groups whose members an export reads in one statement."""
 
 
-def _grouped(rows: Iterator[tuple[Any, ...]], size: int) -> Iterator[list[tuple[Any, ...]]]:
-    while batch := list(islice(rows, size)):
-        yield batch
-
-
 class Bulk(Scope):
     """The set-wise reading and writing of imports, in one organization."""
 
@@ -195,7 +190,7 @@ class Bulk(Scope):
 
         The members of one group are in memory at a time, or those of several small ones.
         """
-        for batch in _grouped(self._sequence(GROUPS_AFTER, connection_id), GROUPS_AT_ONCE):
+        for batch in batches(self._sequence(GROUPS_AFTER, connection_id), GROUPS_AT_ONCE):
             ids = json_list(row[1] for row in batch)
             named: dict[str, list[str]] = {row[1]: [] for row in batch}
             for group_id, name in self._link.all(MEMBER_NAMES, organization_id=self._organization_id, keys=ids):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Any, ClassVar, Final, Protocol
 
+from rolebridge.core.batches import batches
 from rolebridge.store.statements import Database, Parameters, Statement
 
 Row = tuple[Any, ...]
@@ -112,7 +112,5 @@ class Link(ABC):
 
 
 def in_batches(texts: Iterable[str], size: int = BLOCK) -> Iterator[list[str]]:
-    """Yield lists of at most `size`."""
-    rest = iter(texts)
-    while batch := list(islice(rest, size)):
-        yield batch
+    """Yield lists of at most `size`: of what one statement takes."""
+    return batches(texts, size)

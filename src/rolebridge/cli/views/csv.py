@@ -7,10 +7,11 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, Final, TypeVar
 
 from rolebridge.cli.terminal import say
+from rolebridge.core.batches import batches
 from rolebridge.core.moments import stamp
 
 BLOCK: Final = 500
@@ -61,6 +62,4 @@ def harmless(text: str) -> str:
 
 def blocks(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
     """Yield the rows in lists of a bounded length."""
-    remaining = iter(rows)
-    while block := list(islice(remaining, BLOCK)):
-        yield block
+    return batches(rows, BLOCK)
