@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.cli.machine import Machine
 
@@ -42,6 +42,8 @@ def test_no_cell_begins_a_formula(text: str) -> None:
 
 
 @given(st.lists(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=2, max_size=2)))
+@example([["ana\rmallory", "admin"]])
+@example([["ana\nmallory", 'an "admin"']])
 def test_csv_reads_back(table: list[list[str]]) -> None:
     """A reader gets the cells that were written."""
     read = list(csv.reader(io.StringIO(text_of(table), newline="")))

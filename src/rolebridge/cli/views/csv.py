@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -35,11 +34,22 @@ def print_documents(head: Sequence[str], documents: Iterable[Mapping[str, Any]])
     print_rows(head, ([document.get(name) for name in head] for document in documents))
 
 
+class _Lines(list[str]):
+    """What a writer writes, line by line.
+
+    A writer puts a cell in quotes for what its own line end has: with both, a carriage return in a userName cannot
+    begin a row. The lines end as those of every other text do.
+    """
+
+    def write(self, line: str) -> None:
+        self.append(line.removesuffix("\r\n") + "\n")
+
+
 def text_of(rows: Iterable[Sequence[object]]) -> str:
     """Return rows as lines of CSV, each with its line end."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([harmless(cell(value)) for value in row] for row in rows)
-    return text.getvalue()
+    lines = _Lines()
+    csv.writer(lines, lineterminator="\r\n").writerows([harmless(cell(value)) for value in row] for row in rows)
+    return "".join(lines)
 
 
 def cell(value: object) -> str:
