@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
 from hypothesis import strategies as st
+from tests.core.generated import catalogues
 from tests.core.models import (
     CONTRACT_END,
     CONTRACT_START,
@@ -67,6 +68,9 @@ USERS = ("ana", "bo")
 _ids = {project: project for project in PROJECTS}
 
 CATALOGUES = (labelbox(), label_studio(), itag(), teams())
+
+# Platforms that mirror real ones, and as often one that nobody has thought of.
+any_catalogue = st.one_of(st.sampled_from(CATALOGUES), catalogues)
 
 
 def grantable(slot: Slot) -> list[Role]:
@@ -266,9 +270,9 @@ moments = st.builds(
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
+def cases(draw: st.DrawFn, platforms: st.SearchStrategy[Catalogue] = any_catalogue) -> Case:
     """A whole case over one of the catalogues."""
-    catalogue = draw(st.sampled_from(CATALOGUES))
+    catalogue = draw(platforms)
     focus = draw(st.sampled_from(list(catalogue.slots.values())))
     groups = draw(st.lists(st.sampled_from(GROUPS), min_size=draw(st.integers(0, 3)), max_size=6, unique=True))
     return Case(
