@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -259,6 +260,81 @@ def test_members_elsewhere_are_not_followed(ready: Machine) -> None:
         member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(member)
     assert "its next member is not `manifest.json`" in elsewhere(ready).refused("restore", "evil.backup")
+
+
+def forged(path: Path, database: Path) -> None:
+    """Put another database into a backup, with a manifest that agrees."""
+    content = database.read_bytes()
+    with tarfile.open(path) as archive:
+        found = archive.extractfile("manifest.json")
+        assert found is not None
+        manifest = json.load(found) | {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    with tarfile.open(path, "w") as archive:
+        for name, data in (("manifest.json", json.dumps(manifest).encode()), ("database", content)):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+
+
+@pytest.mark.parametrize(
+    ("planted", "what"),
+    [
+        ("CREATE TRIGGER quiet AFTER INSERT ON audit BEGIN DELETE FROM audit; END", "trigger `quiet`"),
+        ("CREATE VIEW shown AS SELECT 1", "view `shown`"),
+        ("CREATE VIRTUAL TABLE told USING fts5(text)", "table `told`"),
+    ],
+)
+def test_what_acts_by_itself_is_not_restored(ready: Machine, planted: str, what: str) -> None:
+    """A file whose checksum agrees may hold a trigger that takes the audit away; `--force` does not let it in."""
+    ready.out("backup", "x.backup")
+    evil = ready.home / "evil.db"
+    with tarfile.open(ready.home / "x.backup") as archive:
+        found = archive.extractfile("database")
+        assert found is not None
+        evil.write_bytes(found.read())
+    driver = sqlite3.connect(evil)
+    driver.execute(planted)
+    driver.commit()
+    driver.close()
+    forged(ready.home / "x.backup", evil)
+    target = elsewhere(ready)
+    for force in ((), ("--force",)):
+        assert f"it holds the {what}, which is not ours" in target.refused("restore", "x.backup", *force)
+        assert not (ready.home / "restored.db").exists()
+
+
+def test_a_file_that_unpacks_without_end_is_refused(ready: Machine) -> None:
+    """A sparse member is a few bytes that stand for a terabyte of zeros; one that is longer than told is cut short."""
+    ready.out("backup", "x.backup")
+    path = ready.home / "x.backup"
+    with tarfile.open(path) as archive:
+        found = archive.extractfile("manifest.json")
+        assert found is not None
+        manifest = json.dumps(json.load(found) | {"size": 10}).encode()
+    sparse = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(2**40)}
+    for headers, why in (
+        ({**sparse, "GNU.sparse.name": "database"}, "its next member is not `database`"),
+        ({}, "the backup is damaged: its checksum is another than its manifest says"),
+    ):
+        with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+            for name, data, pax in (
+                ("manifest.json", manifest, {}),
+                ("database", b"0\n".ljust(5_000_000, b"\0"), headers),
+            ):
+                member = tarfile.TarInfo(name)
+                member.size, member.pax_headers = len(data), dict(pax)
+                archive.addfile(member, io.BytesIO(data))
+        assert why in elsewhere(ready).refused("restore", "x.backup")
+        assert not (ready.home / "restored.db").exists()
+
+
+@pytest.mark.parametrize("members", [{"size": "10"}, {"key_ids": [1]}, {"key_ids": "ab"}, {"more": 1}, {"size": 1e400}])
+def test_a_manifest_of_another_shape(ready: Machine, members: dict[str, Any]) -> None:
+    """It is refused as what it is."""
+    ready.out("backup", "x.backup")
+    changed(ready.home / "x.backup", **members)
+    said = elsewhere(ready).refused("restore", "x.backup")
+    assert "the backup's manifest is not one of ours" in said or "is not set here" in said
 
 
 def test_what_is_wrong_in_the_data_is_found_before_it_counts(acme: Machine) -> None:

@@ -155,7 +155,8 @@ def restore(path: Path, database_url: str, key_ids: Collection[str], look: Look)
         with _room(target.folder) as copy:
             _unpack(archive, manifest, copy)
             url = target.fill(copy)
-            problems = look(url)
+            # Nothing else of the file is used before it is known to hold nothing that acts by itself.
+            problems = target.strange(copy) or look(url)
             if problems:
                 raise BackupRefused(_refusal(problems, kept=not target.is_sqlite))
             target.keep(copy)
@@ -182,7 +183,7 @@ def _archive(path: Path) -> Iterator[tarfile.TarFile]:
 def _read_manifest(archive: tarfile.TarFile) -> Manifest:
     document = _manifest_document(_next(archive, _MANIFEST))
     try:
-        manifest = Manifest(**{**document, "key_ids": tuple(document["key_ids"])})
+        manifest = Manifest(**{**document, "key_ids": tuple(map(str, document["key_ids"]))})
     except (TypeError, KeyError):
         raise BackupRefused("the backup's manifest is not one of ours") from None
     if manifest.kind != _KIND or manifest.format != FORMAT:
@@ -193,17 +194,21 @@ def _read_manifest(archive: tarfile.TarFile) -> Manifest:
 def _manifest_document(stream: BinaryIO) -> dict[str, Any]:
     try:
         document = json.loads(stream.read(_LONGEST_MANIFEST))
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
-    if not isinstance(document, dict):
+    if not isinstance(document, dict) or not isinstance(document.get("size"), int):
         raise BackupRefused("the backup's manifest is not one of ours")
     return document
 
 
 def _next(archive: tarfile.TarFile, name: str) -> BinaryIO:
-    """Return the archive's next member, which must be of that name; where it says it lies is not looked at."""
+    """Return the archive's next member, which must be of that name; where it says it lies is not looked at.
+
+    A sparse member is none of ours: a few bytes of it stand for as much as they like.
+    """
     member = archive.next()
-    stream = archive.extractfile(member) if member is not None and member.isfile() and member.name == name else None
+    ours = member is not None and member.isfile() and not member.issparse() and member.name == name
+    stream = archive.extractfile(member) if member is not None and ours else None
     if stream is None:
         raise BackupRefused(f"the file is no backup: its next member is not `{name}`")
     return stream  # type: ignore[return-value]  # typeshed has it as IO[bytes]
@@ -239,7 +244,7 @@ def _unpack(archive: tarfile.TarFile, manifest: Manifest, copy: Path) -> None:
     digest, size = hashlib.sha256(), 0
     descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
-        while block := source.read(_BLOCK):
+        while size <= manifest.size and (block := source.read(_BLOCK)):
             digest.update(block)
             size += len(block)
             stream.write(block)

@@ -73,6 +73,13 @@ class Target:
         _run("pg_restore", make_url(self._url), [*options, str(copy)])
         return self._url
 
+    def strange(self, copy: Path) -> list[str]:
+        """Return what a copy holds that no database of ours does, one sentence each; what PostgreSQL runs it has run.
+
+        Raises StoreProblem for a file that is damaged, or is no database.
+        """
+        return sqlite.strange(copy) if self.is_sqlite else []
+
     @property
     def folder(self) -> Path | None:
         """Return where a copy must lie, so that it can be moved into its place."""

@@ -275,6 +275,32 @@ def copy(path: Path, to: Path) -> None:
         raise StoreProblem(f"the database `{path}` is damaged: {found and found[0]}")
 
 
+_OURS: Final = """
+    SELECT type, name FROM sqlite_schema
+    WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%' ORDER BY type, name LIMIT 20
+"""
+
+
+def strange(path: Path) -> list[str]:
+    """Return what a database file holds that none of ours does, one sentence each: triggers, views, virtual tables.
+
+    A trigger would go on acting, on whatever is written later. Raises StoreProblem for a file that is damaged.
+    """
+    driver = sqlite3.connect(path, isolation_level=None)
+    try:
+        driver.execute("PRAGMA trusted_schema=OFF")
+        driver.create_function("rolebridge_instant", 1, instant, deterministic=True)
+        found = [f"it holds the {kind} `{name}`, which is not ours" for kind, name in driver.execute(_OURS)]
+        if found:
+            return found
+        sound = driver.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise StoreProblem(f"the file holds no SQLite database: {error}") from error
+    finally:
+        driver.close()
+    return [] if sound and sound[0] == "ok" else [f"the database is damaged: {sound and sound[0]}"]
+
+
 def fold(path: Path) -> None:
     """Make a database that nobody else uses one single file."""
     driver = sqlite3.connect(path, isolation_level=None)
