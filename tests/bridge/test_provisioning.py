@@ -80,7 +80,7 @@ def test_deletion_leaves_no_grant_behind(world: World) -> None:
     group = world.group("lbx-cityscapes-reviewers", [ana])
     world.provisioning.delete_user(world.okta, ana)
     assert world.grants(ana) == []
-    assert world.provisioning.group(world.okta, group).members == ()
+    assert not world.provisioning.group(world.okta, group).members
     with pytest.raises(NotFound, match=f"there is no user `{ana}`"):
         world.provisioning.delete_user(world.okta, ana)
 
