@@ -7,7 +7,7 @@ from typing import Any
 from rolebridge.bridge.deciding import Decided
 from rolebridge.bridge.delegating import Answered
 from rolebridge.bridge.documents import grant_document
-from rolebridge.core.catalogue import Catalogue
+from rolebridge.core.catalogue import Catalogue, Reach, Role
 from rolebridge.core.permissions import Cell, Finding, permissions_of
 
 
@@ -48,6 +48,19 @@ def cell_document(cell: Cell) -> dict[str, Any]:
     return {"value": cell.value, "note": cell.note or None, "setting": cell.setting or None}
 
 
+def _role_document(role: Role) -> dict[str, Any]:
+    return {
+        "id": role.id,
+        "name": role.name,
+        "aliases": list(role.aliases),
+        "assignable": role.assignable,
+        "reach": role.reach,
+        "project_override": role.project_override if role.reach is not Reach.NONE else None,
+        "needs_work": role.needs_work,
+        "sees": role.sees,
+    }
+
+
 def catalogue_document(catalogue: Catalogue) -> dict[str, Any]:
     """Return a platform's role model as JSON: slots with their roles, settings, and every cell of its tables."""
     return {
@@ -59,12 +72,11 @@ def catalogue_document(catalogue: Catalogue) -> dict[str, Any]:
                 "name": slot.name,
                 "level": slot.level,
                 "holds": slot.cardinality,
-                "roles": [
-                    {"id": role.id, "name": role.name, "assignable": role.assignable} for role in slot.roles.values()
-                ],
+                "roles": [_role_document(role) for role in slot.roles.values()],
             }
             for slot in catalogue.slots.values()
         ],
+        "member_states": dict(catalogue.member_states),
         "settings": [{"id": setting.id, "name": setting.name} for setting in catalogue.settings.values()],
         "permissions": [
             {

@@ -136,6 +136,9 @@ def explanation_document(explained: Explained) -> dict[str, Any]:
 
 
 def _role_document(catalogue: Catalogue, role: EffectiveRole) -> dict[str, Any]:
+    acting = (
+        catalogue.role(role.acts_as.slot, role.acts_as.role) if role.acts_as else catalogue.role(role.slot, role.role)
+    )
     return {
         "slot": role.slot,
         "project": role.project,
@@ -144,6 +147,8 @@ def _role_document(catalogue: Catalogue, role: EffectiveRole) -> dict[str, Any]:
         "acts_as": {"slot": role.acts_as.slot, "role": role.acts_as.role} if role.acts_as else None,
         "lock": role.lock.kind if role.lock else None,
         "source": role.source,
+        "needs_work": acting.needs_work,
+        "sees": acting.sees,
         "winners": [claim_document(winner) for winner in role.winners],
     }
 

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from rolebridge.core.catalogue import Catalogue, Role
 
 
+_ROLE_HEAD = ["ROLE", "NAME", "ALSO", "ASSIGNABLE", "REACHES", "LIMITS"]
+_OVERRIDE = {
+    "never": "in the place of project roles",
+    "both": "beside project roles",
+    "yields": "unless a project role is held",
+}
+
+
 @click.command()
 @click.argument("platform", required=False)
 @csv_option
@@ -63,13 +71,30 @@ def _assigned(role: Role) -> str:
     return "" if role.assignable == "yes" else str(role.assignable)
 
 
+def _reaches(role: Role) -> str:
+    """Return where a workspace role carries, and what it does to project roles there."""
+    if role.reach == "none":
+        return ""
+    return f"{role.reach} projects, {_OVERRIDE[role.project_override]}"
+
+
+def _role_row(role: Role) -> list[str]:
+    from rolebridge.cli.views.roles import sight_words
+
+    limits = "; ".join(sight_words(role))
+    return [role.id, role.name, ", ".join(role.aliases), _assigned(role), _reaches(role), limits]
+
+
 def _text(one: Catalogue) -> str:
     from rolebridge.cli.views.decisions import cell_words
 
     parts = [f"{one.name} ({one.id})"]
     for slot in one.slots.values():
-        rows = [[role.id, role.name, _assigned(role)] for role in slot.roles.values()]
-        parts.append(f"{slot.id}: {slot.name}, held per {slot.level}\n" + table(["ROLE", "NAME", "ASSIGNABLE"], rows))
+        rows = [_role_row(role) for role in slot.roles.values()]
+        parts.append(f"{slot.id}: {slot.name}, held per {slot.level}\n" + table(_ROLE_HEAD, rows))
+    if one.member_states:
+        rows = [[id_, words] for id_, words in one.member_states.items()]
+        parts.append("states of a member, which are no roles\n" + table(["STATE", "MEANING"], rows))
     if one.settings:
         parts.append("settings\n" + table(["SETTING", "MEANING"], [[s.id, s.name] for s in one.settings.values()]))
     for matrix in one.matrices:

@@ -128,7 +128,7 @@ def refusal_to_end(case: Case, slot: str, project: str | None, role: str | None)
 
 
 def find_roles(catalogue: Catalogue, level: Level, text: str, slot: str | None = None) -> list[tuple[Slot, Role]]:
-    """Return the roles of a level (of one slot) that `text` may mean: an id, or apart from case an id or a name.
+    """Return the roles of a level (of one slot) that `text` may mean: an id, or apart from case an id, alias or name.
 
     In an id blanks and hyphens may stand for underscores, as people write it.
     """
@@ -141,7 +141,9 @@ def find_roles(catalogue: Catalogue, level: Level, text: str, slot: str | None =
     folded = " ".join(text.split()).casefold()
     spelt = folded.replace(" ", "_").replace("-", "_")
     return [pair for pair in there if pair[1].id == text] or [
-        pair for pair in there if pair[1].id.casefold() == spelt or pair[1].name.casefold() == folded
+        (one, role)
+        for one, role in there
+        if spelt in {word.casefold() for word in (role.id, *role.aliases)} or role.name.casefold() == folded
     ]
 
 

@@ -71,6 +71,13 @@ class Assignable(StrEnum):
     PROVIDER = "provider"
 
 
+class Sees(StrEnum):
+    """Of the work of others in a project: all of it, or only that of the person's own team."""
+
+    EVERYTHING = "everything"
+    OWN_TEAM = "own_team"
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
     """One value of one slot. `id` is unique in its slot only: a name may mean a role on two axes."""
@@ -98,6 +105,9 @@ class Role:
     """Of an organization's own role: what it is for, as the platform asks for it."""
     permissions: frozenset[str] = frozenset()
     """Of an organization's own role: what it permits, of the platform's list."""
+    aliases: tuple[str, ...] = ()
+    """Other names that files and commands may use for it; no other role of the slot has them."""
+    sees: Sees = Sees.EVERYTHING
 
     @property
     def overrules(self) -> bool:
@@ -135,6 +145,10 @@ class Slot:
     def holds_many(self) -> bool:
         """Return whether the slot holds a set of roles."""
         return self.cardinality is Cardinality.MANY
+
+    def named(self, word: str) -> Role | None:
+        """Return the role that `word` means: its id, or one of its aliases."""
+        return self.roles.get(word) or next((role for role in self.roles.values() if word in role.aliases), None)
 
     @property
     def access_role(self) -> Role | None:
@@ -207,6 +221,8 @@ class Catalogue:
     """What a tenant can switch on the platform, by id, as far as permissions hang on it."""
     matrices: tuple[Matrix, ...] = ()
     delegations: tuple[Delegation, ...] = ()
+    member_states: Mapping[str, str] = field(default_factory=dict)
+    """What a member can be on the platform beside their roles, by id with its words: never granted by us."""
     digest: str = field(default="", compare=False)
     """SHA-256 of the file, hexadecimal: part of what a revision is bound to."""
 

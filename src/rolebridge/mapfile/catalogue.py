@@ -28,6 +28,7 @@ from rolebridge.core.catalogue import (
     ProjectOverride,
     Reach,
     Role,
+    Sees,
     Slot,
 )
 from rolebridge.core.diagnostics import Diagnostic, has_errors
@@ -42,7 +43,7 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 _FILE = (
     "platform", "name", "project_word", "account_kinds", "slots", "prerequisites", "custom_roles", "settings",
-    "permissions", "delegation", "extends",
+    "permissions", "delegation", "member_states", "extends",
 )  # fmt: skip
 _SLOT = ("name", "level", "holds", "roles", "merge", "rank", "governs", "locks_access", "neutral")
 _ROLE = (
@@ -56,6 +57,8 @@ _ROLE = (
     "parts",
     "least",
     "most",
+    "aliases",
+    "sees",
 )
 
 
@@ -147,6 +150,7 @@ class _CatalogueReader:
         self._slots: dict[str, Slot] = {}
         # Names that can only be checked once every slot is known: (what to check, the text that names it).
         self._slot_names: list[tuple[Scalar, Level]] = []
+        self._aliases: list[Scalar] = []
 
     def read(self, root: Node, text: str) -> Catalogue | None:
         sink = self._sink
@@ -180,6 +184,7 @@ class _CatalogueReader:
             settings,
             tables,
             tuple(delegations),
+            self._words(fields.get("member_states"), "`member_states`", "a state"),
             hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
         )
 
@@ -232,6 +237,7 @@ class _CatalogueReader:
             if id_ is not None and role is not None:
                 roles[id_] = role
         self._check_parts(roles, node)
+        self._check_aliases(roles)
         return roles
 
     def _role(self, id_: str, slot: str, level: Level, entry: Entry) -> Role | None:
@@ -250,6 +256,8 @@ class _CatalogueReader:
             self._contradiction(fields["project_override"], "`project_override` says nothing where `reach` is none")
         inherits = self._texts(fields.get("inherits"), "`inherits`")
         self._slot_names += [(text, Level.WORKSPACE) for text in inherits]
+        aliases = self._texts(fields.get("aliases"), "`aliases`")
+        self._aliases += aliases
         return Role(
             id_,
             self._text(fields.get("name"), "`name`") or id_,
@@ -263,6 +271,8 @@ class _CatalogueReader:
             tuple(text.text for text in self._texts(fields.get("parts"), "`parts`")),
             self._number(fields.get("least"), "`least`"),
             self._number(fields.get("most"), "`most`"),
+            aliases=tuple(alias for text in aliases if (alias := reading.read_id(text, "an alias", sink)) is not None),
+            sees=self._choice(fields.get("sees"), "`sees`", Sees, Sees.EVERYTHING),
         )
 
     def _rank(self, node: Node | None, roles: Mapping[str, Role]) -> tuple[str, ...]:
@@ -349,14 +359,18 @@ class _CatalogueReader:
         fields = reading.read_fields(table, "`custom_roles`", keys, self._sink, required=required)
         slot = self._known_slot(fields.get("slot"))
         limit = reading.read_number(fields["limit"], "`limit`", self._sink) if "limit" in fields else None
-        permissions: dict[str, str] = {}
-        if "permissions" in fields:
-            for entry in reading.read_entries(fields["permissions"], "`permissions`", self._sink):
-                id_ = self._id(entry.key, "a permission's id")
-                words = reading.read_text(entry.value, "a permission's words", self._sink)
-                if id_ is not None and words is not None:
-                    permissions[id_] = words.text
+        permissions = self._words(fields.get("permissions"), "`permissions`", "a permission")
         return CustomRoles(slot.id, limit, permissions) if slot is not None else None
+
+    def _words(self, node: Node | None, section: str, what: str) -> dict[str, str]:
+        """Return the ids of a section with the platform's words for each."""
+        found: dict[str, str] = {}
+        for entry in reading.read_entries(node, section, self._sink) if node is not None else ():
+            id_ = self._id(entry.key, f"{what}'s id")
+            words = reading.read_text(entry.value, f"{what}'s words", self._sink)
+            if id_ is not None and words is not None:
+                found[id_] = words.text
+        return found
 
     # --- consistency ---
 
@@ -380,6 +394,14 @@ class _CatalogueReader:
                     self._contradiction(
                         node, f"role `{role.id}` is made of `{shorten(part)}`, which the slot does not have"
                     )
+
+    def _check_aliases(self, roles: Mapping[str, Role]) -> None:
+        taken = dict.fromkeys(roles, "a role of the slot") | {"all": "the word for every role"}
+        for alias in self._aliases:
+            if alias.text in taken:
+                self._contradiction(alias, f"`{shorten(alias.text)}` is {taken[alias.text]} already")
+            taken[alias.text] = "an alias in the slot"
+        self._aliases.clear()
 
     def _check_slot_names(self) -> None:
         for text, level in self._slot_names:

@@ -41,10 +41,16 @@ class Names:
                 yield slot, entry.value
 
     def role(self, slot: Slot, text: Scalar) -> Role | None:
-        """Return the role of `slot` that `text` names, whether it can be assigned or not."""
-        role = slot.roles.get(text.text)
-        if role is None:
-            elsewhere = [other.id for other in self.catalogue.slots.values() if text.text in other.roles]
+        """Return the role of `slot` that `text` names, by id or alias, whether it can be assigned or not."""
+        role = slot.named(text.text)
+        if role is None and text.text in self.catalogue.member_states:
+            detail = (
+                f"`{text.text}` is a state of a member, not a role: {shorten(self.catalogue.member_states[text.text])}"
+            )
+            help_ = "grant nothing: who is to lose everything is denied, or deactivated in the identity provider"
+            self._sink.add("unknown-role", text, detail, help_=help_)
+        elif role is None:
+            elsewhere = [other.id for other in self.catalogue.slots.values() if other.named(text.text)]
             detail = f"`{slot.id}` has no role `{shorten(text.text)}`"
             if elsewhere:
                 detail += f", `{elsewhere[0]}` has one"

@@ -217,9 +217,9 @@ def shorten(text: str) -> str:
 
 
 def _nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return a help line of known words. Comparing costs length squared times their number, so both are bounded."""
+    """Return a help line of known words. Comparing costs as much as there are, so their number is bounded."""
     words = list(islice(known, 500))
-    near = did_you_mean(word, words) if len(word) <= 64 else None
+    near = did_you_mean(word, words)
     if near is None and 0 < len(words) <= 12:
         return "known here: " + ", ".join(f"`{known_word}`" for known_word in words)
     return near

@@ -64,6 +64,11 @@ class _Uses:
         """Return every use: the capture's name and the text that uses it."""
         return [(name, text) for _, name, text in self.in_grant] + self.in_projects
 
+    def meaning(self, name: str, value: str) -> str:
+        """Return what `value` of a capture stands for: the id, where it is another name of a role that is granted."""
+        named = (slot.named(value) for slot, capture, _ in self.in_grant if capture == name)
+        return next((role.id for role in named if role is not None), value)
+
 
 class RuleReader:
     """Reads the rules of one file, in order."""
@@ -86,10 +91,10 @@ class RuleReader:
         uses = _Uses()
         id_ = self._id(fields.get("id"))
         self._values(fields.get("values"), uses)
+        grant = tuple(self._grant(fields.get("grant"), uses))
         groups = tuple(self._groups(fields.get("groups"), uses))
         users = reading.read_texts(fields["users"], "`users`", self._sink) if "users" in fields else []
         when = self._in.conditions.condition(fields["when"]) if "when" in fields else None
-        grant = tuple(self._grant(fields.get("grant"), uses))
         deny_all, deny = self._deny(fields.get("deny"))
         projects = tuple(self._projects(fields.get("projects"), uses))
         starts, ends = self._boundary(fields.get("from"), "`from`"), self._boundary(fields.get("until"), "`until`")
@@ -139,7 +144,10 @@ class RuleReader:
             return
         if isinstance(node, Items) and not node.items:
             self._sink.add("wrong-type", node, "`groups` is an empty list", help_="a rule that speaks of nobody can go")
-        values = {name: {key: text.text for key, text in table.items()} for name, table in uses.values.items()}
+        values = {
+            name: {key: uses.meaning(name, text.text) for key, text in table.items()}
+            for name, table in uses.values.items()
+        }
         patterns = PatternReader(values, self._spellings, self._sink, all_projects=self._in.all_projects)
         for item in node.items if isinstance(node, Items) else (node,):
             if isinstance(item, Table) and not item.looks_like_capture:
@@ -385,7 +393,13 @@ class RuleReader:
     def _check_roles(self, slot: Slot, name: str, text: Scalar, uses: _Uses) -> None:
         if name in uses.values:
             for meaning in uses.values[name].values():
-                self._in.names.assignable(slot, meaning)
+                role = self._in.names.assignable(slot, meaning)
+                other = uses.meaning(name, meaning.text)
+                if role is not None and role.id != other:
+                    detail = (
+                        f"`{shorten(meaning.text)}` means `{role.id}` in `{slot.id}`, and `{other}` in another slot"
+                    )
+                    self._sink.add("unknown-role", meaning, detail, help_="give each slot a capture of its own")
         elif name == "project":
             self._sink.add("unknown-role", text, "`{project}` stands for projects, not for roles")
 

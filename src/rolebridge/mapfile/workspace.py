@@ -209,7 +209,7 @@ class WorkspaceReader:
             if text.text not in allowed.permissions:
                 detail = f"{catalogue.name} has no permission `{shorten(text.text)}`"
                 sink.add("unknown-permission", text, detail, known=sorted(allowed.permissions))
-        if id_ in catalogue.slots[allowed.slot].roles or id_ == "all":
+        if catalogue.slots[allowed.slot].named(id_) or id_ == "all":
             sink.add("duplicate-id", entry.key, f"`{allowed.slot}` has a role `{id_}` already")
             return None
         return Role(

@@ -10,6 +10,7 @@ from rolebridge.cli.views.roles import (
     WORKSPACE_WIDE,
     person,
     role_name,
+    sight_words,
     slot_name,
     source_sentence,
     source_words,
@@ -88,6 +89,8 @@ def _held(catalogue: Catalogue, role: EffectiveRole, *, with_name: bool) -> Iter
     if role.acts_as:
         lines.append(f"no role of its own is given: it comes from the {slot_name(catalogue, role.acts_as.slot)}")
     yield from _labelled("why", lines)
+    acting = catalogue.role(role.acts_as.slot, role.acts_as.role) if role.acts_as else None
+    yield from _labelled("limits", list(sight_words(acting or catalogue.role(role.slot, role.role))))
 
 
 def _works_as(catalogue: Catalogue, role: EffectiveRole) -> str:

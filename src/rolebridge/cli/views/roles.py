@@ -9,7 +9,7 @@ from typing import Any
 from rolebridge.bridge.documents import person_name, role_title
 from rolebridge.cli.terminal import minute, one_line
 from rolebridge.core.assignment import Assignment, Source
-from rolebridge.core.catalogue import Catalogue, ProjectOverride, Reach
+from rolebridge.core.catalogue import Catalogue, ProjectOverride, Reach, Role, Sees
 from rolebridge.core.directory import MembershipSource, User
 from rolebridge.core.grants import Grant, GrantState
 
@@ -29,6 +29,14 @@ def role_name(catalogue: Catalogue | None, slot: str, role: str) -> str:
 def slot_name(catalogue: Catalogue | None, slot: str) -> str:
     """Return the platform's name of a slot, or its id."""
     return catalogue.slots[slot].name if catalogue and slot in catalogue.slots else slot
+
+
+def sight_words(role: Role) -> Iterator[str]:
+    """Yield what the holder of a role does not see, as the platform says."""
+    if role.needs_work:
+        yield "sees nothing until work is assigned"
+    if role.sees is Sees.OWN_TEAM:
+        yield "of the work of others sees only their own team's"
 
 
 # --- where an assignment comes from ----------------------------------------------------------------------------
