@@ -20,7 +20,6 @@ from rolebridge.store.unit import Unit
 
 _PAGE = 500
 _COMPARED = 5_000  # user names that a misspelt one is compared with: a hint is not worth more than a second
-_LONGEST_COMPARED = 64  # characters: comparing costs the square
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +166,10 @@ class Access:
                 known = [project for program in self._current(organization_id).programs for project in program.projects]
             case "permission":
                 programs = self._current(organization_id).programs
-                return did_you_mean(
-                    missing.name[:_LONGEST_COMPARED], {id_ for one in programs for id_ in permissions_of(one.catalogue)}
-                )
+                return did_you_mean(missing.name, {id_ for one in programs for id_ in permissions_of(one.catalogue)})
             case _:
                 return None
-        return did_you_mean(missing.name[:_LONGEST_COMPARED], known) or (
-            f"known here: {_listed(known)}" if known else None
-        )
+        return did_you_mean(missing.name, known) or (f"known here: {_listed(known)}" if known else None)
 
     def _current(self, organization_id: str) -> Rulebook:
         with self._store.read() as unit:
@@ -191,7 +186,7 @@ def _similar(word: str, names: Sequence[str]) -> str | None:
     holding = [name for name in names if word.casefold() in name.casefold()]
     if word and holding:
         return f"did you mean {_listed(holding, 3)}?"
-    return did_you_mean(word[:_LONGEST_COMPARED], [*names, *(name.partition("@")[0] for name in names)])
+    return did_you_mean(word, [*names, *(name.partition("@")[0] for name in names)])
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:

@@ -14,8 +14,6 @@ from rolebridge.store.records import StoredUser
 from rolebridge.store.scope import USER
 from rolebridge.store.unit import Unit
 
-_LONGEST_COMPARED = 64  # characters: comparing costs the square
-
 
 def the_user(unit: Unit, organization_id: str, name: str) -> StoredUser:
     """Return the user whom `name` means: a userName, an id, or the part of one userName before its `@`.
@@ -107,7 +105,7 @@ def the_role(catalogue: Catalogue, level: Level, text: str, slot: str | None) ->
 
 def hinted(word: str, known: Iterable[str]) -> str:
     """Return what to append to a refusal of `word`: which of the known ones may have been meant, or nothing."""
-    hint = did_you_mean(word[:_LONGEST_COMPARED], known)
+    hint = did_you_mean(word, known)
     return f"; {hint}" if hint else ""
 
 

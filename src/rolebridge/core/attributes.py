@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
-from rolebridge.core.filter_tree import AttrPath, FilterError, shown, suggestion, to_text
+from rolebridge.core.diagnostics import did_you_mean
+from rolebridge.core.filter_tree import AttrPath, FilterError, shown, to_text
 
 
 class UnknownAttribute(FilterError):
@@ -225,4 +226,4 @@ def _find_sub(attribute: Attribute, path: AttrPath) -> Attribute | None:
 
 
 def _unknown(message: str, path: AttrPath, known: Iterable[str], word: str | None = None) -> UnknownAttribute:
-    return UnknownAttribute(message, path.offset, path.length, suggestion(word or path.name, known))
+    return UnknownAttribute(message, path.offset, path.length, did_you_mean(word or path.name, known))

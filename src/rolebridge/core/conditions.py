@@ -39,6 +39,7 @@ from rolebridge.core.attributes import (
     UnknownAttribute,
     resolve_in_element,
 )
+from rolebridge.core.diagnostics import did_you_mean
 from rolebridge.core.filter_tree import (
     And,
     AttrPath,
@@ -58,7 +59,6 @@ from rolebridge.core.filter_tree import (
     ValuePath,
     json_text,
     shown,
-    suggestion,
     to_text,
 )
 
@@ -150,7 +150,7 @@ def check_path(path: Path, table: AttributeTable, *, boolean_strings: bool = Fal
     if isinstance(path, SchemaPath):
         schema = table.schema_spelt(path.schema)
         if schema is None:
-            help = suggestion(path.schema, (table.schema, *table.extensions))
+            help = did_you_mean(path.schema, (table.schema, *table.extensions))
             raise UnknownAttribute(f"unknown schema {shown(path.schema)}", path.offset, path.length, help)
         return WholeSchema(schema)
     if isinstance(path, AttrPath):

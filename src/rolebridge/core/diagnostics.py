@@ -11,6 +11,9 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+_LONGEST_COMPARED: Final = 64
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,9 +77,13 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """Return a help line naming the known words nearest to `word`, or None when nothing is near."""
+    """Return a help line naming the known words nearest to `word`, or None when nothing is near.
+
+    Of a long word the beginning is compared: comparing costs the square.
+    """
     folded = {name.casefold(): name for name in known}
-    near = [folded[match] for match in difflib.get_close_matches(word.casefold(), folded, n=2, cutoff=0.6)]
+    begins = word[:_LONGEST_COMPARED].casefold()
+    near = [folded[match] for match in difflib.get_close_matches(begins, folded, n=2, cutoff=0.6)]
     if not near:
         return None
     return "did you mean " + " or ".join(f"`{name}`" for name in near) + "?"
@@ -133,6 +140,7 @@ REGISTER: dict[str, Code] = {
         _error("unknown-capture", "a capture is used but not matched"),
         _error("capture-without-values", "a capture has no closed set of values"),
         _error("pattern-matches-nothing", "a pattern can match nothing"),
+        _warning("taken-literally", "a name looks as if a pattern was meant"),
         _warning("capture-unused", "a capture is never used"),
         _warning("value-unused", "values are given for a capture that the pattern does not have"),
         _error("bad-condition", "a condition is not a valid filter"),

@@ -315,7 +315,7 @@ class _Reader:
 
     def check_keys(self, where: str, given: Mapping[str, Any], known: frozenset[str]) -> None:
         for key in given.keys() - known:
-            hint = did_you_mean(key, known) if len(key) <= _MAX_NAME else None
+            hint = did_you_mean(key, known)
             self.refuse(where, f"there is no {shown(key)} in a schema{f'; {hint}' if hint else ''}")
 
     def urn(self, given: Any) -> str:
@@ -441,7 +441,7 @@ class _Reader:
         words = [str(word) for word in known]
         if value in words:
             return str(value)
-        hint = did_you_mean(value, words) if isinstance(value, str) and len(value) <= _MAX_NAME else None
+        hint = did_you_mean(value, words) if isinstance(value, str) else None
         said = shown(value) if isinstance(value, str) else "it"
         self.refuse(f"{where}.{key}", f"{said} is none of {', '.join(words)}{f'; {hint}' if hint else ''}")
         return usual

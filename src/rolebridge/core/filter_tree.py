@@ -6,12 +6,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeAlias, TypeVar
-
-from rolebridge.core.diagnostics import did_you_mean
 
 Scalar: TypeAlias = str | int | float | bool | None
 T = TypeVar("T")
@@ -201,8 +198,3 @@ def shown(text: str) -> str:
     """Return user input for a message: in backticks, on one line, at most 60 characters."""
     cut = text if len(text) <= 60 else text[:59] + "…"
     return f"`{cut if cut.isprintable() else ascii(cut)[1:-1]}`"
-
-
-def suggestion(word: str, known: Iterable[str]) -> str | None:
-    """Return a `did you mean` line for a misspelt word; none for a long one: comparing is quadratic."""
-    return did_you_mean(word, known) if len(word) <= 64 else None

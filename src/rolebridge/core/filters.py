@@ -45,6 +45,7 @@ from rolebridge.core.conditions import (
     referenced_attributes,
     tolerances,
 )
+from rolebridge.core.diagnostics import did_you_mean
 from rolebridge.core.filter_evaluation import Predicate, compile_filter, matches, values_at, why_false
 from rolebridge.core.filter_tree import (
     And,
@@ -65,7 +66,6 @@ from rolebridge.core.filter_tree import (
     SchemaPath,
     ValuePath,
     shown,
-    suggestion,
     to_text,
 )
 
@@ -419,7 +419,7 @@ class _Parser:
     def unexpected_after_term(self) -> FilterSyntaxError:
         if self.kind in (")", "]"):
             return self.error(f"`{self.token}` closes nothing that is open here")
-        help = suggestion(self.token, ("and", "or")) if self.kind == "word" else None
+        help = did_you_mean(self.token, ("and", "or")) if self.kind == "word" else None
         return self.error(f"expected `and` or `or`, found {self.found()}", help)
 
     def unexpected_after_path(self) -> FilterSyntaxError:
@@ -446,7 +446,7 @@ class _Parser:
         if self.kind != "word" or word in _RESERVED:
             return self.error(f"expected an operator, found {self.found()}", _ALL_OPERATORS)
         meant = _OTHER_SPELLINGS.get(word)
-        help = f"did you mean `{meant}`?" if meant else suggestion(word, (*_OPERATORS, "pr"))
+        help = f"did you mean `{meant}`?" if meant else did_you_mean(word, (*_OPERATORS, "pr"))
         return self.error(f"unknown operator {shown(self.token)}", help or _ALL_OPERATORS)
 
     def bad_value(self) -> FilterSyntaxError:

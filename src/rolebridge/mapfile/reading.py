@@ -7,6 +7,7 @@ run reports all the problems of a file.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from itertools import islice
@@ -86,7 +87,8 @@ def read_table(node: Node, what: str, sink: Sink) -> Table | None:
     """Return the node as a mapping."""
     if isinstance(node, Table):
         return node
-    _wrong(node, f"{what} must be a mapping (`key: value`)", sink)
+    help_ = "leave it out, or indent below it what belongs to it" if _is_nothing(node) else None
+    _wrong(node, f"{what} is empty" if help_ else f"{what} must be a mapping (`key: value`)", sink, help_)
     return None
 
 
@@ -94,7 +96,10 @@ def read_items(node: Node, what: str, sink: Sink) -> tuple[Node, ...] | None:
     """Return the items of a list."""
     if isinstance(node, Items):
         return node.items
-    _wrong(node, f"{what} must be a list", sink)
+    if _is_nothing(node):
+        _wrong(node, f"{what} is empty", sink, "write `[]` if the list is to be empty")
+    else:
+        _wrong(node, f"{what} must be a list", sink, "begin each entry with `- `" if isinstance(node, Table) else None)
     return None
 
 
@@ -171,7 +176,9 @@ def read_id(scalar: Scalar, what: str, sink: Sink) -> str | None:
     """Return a well-formed id: up to 100 ASCII letters, digits, `.`, `_` or `-`, a letter or digit first."""
     if WELL_FORMED_ID.fullmatch(scalar.text):
         return scalar.text
-    help_ = "an id has up to 100 letters, digits, `.`, `_` and `-`, and starts with a letter or digit"
+    help_ = foreign(scalar.text) or (
+        "an id has up to 100 letters, digits, `.`, `_` and `-`, and starts with a letter or digit"
+    )
     sink.add("bad-id", scalar, f"`{shorten(scalar.text)}` cannot be {what}", help_=help_)
     return None
 
@@ -222,12 +229,23 @@ def _nearest(word: str, known: Iterable[str]) -> str | None:
     near = did_you_mean(word, words)
     if near is None and 0 < len(words) <= 12:
         return "known here: " + ", ".join(f"`{known_word}`" for known_word in words)
-    return near
+    looks = foreign(word)
+    return f"{near} {looks}" if near and looks else near
 
 
-def _wrong(node: Node, detail: str, sink: Sink) -> None:
+def _is_nothing(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.is_empty
+
+
+def foreign(text: str) -> str:
+    """Return a half sentence that names the first character beyond ASCII, which may only look like another; or ""."""
+    found = next((character for character in text if not character.isascii()), None)
+    return f"`{found}` is U+{ord(found):04X}, {unicodedata.name(found, 'unnamed').lower()}" if found else ""
+
+
+def _wrong(node: Node, detail: str, sink: Sink, help_: str | None = None) -> None:
     """Record a value of the wrong shape, unless it was refused before."""
     if isinstance(node, Table) and node.looks_like_capture:
         _refuse_unquoted(node, sink)
     elif not isinstance(node, Broken):
-        sink.add("wrong-type", node, detail)
+        sink.add("wrong-type", node, detail, help_=help_)
