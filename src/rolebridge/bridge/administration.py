@@ -194,7 +194,7 @@ class Administration:
     ) -> tuple[Key, NewSecret]:
         """Create an API key; the secret is returned here and never again."""
         credential, secret = self._new_credential(KEY_PREFIX, name, expires_at)
-        key = Key(organization.id, credential, role, workspace)
+        key = Key(organization.id, credential, role, workspace, operator.actor)
 
         def work(unit: Unit) -> None:
             unit.accounts.add_key(key)

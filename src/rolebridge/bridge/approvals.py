@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from rolebridge.bridge.callers import Operator
+from rolebridge.bridge.second_person import may_be_one
 from rolebridge.core.errors import NotFound, RolebridgeError
 from rolebridge.store.engine import Store
 from rolebridge.store.proposals import Proposal
@@ -53,10 +54,13 @@ class ApprovalNeeded(RolebridgeError):
 
 
 class SamePerson(RolebridgeError):
-    """That whoever proposed an act tried to be its second person, too."""
+    """That whoever proposed an act, or could be them by a key, tried to be its second person too."""
 
-    def __init__(self, proposal: Proposal) -> None:
-        super().__init__(f"`{proposal.actor}` proposed it and cannot approve it: that takes another person")
+    def __init__(self, proposal: Proposal, operator: Operator) -> None:
+        text = f"`{proposal.actor}` proposed it and cannot approve it: that takes another person"
+        if operator.actor != proposal.actor:
+            text = f"{text}, and `{operator.actor}` may be the same one: one made the other's key, or one key made both"
+        super().__init__(text)
         self.proposal = proposal
 
 
@@ -93,10 +97,10 @@ class Approvals:
         now, rows = self._clock(), unit.proposals(organization_id)
         known = rows.open_for(act.kind, act.binding, now)
         for proposal in known:
-            if proposal.approved_by is None and proposal.actor != operator.actor:
+            if proposal.approved_by is None:
+                if may_be_one(unit, organization_id, proposal.actor, operator.actor):
+                    continue
                 self._approve(unit, operator, organization_id, proposal, now)
-            elif proposal.approved_by is None:
-                continue
             if rows.use(proposal.id, now):
                 _audit(unit, operator, organization_id, replace(proposal, reason=reason), "proposal.carried_out", now)
                 return
@@ -119,8 +123,8 @@ class Approvals:
             if len(found) != 1:
                 raise NotFound("open proposal", id)
             (proposal,) = found
-            if proposal.actor == operator.actor:
-                raise SamePerson(proposal)
+            if may_be_one(unit, organization_id, proposal.actor, operator.actor):
+                raise SamePerson(proposal, operator)
             if proposal.approved_by is not None:
                 return proposal
             self._approve(unit, operator, organization_id, proposal, now)

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+KEY_ACTOR: Final = "key:"
+"""How the actors begin that are API keys."""
+
+
+def key_actor(name: str, id: str) -> str:
+    """Return how audit rows name the holder of an API key: the name alone is no proof, two keys may have the same."""
+    return f"{KEY_ACTOR}{name} ({id[:8]})"
 
 
 @dataclass(frozen=True, slots=True)

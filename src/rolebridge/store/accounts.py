@@ -33,7 +33,10 @@ _TOKEN = (
     tokens.c.organization_id, tokens.c.connection_id, tokens.c.user_id,
     *(tokens.c[name] for name in CREDENTIAL_COLUMNS),
 )  # fmt: skip
-_KEY = (keys.c.organization_id, keys.c.role, keys.c.workspace, *(keys.c[name] for name in CREDENTIAL_COLUMNS))
+_KEY = (
+    keys.c.organization_id, keys.c.role, keys.c.workspace, keys.c.made_by,
+    *(keys.c[name] for name in CREDENTIAL_COLUMNS),
+)  # fmt: skip
 
 INSERT_ORGANIZATION: Final = Statement(lambda db: insert_into(db, organizations, unless_taken=True))
 INSERT_CONNECTION: Final = Statement(lambda db: insert_into(db, connections, unless_taken=True))
@@ -298,6 +301,7 @@ class Accounts:
             organization_id=key.organization_id or "",
             role=key.role,
             workspace=key.workspace,
+            made_by=key.made_by,
             **credential_values(key.credential),
         )
 
@@ -391,4 +395,4 @@ def _token_holder(row: Row) -> TokenHolder:
 
 
 def _key(row: Row) -> Key:
-    return Key(row[0] or None, stored_credential(row[3:]), row[1], row[2])
+    return Key(row[0] or None, stored_credential(row[4:]), *row[1:4])

@@ -74,12 +74,16 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An API key: `role` says what it may do; without an organization it is the owner's of the installation."""
+    """An API key: `role` says what it may do; without an organization it is the owner's of the installation.
+
+    `made_by` is the actor who made it, None where that is not known.
+    """
 
     organization_id: str | None
     credential: Credential
     role: str
     workspace: str | None = None
+    made_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

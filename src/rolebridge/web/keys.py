@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from rolebridge.bridge.callers import CredentialOwner
+from rolebridge.bridge.callers import CredentialOwner, key_actor
 from rolebridge.bridge.credentials import KEY_PREFIX, Hasher
 from rolebridge.bridge.permissions import OF_ONE_WORKSPACE, PERMISSIONS, KeyRole, Permission
 from rolebridge.store.engine import Store
@@ -30,8 +30,8 @@ class KeyHolder:
 
     @property
     def actor(self) -> str:
-        """Return how audit rows name the holder: the name alone is no proof, two keys may have the same."""
-        return f"key:{self.name} ({self.key_id[:8]})"
+        """Return how audit rows name the holder."""
+        return key_actor(self.name, self.key_id)
 
     def may(self, permission: Permission) -> bool:
         """Return whether the holder may do this, for their workspace or for the whole organization."""

@@ -84,6 +84,7 @@ keys: Final = Table(
     *credential(),
     text("role"),
     text("workspace", null=True),
+    text("made_by", null=True),
     PrimaryKeyConstraint("organization_id", "id"),
     UniqueConstraint("hash"),
 )
