@@ -35,10 +35,24 @@ class Names:
 
     def slots(self, node: Node, what: str) -> Iterator[tuple[Slot, Node]]:
         """Yield the slots that the keys of a mapping name, with the values."""
+        if self._names_no_slot(node, what):
+            return
         for entry in reading.read_entries(node, what, self._sink):
             slot = self.slot(entry.key)
             if slot is not None:
                 yield slot, entry.value
+
+    def _names_no_slot(self, node: Node, what: str) -> bool:
+        """Record that a role, or a slot, stands where slot and role belong: `grant: admin`."""
+        first = node.items[0] if isinstance(node, Items) and node.items else node
+        if not isinstance(first, Scalar) or first.is_empty:
+            return False
+        slots = self.catalogue.slots
+        slot = next((one.id for one in slots.values() if one.named(first.text)), None)
+        written = f"{slot}: {first.text}" if slot else f"{first.text}: all" if first.text in slots else ""
+        help_ = f"write `{{{shorten(written or f'{next(iter(slots))}: …')}}}`"
+        self._sink.add("wrong-type", node, f"{what} names a slot and its value", help_=help_)
+        return True
 
     def role(self, slot: Slot, text: Scalar) -> Role | None:
         """Return the role of `slot` that `text` names, by id or alias, whether it can be assigned or not."""

@@ -18,6 +18,8 @@ MAX_PIECES = 16
 
 _PIECE = re.compile(r"\{(?P<capture>[^{}]*)\}|(?P<any>\*+)|(?P<literal>[^{}*]+)|(?P<brace>[{}])")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
+_REGEX = re.compile(r"^\^|\$$|\.\*|\.\+|\(\?|\\")
+_MEANT = re.compile(r"\*|\{[^{}]*\}|^[\u201c\u201e\u2018\u00ab].*[\u201d\u201c\u2019\u00bb]$")
 _ALONE = re.compile(r"\{([A-Za-z][A-Za-z0-9_]{0,63})\}", re.ASCII)
 
 
@@ -30,6 +32,11 @@ def capture_name(text: str) -> str | None:
 def has_braces(text: str) -> bool:
     """Return whether the text looks as if a capture were meant."""
     return "{" in text or "}" in text
+
+
+def taken_literally(text: str, *, pattern: bool) -> bool:
+    """Return whether a name, or a pattern, holds what looks as if more were meant than its text."""
+    return bool(_REGEX.search(text)) or (not pattern and bool(_MEANT.search(text)))
 
 
 class PatternReader:

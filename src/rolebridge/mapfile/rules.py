@@ -26,7 +26,7 @@ from rolebridge.mapfile import reading
 from rolebridge.mapfile.conditions import ConditionReader
 from rolebridge.mapfile.given import ReadRule
 from rolebridge.mapfile.names import Names
-from rolebridge.mapfile.patterns import PatternReader, capture_name, has_braces
+from rolebridge.mapfile.patterns import PatternReader, capture_name, has_braces, taken_literally
 from rolebridge.mapfile.reading import Sink, shorten
 from rolebridge.mapfile.yamlsource import Items, Node, Scalar, Table
 
@@ -105,6 +105,7 @@ class RuleReader:
         self._check_period(fields, starts, ends)
         if self._sink.errors != before:
             return None
+        self._warn_of_literals(fields.get("groups"), users)
         people = frozenset(user.text.casefold() for user in users)
         rule = Rule(
             id_ or "", table.place, groups, people, when, projects, grant, deny, deny_all, starts, ends, note or ""
@@ -180,6 +181,26 @@ class RuleReader:
             detail = f"the file does not trust a connection `{shorten(texts['connection'] or '')}`"
             self._sink.add("unknown-connection", connection, detail, known=sorted(trusted))
         return GroupRef(texts.get("name"), texts.get("id"), texts.get("external_id"), texts.get("connection"))
+
+    def _warn_of_literals(self, groups: Node | None, users: Iterable[Scalar]) -> None:
+        """Warn of names and patterns that are taken as they stand, and look as if they were not meant so."""
+        for user in users:
+            if "*" in user.text:
+                detail = f"`{shorten(user.text)}` is taken as a whole user name"
+                help_ = 'for everyone of a domain write a condition: `when: userName ew "@acme.example"`'
+                self._sink.add("taken-literally", user, detail, help_=help_)
+        for item in groups.items if isinstance(groups, Items) else (groups,):
+            match = item.entries.get("match") if isinstance(item, Table) else None
+            text = match.value if match is not None else item
+            if not isinstance(text, Scalar) or not taken_literally(text.text, pattern=match is not None):
+                continue
+            if match is not None:
+                detail = f"`{shorten(text.text)}` is no regular expression, and its signs are taken as they stand"
+                help_ = "`*` stands for any text, `{word}` for one of a list"
+            else:
+                detail = f"`{shorten(text.text)}` is taken as the whole name of a group"
+                help_ = 'write `{match: "…"}` for a pattern, in which `*` stands for any text'
+            self._sink.add("taken-literally", text, detail, help_=help_)
 
     # --- what ---
 

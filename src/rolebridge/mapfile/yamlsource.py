@@ -9,6 +9,7 @@ deep nesting. The tree is built from parser events, never by `load`, so an alias
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,16 @@ _EXCERPT = 160
 _ESCAPE_LENGTHS = {"x": 4, "u": 6, "U": 10}
 # The run of text that an unquoted capture stands in: `lbx-{project}-{team}`, `{project}`.
 _CAPTURES = re.compile(r"""[^\s"',:\[\]{}]*(?:\{\w{1,64}\}[^\s"',:\[\]{}]*)+""")
+# A blank that is none: what word processors and web pages put where a line is indented.
+_ODD_BLANK = re.compile(r"^[ ]*([\u00a0\u2000-\u200b\u202f\u3000\ufeff])", re.MULTILINE)
+_SYNTAX_HELP = (
+    ("expected <block end>", "the line is indented differently from those that it belongs to: begin it below them"),
+    ("mapping values are not allowed", "put a blank after the colon of each key, and quote text that holds `: `"),
+    ("expected ',' or", "close every bracket, and quote text that holds one of `[]{},`"),
+    ("could not find expected ':'", "write `key: value`, with a colon and a blank"),
+    ("cannot start any token", "quote text that begins with this character"),
+)
+"""What to do about the mistakes that the parser tells apart, by its own words."""
 # Text that no terminal, log or database should be handed: C0 and C1 controls but line breaks and tabs, surrogates.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -297,15 +308,28 @@ class _Builder:
         place = self._place(mark)
         problem = _in_backticks(error.problem or "the text cannot be read")
         line, start = self._line(mark.index)
-        if capture := _capture_at(line, mark.index - start):
+        odd = _ODD_BLANK.search(self._text, 0, start + len(line))
+        if odd:
+            where = Place(self._file, self._text.count("\n", 0, odd.start()) + 1, odd.start(1) - odd.start() + 1)
+            named = f"U+{ord(odd[1]):04X} ({unicodedata.name(odd[1]).lower()})"
+            detail = f"the character {named} stands where YAML allows spaces only"
+            self._add("yaml-syntax", detail, where, odd[1], "indent with spaces")
+        elif capture := _capture_at(line, mark.index - start):
             where = Place(self._file, place.line, capture.start() + 1)
             detail = f"YAML reads the braces of `{capture.group()}` as a mapping"
             self._add("unquoted-capture", detail, where, capture.group(), f'quote it: "{capture.group()}"')
         elif "'\\t'" in (error.problem or ""):
             self._add("yaml-tab", "a tab stands where YAML allows spaces only", place, "\t", "indent with spaces")
+        elif "quoted scalar" in (error.context or "") and "end of stream" in problem and error.context_mark:
+            opened = error.context_mark
+            line, start = self._line(opened.index)
+            excerpt = line[opened.index - start :].rstrip()[:_EXCERPT]
+            self._add("yaml-syntax", "the quote that opens here is not closed", self._place(opened), excerpt)
         else:
             context = f"{_in_backticks(error.context)}: " if error.context else ""
-            self._add("yaml-syntax", f"{context}{problem}", place, line[mark.index - start :].rstrip()[:_EXCERPT])
+            help_ = next((help_ for words, help_ in _SYNTAX_HELP if words in (error.problem or "")), None)
+            excerpt = line[mark.index - start :].rstrip()[:_EXCERPT]
+            self._add("yaml-syntax", f"{context}{problem}", place, excerpt, help_)
 
 
 def _capture_at(line: str, column: int) -> re.Match[str] | None:
