@@ -186,6 +186,16 @@ def load(
     return clients, threads, stop
 
 
+def await_load(ledgers: list[Ledger]) -> None:
+    """Return at a moment of chance, after at least twenty more writes, however fast the machine is."""
+    wanted = sum(ledger.acknowledged for ledger in ledgers) + random.randint(20, 120)
+    until = time.monotonic() + 2 * PATIENCE
+    while sum(ledger.acknowledged for ledger in ledgers) < wanted:
+        assert time.monotonic() < until, "there was no load"
+        time.sleep(0.005)
+    time.sleep(random.uniform(0, 0.02))
+
+
 def ended(clients: list[Client], threads: list[threading.Thread]) -> None:
     for thread in threads:
         thread.join(PATIENCE)
@@ -200,7 +210,7 @@ def test_the_whole_server_is_killed(serving: Bridge) -> None:
     ledgers = begin(serving)
     for kill in range(KILLS):
         clients, threads, stop = load(serving, ledgers, kill, goes_on=False)
-        time.sleep(random.uniform(0.2, 1.0))
+        await_load(ledgers)
         serving.kill()
         stop.set()
         ended(clients, threads)
@@ -209,7 +219,6 @@ def test_the_whole_server_is_killed(serving: Bridge) -> None:
             client.verify()
         serving.hang_up()
         serving.assert_no_problems()
-    assert sum(ledger.acknowledged for ledger in ledgers) > 20 * KILLS, "there was no load"
     serving.assert_sound()
 
 
@@ -218,9 +227,9 @@ def test_workers_are_killed(serving: Bridge) -> None:
     ledgers = begin(serving)
     clients, threads, stop = load(serving, ledgers, KILLS, goes_on=True)
     for kill in range(KILLS):
-        time.sleep(random.uniform(0.3, 1.0))
+        await_load(ledgers)
         serving.kill_worker(kill)
-    time.sleep(1.0)
+    await_load(ledgers)
     stop.set()
     ended(clients, threads)
     for client in clients:
