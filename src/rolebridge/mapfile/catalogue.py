@@ -9,11 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from enum import StrEnum
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
-from typing import TypeVar
 
 from rolebridge.core.catalogue import (
     AccountKind,
@@ -32,14 +30,14 @@ from rolebridge.core.catalogue import (
     Slot,
 )
 from rolebridge.core.diagnostics import Diagnostic, has_errors
+from rolebridge.core.permissions import Setting
 from rolebridge.mapfile import reading
 from rolebridge.mapfile.delegations import DelegationReader
 from rolebridge.mapfile.layers import laid_over
 from rolebridge.mapfile.matrices import MatrixReader
+from rolebridge.mapfile.optional import OptionalReader
 from rolebridge.mapfile.reading import Sink, shorten
 from rolebridge.mapfile.yamlsource import Entry, Node, Scalar, Table, parse_yaml
-
-_Choice = TypeVar("_Choice", bound=StrEnum)
 
 _FILE = (
     "platform", "name", "project_word", "account_kinds", "slots", "prerequisites", "custom_roles", "settings",
@@ -141,11 +139,11 @@ def _extends(root: Node) -> str | None:
     return entry.value.text if entry is not None and isinstance(entry.value, Scalar) else None
 
 
-class _CatalogueReader:
+class _CatalogueReader(OptionalReader):
     """Reads one catalogue; keeps the nodes that later checks blame."""
 
     def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+        super().__init__(sink)
         self._kinds: tuple[AccountKind, ...] = ()
         self._slots: dict[str, Slot] = {}
         # Names that can only be checked once every slot is known: (what to check, the text that names it).
@@ -166,9 +164,9 @@ class _CatalogueReader:
         self._check_slot_names()
         prerequisites = tuple(self._prerequisites(fields.get("prerequisites")))
         custom = self._custom_roles(fields["custom_roles"]) if "custom_roles" in fields else None
-        matrices = MatrixReader(self._slots, sink)
-        settings = matrices.settings(fields["settings"]) if "settings" in fields else {}
-        tables = tuple(matrices.matrices(fields["permissions"])) if "permissions" in fields else ()
+        words = self._words(fields.get("settings"), "`settings`", "a setting")
+        settings = {id_: Setting(id_, text) for id_, text in words.items()}
+        tables = tuple(MatrixReader(self._slots, settings, sink).matrices(fields.get("permissions")))
         rows = {row for matrix in tables for row in matrix.rows}
         delegations = DelegationReader(self._slots, rows, sink).delegations(fields.get("delegation"))
         if id_ is None or name is None:
@@ -362,16 +360,6 @@ class _CatalogueReader:
         permissions = self._words(fields.get("permissions"), "`permissions`", "a permission")
         return CustomRoles(slot.id, limit, permissions) if slot is not None else None
 
-    def _words(self, node: Node | None, section: str, what: str) -> dict[str, str]:
-        """Return the ids of a section with the platform's words for each."""
-        found: dict[str, str] = {}
-        for entry in reading.read_entries(node, section, self._sink) if node is not None else ():
-            id_ = self._id(entry.key, f"{what}'s id")
-            words = reading.read_text(entry.value, f"{what}'s words", self._sink)
-            if id_ is not None and words is not None:
-                found[id_] = words.text
-        return found
-
     # --- consistency ---
 
     def _check_merge(
@@ -415,29 +403,6 @@ class _CatalogueReader:
         self._sink.add("catalogue-inconsistent", node, detail)
 
     # --- values ---
-
-    def _id(self, node: Node | None, what: str) -> str | None:
-        text = reading.read_text(node, what, self._sink) if node is not None else None
-        return reading.read_id(text, what, self._sink) if text is not None else None
-
-    def _text(self, node: Node | None, what: str) -> str | None:
-        text = reading.read_text(node, what, self._sink) if node is not None else None
-        return text.text if text is not None else None
-
-    def _texts(self, node: Node | None, what: str) -> list[Scalar]:
-        return reading.read_texts(node, what, self._sink) if node is not None else []
-
-    def _flag(self, node: Node | None, what: str) -> bool:
-        return node is not None and bool(reading.read_flag(node, what, self._sink))
-
-    def _number(self, node: Node | None, what: str) -> int:
-        return (reading.read_number(node, what, self._sink) or 0) if node is not None else 0
-
-    def _choice(self, node: Node | None, what: str, choices: type[_Choice], default: _Choice) -> _Choice:
-        if node is None:
-            return default
-        chosen = reading.read_choice(node, what, [choice.value for choice in choices], self._sink)
-        return choices(chosen) if chosen is not None else default
 
     def _known_slot(self, node: Node | None) -> Slot | None:
         text = reading.read_text(node, "a slot", self._sink) if node is not None else None

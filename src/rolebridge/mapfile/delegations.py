@@ -8,8 +8,9 @@ from rolebridge.core.catalogue import Slot
 from rolebridge.core.delegation import Act, Delegation
 from rolebridge.mapfile import reading
 from rolebridge.mapfile.matrices import read_holders, read_slot_roles
+from rolebridge.mapfile.optional import OptionalReader
 from rolebridge.mapfile.reading import Sink, shorten
-from rolebridge.mapfile.yamlsource import Node, Scalar, Table
+from rolebridge.mapfile.yamlsource import Node, Table
 
 _RULE = (
     "id", "by", "permission", "may", "slots", "roles", "except_roles", "only_holders", "except_holders", "phases",
@@ -17,13 +18,13 @@ _RULE = (
 )  # fmt: skip
 
 
-class DelegationReader:
+class DelegationReader(OptionalReader):
     """Reads `delegation`; `slots` and `permissions` are the catalogue's."""
 
     def __init__(self, slots: Mapping[str, Slot], permissions: Collection[str], sink: Sink) -> None:
+        super().__init__(sink)
         self._slots = slots
         self._permissions = permissions
-        self._sink = sink
 
     def delegations(self, node: Node | None) -> Iterator[Delegation]:
         """Yield the rules of `delegation`."""
@@ -42,11 +43,11 @@ class DelegationReader:
         if ("by" in fields) == ("permission" in fields):
             help_ = "write `by: {slot: [roles]}`, or `permission:` of a table"
             self._sink.add("missing-key", table, "a delegation says who in one way", help_=help_)
-        id_ = self._id(fields.get("id"))
+        id_ = self._id(fields.get("id"), "a delegation's id")
         slots = self._slots_of(fields.get("slots"))
         roles = sorted({role for slot in slots for role in self._slots[slot].roles})
-        unknown = reading.read_flag(fields["unknown"], "`unknown`", self._sink) if "unknown" in fields else False
-        note = reading.read_text(fields["note"], "`note`", self._sink) if "note" in fields else None
+        unknown = self._flag(fields.get("unknown"), "`unknown`")
+        note = self._text(fields.get("note"), "`note`")
         if id_ is None:
             return None
         return Delegation(
@@ -60,13 +61,9 @@ class DelegationReader:
             self._holders(fields.get("only_holders"), "`only_holders`"),
             self._holders(fields.get("except_holders"), "`except_holders`"),
             frozenset(text.text for text in self._texts(fields.get("phases"), "`phases`")),
-            bool(unknown),
-            note.text if note else "",
+            unknown,
+            note or "",
         )
-
-    def _id(self, node: Node | None) -> str | None:
-        text = reading.read_text(node, "`id`", self._sink) if node is not None else None
-        return reading.read_id(text, "a delegation's id", self._sink) if text is not None else None
 
     def _acts(self, node: Node | None) -> Iterator[Act]:
         for text in self._texts(node, "`may`"):
@@ -104,6 +101,3 @@ class DelegationReader:
             self._sink.add("unknown-permission", text, detail, known=self._permissions)
             return ""
         return text.text
-
-    def _texts(self, node: Node | None, what: str) -> list[Scalar]:
-        return reading.read_texts(node, what, self._sink) if node is not None else []

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from rolebridge.core.catalogue import Slot
 from rolebridge.core.permissions import Cell, CellValue, Column, Matrix, Permission, Setting
 from rolebridge.mapfile import reading
+from rolebridge.mapfile.optional import OptionalReader
 from rolebridge.mapfile.reading import Sink, shorten
 from rolebridge.mapfile.yamlsource import Entry, Items, Node, Scalar, Table
 
@@ -14,27 +15,18 @@ _MATRIX = ("id", "name", "columns", "rows", "decides_first")
 _VALUES = [value.value for value in CellValue]
 
 
-class MatrixReader:
-    """Reads `settings` and `permissions`; `slots` are the catalogue's, and so are `settings` that are known before."""
+class MatrixReader(OptionalReader):
+    """Reads `permissions`; `slots` and `settings` are the catalogue's."""
 
-    def __init__(self, slots: Mapping[str, Slot], sink: Sink, settings: Mapping[str, Setting] | None = None) -> None:
+    def __init__(self, slots: Mapping[str, Slot], settings: Mapping[str, Setting], sink: Sink) -> None:
+        super().__init__(sink)
         self._slots = slots
-        self._sink = sink
-        self._settings = dict(settings or {})
+        self._settings = settings
 
-    def settings(self, node: Node) -> Mapping[str, Setting]:
-        """Return what a tenant can switch: id → words."""
-        for entry in reading.read_entries(node, "`settings`", self._sink):
-            id_ = reading.read_id(entry.key, "a setting's id", self._sink)
-            name = reading.read_text(entry.value, "a setting's words", self._sink)
-            if id_ is not None and name is not None:
-                self._settings[id_] = Setting(id_, name.text)
-        return self._settings
-
-    def matrices(self, node: Node) -> Iterator[Matrix]:
+    def matrices(self, node: Node | None) -> Iterator[Matrix]:
         """Yield the matrices of `permissions`."""
         seen: set[str] = set()
-        for item in reading.read_items(node, "`permissions`", self._sink) or ():
+        for item in reading.read_items(node, "`permissions`", self._sink) or () if node is not None else ():
             table = reading.read_table(item, "a matrix", self._sink)
             matrix = self._matrix(table) if table is not None else None
             if matrix is not None and table is not None and matrix.id in seen:
@@ -47,15 +39,11 @@ class MatrixReader:
         required = ("id", "name", "columns", "rows")
         fields = reading.read_fields(table, "a matrix", _MATRIX, self._sink, required=required)
         id_ = self._id(fields.get("id"), "a matrix's id")
-        name = reading.read_text(fields["name"], "`name`", self._sink) if "name" in fields else None
+        name = self._text(fields.get("name"), "`name`")
         columns = tuple(self._columns(fields["columns"])) if "columns" in fields else ()
         rows = dict(self._rows(fields["rows"], columns)) if "rows" in fields else {}
-        first = (
-            reading.read_flag(fields["decides_first"], "`decides_first`", self._sink)
-            if "decides_first" in fields
-            else False
-        )
-        return Matrix(id_, name.text, columns, rows, bool(first)) if id_ is not None and name is not None else None
+        first = self._flag(fields.get("decides_first"), "`decides_first`")
+        return Matrix(id_, name, columns, rows, first) if id_ is not None and name is not None else None
 
     # --- columns -------------------------------------------------------------------------------------------------
 
@@ -66,12 +54,12 @@ class MatrixReader:
             if id_ is None or table is None:
                 continue
             fields = reading.read_fields(table, "a column", ("name", "holds"), self._sink, required=("name", "holds"))
-            name = reading.read_text(fields["name"], "`name`", self._sink) if "name" in fields else None
+            name = self._text(fields.get("name"), "`name`")
             holds = (
                 tuple(read_holders(fields["holds"], "`holds`", self._slots, self._sink)) if "holds" in fields else ()
             )
             if name is not None and holds:
-                yield Column(id_, name.text, holds)
+                yield Column(id_, name, holds)
 
     # --- rows ----------------------------------------------------------------------------------------------------
 
@@ -90,13 +78,9 @@ class MatrixReader:
             return None
         keys = ("name", "section", "note", "cells")
         fields = reading.read_fields(table, what, keys, self._sink, required=("name", "cells"))
-        texts = {
-            key: text.text
-            for key in ("name", "section", "note")
-            if key in fields and (text := reading.read_text(fields[key], f"`{key}`", self._sink)) is not None
-        }
+        name, section, note = (self._text(fields.get(key), f"`{key}`") for key in ("name", "section", "note"))
         cells = dict(self.cells(fields["cells"], columns)) if "cells" in fields else {}
-        return Permission(id_, texts.get("name", id_), texts.get("section", ""), cells, texts.get("note", ""))
+        return Permission(id_, name or id_, section or "", cells, note or "")
 
     def cells(self, node: Node, columns: list[str]) -> Iterator[tuple[str, Cell]]:
         """Yield (column, cell) of a mapping of cells; one text stands for all columns."""
@@ -129,7 +113,7 @@ class MatrixReader:
                 self._sink.add("missing-key", node, "a cell has one value", help_="write `{partial: read only}`")
             return None
         text = reading.read_text(fields[values[0]], f"`{values[0]}`", self._sink)
-        note = reading.read_text(fields["note"], "`note`", self._sink) if "note" in fields else None
+        note = self._text(fields.get("note"), "`note`") or ""
         if text is None:
             return None
         if values[0] != CellValue.CONDITIONAL:
@@ -138,11 +122,7 @@ class MatrixReader:
             detail = f"there is no setting `{shorten(text.text)}`"
             self._sink.add("unknown-key", text, detail, known=self._settings)
             return None
-        return Cell(CellValue.CONDITIONAL, note.text if note else "", text.text)
-
-    def _id(self, node: Node | None, what: str) -> str | None:
-        text = reading.read_text(node, what, self._sink) if node is not None else None
-        return reading.read_id(text, what, self._sink) if text is not None else None
+        return Cell(CellValue.CONDITIONAL, note, text.text)
 
 
 def read_holders(

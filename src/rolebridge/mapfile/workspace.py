@@ -291,7 +291,7 @@ class WorkspaceReader:
                 yield matrix.id, dict(self._rows(entry.value, matrix))
 
     def _rows(self, node: Node, matrix: Matrix) -> Iterator[tuple[tuple[str, str], Cell]]:
-        reader = MatrixReader({}, self._sink, self._known_settings)
+        reader = MatrixReader({}, self._known_settings, self._sink)
         columns = [column.id for column in matrix.columns]
         for entry in reading.read_entries(node, f"`{matrix.id}`", self._sink):
             if entry.key.text not in matrix.rows:
