@@ -18,6 +18,7 @@ from rolebridge.web.requests import Request
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 200
+_MOST_DIGITS: Final = 18  # of a number in a cursor: a database counts no further
 _LONGEST: Final = 2_000  # characters of a cursor: names have at most some hundred each
 
 
@@ -180,6 +181,18 @@ class Parameters:
         if not isinstance(found, list) or len(found) != parts or not all(map(_is_place, found)):
             raise not_a_cursor(name)
         return tuple(found)
+
+    def cursor_number(self) -> int | None:
+        """Return the place that `next_cursor` of the page before said, in a list that goes by numbers."""
+        found = self.cursor(1)
+        return None if found is None else number_of_cursor(found[0])
+
+
+def number_of_cursor(part: str, name: str = "cursor") -> int:
+    """Return a part of a cursor that is a whole number. Raises Problem."""
+    if not (part.isascii() and part.isdigit() and len(part) <= _MOST_DIGITS):
+        raise not_a_cursor(name)
+    return int(part)
 
 
 def next_cursor(place: Sequence[str] | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rolebridge.api.parameters import PAGED, moment, next_cursor, not_a_cursor, word
+from rolebridge.api.parameters import PAGED, moment, next_cursor, word
 from rolebridge.api.routing import Answer, Call, Endpoint
 from rolebridge.api.usecases import UseCases
 from rolebridge.bridge.audit_documents import audit_document, verified_document
@@ -23,18 +23,9 @@ def _audit(use: UseCases, call: Call) -> Answer:
         since=said.moment("since"),
         until=said.moment("until"),
     )
-    page = use.auditing.page(call.organization_id, wanted, before=_before(call), limit=said.limit())
+    page = use.auditing.page(call.organization_id, wanted, before=call.query.cursor_number(), limit=said.limit())
     place = None if page.before is None else [str(page.before)]
     return Answer({"audit": [audit_document(row) for row in page.rows], "next_cursor": next_cursor(place)})
-
-
-def _before(call: Call) -> int | None:
-    found = call.query.cursor(1)
-    if found is None:
-        return None
-    if not (found[0].isascii() and found[0].isdigit() and len(found[0]) <= 18):
-        raise not_a_cursor()
-    return int(found[0])
 
 
 def _verify(use: UseCases, call: Call) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rolebridge.api.parameters import LIMIT, Parameters, Query, next_cursor, not_a_cursor
+from rolebridge.api.parameters import LIMIT, Parameters, Query, next_cursor, number_of_cursor
 from rolebridge.api.routing import Answer, Call, Endpoint
 from rolebridge.api.shapes import GIVEN_TEXT
 from rolebridge.api.usecases import UseCases
@@ -25,9 +25,7 @@ def _since(said: Parameters) -> FeedPlace | None:
     if found is None:
         return None
     position, at = found
-    if not (position.isascii() and position.isdigit() and len(position) <= 18):
-        raise not_a_cursor("since")
-    return FeedPlace(int(position), at)
+    return FeedPlace(number_of_cursor(position, "since"), at)
 
 
 ENDPOINTS: Final = (

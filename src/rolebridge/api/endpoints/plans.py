@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from rolebridge.api.parameters import PAGED, next_cursor, not_a_cursor
+from rolebridge.api.parameters import PAGED, next_cursor
 from rolebridge.api.proposals import or_proposed
 from rolebridge.api.routing import LARGE_BODY, Answer, Call, Endpoint, permit
 from rolebridge.api.shapes import COUNT, FLAG, GIVEN_TEXT, TEXT, Schema, record
@@ -83,22 +83,13 @@ def _source(body: dict[str, Any]) -> tuple[dict[str, str], int | None]:
 
 
 def _revisions(use: UseCases, call: Call) -> Answer:
-    limit, before = call.query.limit(), _before(call)
+    limit, before = call.query.limit(), call.query.cursor_number()
     rows = use.planning.revisions(call.organization_id, before=before, limit=limit + 1)
     current = use.planning.revisions(call.organization_id, limit=1)
     active = current[0].number if current else 0
     place = [str(rows[limit - 1].number)] if len(rows) > limit else None
     shown = [revision_document(row, in_force=row.number == active) for row in rows[:limit]]
     return Answer({"revisions": shown, "next_cursor": next_cursor(place)})
-
-
-def _before(call: Call) -> int | None:
-    found = call.query.cursor(1)
-    if found is None:
-        return None
-    if not (found[0].isascii() and found[0].isdigit() and len(found[0]) <= 18):
-        raise not_a_cursor()
-    return int(found[0])
 
 
 def _revision(use: UseCases, call: Call) -> Answer:
