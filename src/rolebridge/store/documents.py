@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from rolebridge.core.directory import GroupDraft, UserDraft
@@ -63,6 +63,16 @@ def moment(text: str) -> datetime:
 def moment_or_none(text: str | None) -> datetime | None:
     """Return `moment(text)`, None for None."""
     return None if text is None else datetime.fromisoformat(text)
+
+
+def day_text(day: date | None) -> str | None:
+    """Return a day as it is stored, None for None."""
+    return None if day is None else day.isoformat()
+
+
+def day_or_none(text: str | None) -> date | None:
+    """Return the day that `day_text` wrote."""
+    return None if text is None else date.fromisoformat(text)
 
 
 # --- keys ------------------------------------------------------------------------------------------------------

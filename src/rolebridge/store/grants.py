@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, delete, distinct, func, literal_co
 
 from rolebridge.core.assignment import Source
 from rolebridge.core.grants import Grant, GrantKey, GrantState
-from rolebridge.store.documents import moment_or_none, stamp_or_none
+from rolebridge.store.documents import day_or_none, day_text, moment_or_none, stamp_or_none
 from rolebridge.store.links import Row, in_batches
 from rolebridge.store.manual import ByHand
 from rolebridge.store.records import GrantCounts, HeldGrant
@@ -330,8 +330,8 @@ def _changing(grant: Grant) -> dict[str, Any]:
         "override": str(grant.override),
         "acts_as_slot": grant.acts_as_slot,
         "acts_as_role": grant.acts_as_role,
-        "valid_from": _day_text(grant.valid_from),
-        "valid_until": _day_text(grant.valid_until),
+        "valid_from": day_text(grant.valid_from),
+        "valid_until": day_text(grant.valid_until),
         "revision": grant.revision,
         "because": grant.because,
         "held_since": stamp_or_none(grant.held_since),
@@ -355,8 +355,8 @@ def _grant(row: Row) -> Grant:
         override=override,
         acts_as_slot=acts_as_slot,
         acts_as_role=acts_as_role,
-        valid_from=_day(starts),
-        valid_until=_day(ends),
+        valid_from=day_or_none(starts),
+        valid_until=day_or_none(ends),
         revision=revision,
         because=because,
         held_since=moment_or_none(held),
@@ -365,11 +365,3 @@ def _grant(row: Row) -> Grant:
 
 def _by_key(days_of: Mapping[str, Mapping[str, str | date]]) -> dict[tuple[str, str], str]:
     return {(user_id, workspace): str(day) for user_id, days in days_of.items() for workspace, day in days.items()}
-
-
-def _day(text: str | None) -> date | None:
-    return None if text is None else date.fromisoformat(text)
-
-
-def _day_text(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select, update
 
 from rolebridge.core.assignment import ManualAssignment
 from rolebridge.core.errors import Invalid
-from rolebridge.store.documents import moment, moment_or_none, stamp
+from rolebridge.store.documents import day_or_none, day_text, moment, moment_or_none, stamp
 from rolebridge.store.links import Row, in_batches
 from rolebridge.store.records import ListedManual
 from rolebridge.store.scope import Scope
@@ -107,7 +107,7 @@ class ByHand(Scope):
         if not storable(assignment.reason):
             raise Invalid("the reason holds a character that cannot be stored", "reason")
         row = {name: getattr(assignment, name) for name in _MANUAL}
-        row |= {"at": stamp(assignment.at), "until": _day_text(assignment.until)}
+        row |= {"at": stamp(assignment.at), "until": day_text(assignment.until)}
         return {"organization_id": self._organization_id, **row, **dict.fromkeys(_ENDED)}
 
     def end_manual(self, id: str, *, actor: str, reason: str, now: datetime) -> bool:
@@ -258,7 +258,7 @@ def _manual(row: Row) -> ManualAssignment:
         by=by,
         at=moment(at),
         reason=reason,
-        until=None if until is None else date.fromisoformat(until),
+        until=day_or_none(until),
         imported=bool(imported),
     )
 
@@ -273,7 +273,3 @@ def _listed(row: Row) -> ListedManual:
         ended_by or "",
         ended_reason or "",
     )
-
-
-def _day_text(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
