@@ -349,8 +349,6 @@ def test_more_members_than_one_statement_takes(world: World, monkeypatch: pytest
     assert world.members(group.id) == sorted(ids)
     with world.store.read() as unit:
         directory = unit.directory(world.organization)
-        assert directory.is_member(group.id, ids[700])
-        assert not directory.is_member(group.id, "nobody")
         assert [user.id for user in directory.all_core_users(500)] == sorted(ids)
     keep = ids[:1_100]
 

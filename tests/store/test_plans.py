@@ -66,7 +66,6 @@ HOT = {
     "remove members": groups.REMOVE.deleting,
     "remove other members": groups.REMOVE_OTHERS.deleting,
     "member ids": groups.MEMBER_IDS,
-    "is member": groups.IS_MEMBER,
     "user answer": answers.ONE["users", True],
     "group answer": answers.ONE["groups", False],
     "member block": answers.MEMBER_BLOCK,

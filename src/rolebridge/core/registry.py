@@ -67,13 +67,6 @@ class Registry:
                 found.setdefault(one.workspace, {})[one.project.id] = one.project
         return found
 
-    def with_project(self, changed: RegisteredProject) -> Registry:
-        """Return the next version, in which this project is as given."""
-        others = [
-            one for one in self.projects if (one.workspace, one.project.id) != (changed.workspace, changed.project.id)
-        ]
-        return replace(self, version=self.version + 1, projects=(*others, changed))
-
     def with_mode(self, workspace: str, mode: Mode) -> Registry:
         """Return the next version, in which a workspace has this mode."""
         observed = self.observed - {workspace} if mode is Mode.ENFORCE else self.observed | {workspace}

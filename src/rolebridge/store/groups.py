@@ -179,9 +179,6 @@ MEMBER_IDS: Final = Statement(
         .limit(literal_column(str(BLOCK)))
     )
 )
-IS_MEMBER: Final = Statement(
-    lambda _: select(literal_column("1")).where(*_OF_GROUP, memberships.c.user_id == given("user_id"))
-)
 
 
 class Groups(Scope):
@@ -318,10 +315,6 @@ class Groups(Scope):
         while block := self._column(MEMBER_IDS, group_id=group_id, after=after):
             yield from block
             after = block[-1]
-
-    def is_member(self, group_id: str, user_id: str) -> bool:
-        """Return whether the user is a member of the group."""
-        return bool(self._column(IS_MEMBER, group_id=group_id, user_id=user_id)) if storable(user_id) else False
 
     def _locked(self, group_id: str) -> StoredGroup:
         """Return a group whose changes queue from here on, until the transaction ends."""

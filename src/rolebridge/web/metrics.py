@@ -31,9 +31,6 @@ OTHER: Final = "other"
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of a histogram's buckets."""
 
-Labels = Mapping[str, Sequence[str]]
-"""The labels of a family, each with the values that it can have beside `OTHER`."""
-
 
 @dataclass(frozen=True, slots=True)
 class Family:
