@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rolebridge.cli.exits import Exit
-from rolebridge.cli.options import csv_option, json_option, org_option
-from rolebridge.cli.requests import Since
+from rolebridge.cli.options import Since, csv_option, json_option, org_option
 from rolebridge.cli.session import Session, hinting, pass_session
 from rolebridge.cli.terminal import counted
 

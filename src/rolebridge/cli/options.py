@@ -80,6 +80,24 @@ def org_option(command: _Command) -> _Command:
     )
 
 
+def _now(context: click.Context | None) -> datetime:
+    session = context.find_object(Session) if context else None
+    return (session or Session()).clock()
+
+
+def _so_long_ago(text: str, context: click.Context | None) -> datetime | None:
+    """Return the moment so many seconds, minutes, hours or days before now; None for what says no span."""
+    span = re.fullmatch(r"([0-9]{1,5})([smhd])", text)
+    if span is None:
+        return None
+    unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[span[2]]
+    return _now(context) - timedelta(**{unit: int(span[1])})
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 class Expiry(click.ParamType[datetime]):
     """When a secret stops working: a number of days from now, or the last day (UTC) on which it works."""
 
@@ -90,8 +108,7 @@ class Expiry(click.ParamType[datetime]):
         text = str(value)
         days = re.fullmatch(r"([1-9][0-9]{0,4})d", text)
         if days:
-            session = ctx.find_object(Session) if ctx else None
-            return (session or Session()).clock() + timedelta(days=int(days[1]))
+            return _now(ctx) + timedelta(days=int(days[1]))
         try:
             last = date.fromisoformat(text)
             return datetime.combine(last + timedelta(days=1), time(), UTC)
@@ -112,25 +129,33 @@ class Day(click.ParamType[date]):
             self.fail(f"`{value}` is no day; write it like `2027-03-31`", param, ctx)
 
 
+class Since(click.ParamType[datetime]):
+    """A moment in the past: so many seconds, minutes, hours or days ago, the beginning of a day, or a moment (UTC)."""
+
+    name = "since"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the moment."""
+        text = str(value)
+        try:
+            return _so_long_ago(text, ctx) or _in_utc(datetime.fromisoformat(text))
+        except (ValueError, OverflowError):
+            self.fail(f"`{text}` is neither a span (`90m`, `1h`, `2d`) nor a moment (`2026-11-20T09:00`)", param, ctx)
+
+
 class Moment(click.ParamType[datetime]):
-    """A moment in the past: so many minutes, hours or days ago, the last moment of a day, or a moment (UTC)."""
+    """A moment in the past: so many seconds, minutes, hours or days ago, the last one of a day, or a moment (UTC)."""
 
     name = "moment"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Return the moment; of today it is now."""
         text = str(value)
-        session = ctx.find_object(Session) if ctx else None
-        now = (session or Session()).clock()
-        span = re.fullmatch(r"([0-9]{1,5})([mhd])", text)
         try:
-            if span:
-                return now - timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[span[2]]: int(span[1])})
             if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-                day = date.fromisoformat(text)
+                day, now = date.fromisoformat(text), _now(ctx)
                 return now if day == now.date() else datetime.combine(day, time(23, 59, 59, 999_000), UTC)
-            moment = datetime.fromisoformat(text)
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return _so_long_ago(text, ctx) or _in_utc(datetime.fromisoformat(text))
         except (ValueError, OverflowError):
             self.fail(f"`{text}` is neither a day or moment (`2026-11-20T09:00`) nor a span (`90m`, `2d`)", param, ctx)
 

@@ -6,12 +6,12 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rolebridge.cli.options import csv_option, json_option, org_option
+from rolebridge.cli.options import Since, csv_option, json_option, org_option
 from rolebridge.cli.session import Session, as_json, hinting, pass_session
 from rolebridge.cli.terminal import say
 
@@ -23,26 +23,6 @@ if TYPE_CHECKING:
 _FOLLOW_SECONDS = 1.0
 _LATE = timedelta(seconds=20)
 """How far back a follower looks again: servers write what happened some seconds later, each in its own time."""
-
-
-class Since(click.ParamType[datetime]):
-    """A moment in the past: so many minutes, hours or days ago, or a day or moment (UTC)."""
-
-    name = "since"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Return the moment."""
-        text = str(value)
-        span = re.fullmatch(r"([0-9]{1,5})([smhd])", text)
-        if span:
-            session = ctx.find_object(Session) if ctx else None
-            unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[span[2]]
-            return (session or Session()).clock() - timedelta(**{unit: int(span[1])})
-        try:
-            moment = datetime.fromisoformat(text)
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        except (ValueError, OverflowError):
-            self.fail(f"`{text}` is neither a span (`90m`, `1h`, `2d`) nor a moment (`2026-11-20T09:00`)", param, ctx)
 
 
 class Statuses(click.ParamType[tuple[int, int]]):
