@@ -20,6 +20,7 @@ from rolebridge.api.shapes import (
 )
 from rolebridge.bridge.permissions import KeyRole, Permission
 from rolebridge.bridge.status import Concern
+from rolebridge.core.catalogue import Sees
 from rolebridge.core.diagnostics import Severity
 from rolebridge.core.grants import GrantState
 from rolebridge.core.permissions import Answer as DecisionAnswer
@@ -224,6 +225,8 @@ SCHEMAS: Final[Schema] = {
             "acts_as": maybe(record({"slot": TEXT, "role": TEXT})),
             "lock": MAYBE_TEXT,
             "source": TEXT,
+            "needs_work": {**FLAG, "description": "The holder sees nothing until work is assigned."},
+            "sees": {"enum": [value.value for value in Sees], "description": "Of the work of others."},
             "winners": list_of(ref("Claim")),
         }
     ),
