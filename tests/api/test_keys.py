@@ -7,11 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
-from tests.api.talking import Said, Tenant
+from tests.api.conftest import KEY
+from tests.api.talking import Said, Tenant, problem
 from tests.bridge.worlds import OPERATOR
 
 from rolebridge.api.endpoints import ENDPOINTS
+from rolebridge.app import open_installation
+from rolebridge.app.wsgi import create_app
 from rolebridge.bridge.permissions import OF_ONE_WORKSPACE, PERMISSIONS, KeyRole, Permission
+from rolebridge.settings import load
+from rolebridge.web.problems import Kind
 
 NOTHING: frozenset[str] = frozenset()
 OWNER = frozenset({"owner"})
@@ -228,6 +233,21 @@ def test_a_key_that_ended_does_not_open(acme: Tenant) -> None:
     while datetime.now(UTC) < soon:
         pass
     assert acme.get("/access", expiring.text).body["detail"] == "the API key has expired"
+
+
+def test_a_key_has_a_rate(url: str) -> None:
+    """Past it 429 with the seconds to wait, for this key alone; whoever has no key that works is not counted."""
+    said = {"ROLEBRIDGE_DATABASE_URL": url, "ROLEBRIDGE_SECRET_KEY": KEY, "ROLEBRIDGE_RATE_LIMIT": "1/3"}
+    installation = open_installation(load(said))
+    tenant = Tenant.found(installation, create_app(installation), "rated", mapping=False)
+    statuses = [tenant.get("/key").status for _ in range(4)]
+    assert statuses == [200, 200, 200, 429]
+    refused = tenant.get("/access")
+    assert problem(refused, Kind.TOO_MANY)["detail"] == "the key sends more than 1 requests a second"
+    assert refused.headers["Retry-After"] == "1"
+    assert tenant.get("/key", tenant.key("reader")).status == 200
+    assert tenant.get("/key", "rbk_none").status == 401
+    installation.close()
 
 
 def test_an_api_key_opens_no_scim_door(acme: Tenant) -> None:

@@ -210,6 +210,15 @@ def _secrets(installation: Installation) -> list[Callable[[], object]]:
     ]
 
 
+@pytest.mark.parametrize(("status", "kind"), [(400, "invalid"), (413, "too-large"), (503, "unavailable")])
+def test_what_is_refused_in_front_of_the_api_is_a_problem_of_its_kinds(status: int, kind: str) -> None:
+    """A program goes by `type`, whoever refuses; what the API has no kind for says `about:blank`."""
+    _, body = error_body(status, "no", "/api/v1/access", "https://bridge.example")
+    assert json.loads(body)["type"] == f"https://bridge.example/problems/{kind}"
+    for path in ("/api/v1x", "/healthz"):
+        assert json.loads(error_body(status, "no", path, "https://bridge.example")[1])["type"] == "about:blank"
+
+
 def test_without_a_key_only_secrets_fail(installation: Installation) -> None:
     """Without a secret key an installation reads; whatever makes or proves a secret says that the key is missing."""
     from rolebridge.settings import SettingsError

@@ -15,12 +15,15 @@ from rolebridge.bridge.secret_keys import KeyInUse, SecretKeys
 from rolebridge.core.errors import Invalid, NotFound
 from rolebridge.store.engine import Store
 from rolebridge.store.records import StoredUnder
+from rolebridge.web.admission import Admission
 from rolebridge.web.authentication import Authenticator, InvalidToken
 from rolebridge.web.keys import KeyAuthenticator
+from rolebridge.web.rates import Meters
 
 OLD, NEW, NEVER = b"o" * 32, b"n" * 32, b"x" * 32
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 OPERATOR = Operator("os:mia", "request-1")
+FREE = Admission(Meters(), None)
 
 
 def clock() -> datetime:
@@ -49,7 +52,7 @@ def test_what_was_made_under_an_earlier_key_works(store: Store, made: tuple[str,
     token, key = made
     authenticator = Authenticator(store, Hasher(NEW, [OLD]), clock)
     assert authenticator.caller(f"Bearer {token}", "r").connection_name == "okta"
-    keys = KeyAuthenticator(store, Hasher(NEW, [NEVER, OLD]), clock, authenticator.uses)
+    keys = KeyAuthenticator(store, Hasher(NEW, [NEVER, OLD]), clock, authenticator.uses, FREE)
     assert keys.holder(f"Bearer {key}", "r").name == "robot"
 
 
@@ -65,13 +68,13 @@ def test_a_use_moves_the_secret_to_the_present_key(store: Store, made: tuple[str
     ring = Hasher(NEW, [OLD])
     authenticator = Authenticator(store, ring, clock)
     authenticator.caller(f"Bearer {token}", "r")
-    KeyAuthenticator(store, ring, clock, authenticator.uses).holder(f"Bearer {key}", "r")
+    KeyAuthenticator(store, ring, clock, authenticator.uses, FREE).holder(f"Bearer {key}", "r")
     authenticator.uses.flush()
     with store.read() as unit:
         assert unit.accounts.stored_under(NOW) == {Hasher(NEW).key_id: StoredUnder(1, 1, 0)}
     alone = Authenticator(store, Hasher(NEW), clock)
     assert alone.caller(f"Bearer {token}", "r").connection_name == "okta"
-    assert KeyAuthenticator(store, Hasher(NEW), clock, alone.uses).holder(f"Bearer {key}", "r").name == "robot"
+    assert KeyAuthenticator(store, Hasher(NEW), clock, alone.uses, FREE).holder(f"Bearer {key}", "r").name == "robot"
 
 
 def test_a_secret_that_moves_while_it_is_looked_up_is_found() -> None:

@@ -309,6 +309,10 @@ def test_methods_that_the_api_does_not_have(tenants: Tenants, method: str, crede
             expected = {404} if path in {"/nothing", "/"} else {405}
         assert said.status_code in expected, (path, said.text)
         assert said.content_type == "application/problem+json"
+        kind = {401: "unauthenticated", 404: "not-found", 405: "method-not-allowed"}[said.status_code]
+        document = said.get_json(force=True)
+        assert document["type"].endswith(f"/problems/{kind}")
+        assert document["request_id"] == said.headers["X-Request-Id"]
 
 
 def test_open_routes_tell_nothing(tenants: Tenants) -> None:

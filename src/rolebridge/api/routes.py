@@ -14,6 +14,7 @@ from werkzeug.routing import PathConverter
 
 from rolebridge.api.face import OPENAPI_PATH, ApiFace
 from rolebridge.store.request_log import NOBODY, LoggedRequest
+from rolebridge.web.admission import TooManyRequests
 from rolebridge.web.authentication import Unauthenticated
 from rolebridge.web.keys import KeyAuthenticator
 from rolebridge.web.problems import Kind, Problem
@@ -50,6 +51,9 @@ def api_blueprint(
             challenge = (("WWW-Authenticate", 'Bearer realm="api"'),)
             problem = Problem(Kind.UNAUTHENTICATED, str(error), headers=challenge)
             return _response(face.refusal(problem, asked.request_id))
+        except TooManyRequests as error:
+            again = (("Retry-After", str(error.seconds)),)
+            return _response(face.refusal(Problem(Kind.TOO_MANY, str(error), headers=again), asked.request_id))
         return _response(face.handle(asked, holder))
 
     blueprint.add_url_rule("/", "root", answer, methods=_METHODS, provide_automatic_options=False)

@@ -190,7 +190,7 @@ def open_installation(
         importing=Importing(store, provisioning),
         exporting=Exporting(store),
         authenticator=authenticator,
-        keys=KeyAuthenticator(store, hasher, clock, authenticator.uses),
+        keys=KeyAuthenticator(store, hasher, clock, authenticator.uses, admission),
         clients=ClientAdministration(store, hasher, clock),
         issuing=TokenIssuing(store, hasher, clock),
         origins=Origins(settings.trusted_proxies),

@@ -11,7 +11,7 @@ import logging
 from dataclasses import replace
 from functools import partial
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from rolebridge.api.routes import api_blueprint
@@ -33,8 +33,9 @@ from rolebridge.settings import ServingSettings
 from rolebridge.store.request_log import LoggedRequest
 from rolebridge.web.asgi import Headers, Served, problem
 from rolebridge.web.metrics import Shared
+from rolebridge.web.problems import Kind, Problem
 from rolebridge.web.rates import Memory
-from rolebridge.web.requests import Request, begin_request
+from rolebridge.web.requests import Request, begin_request, current_request_id
 from rolebridge.web.requests import Response as Answer
 from rolebridge.web.wsgi import REQUEST_ID, mounted
 
@@ -50,6 +51,7 @@ def create_app(installation: Installation, metrics: Metrics | None = None) -> Fl
     app = Flask("rolebridge", static_folder=None)
     # The adapter in front refuses sooner; this holds where something else serves the application.
     app.config["MAX_CONTENT_LENGTH"] = installation.settings.max_body_bytes
+    app.config["BASE_URL"] = installation.settings.base_url
     # Paths mean what they say: no redirect, whose body would be HTML, leads from one spelling to another.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
@@ -143,13 +145,26 @@ def _note_refusal(observe: Observer, refused: Request, status: int, detail: str)
         observe(Exchange.begin(below, None).end(Answer(status), ScimError(status, None, detail)))
 
 
-def error_body(status: int, detail: str, path: str) -> tuple[Headers, bytes]:
+def error_body(status: int, detail: str, path: str, base_url: str = "") -> tuple[Headers, bytes]:
     """Return the headers and body with which a request to `path` is refused, in the form of the face there."""
     if _is_scim(path):
         return [("Content-Type", SCIM_TYPE)], ScimError(status, None, detail).body()
     if path.startswith("/oauth/"):
         return token_error(status, detail)
+    if (path == API_PATH or path.startswith(API_PATH + "/")) and status in _KINDS:
+        answer = Problem(_KINDS[status], detail).response(current_request_id.get(), base_url)
+        return list(answer.headers), answer.body if isinstance(answer.body, bytes) else b"".join(answer.body)
     return problem(status, detail, path)
+
+
+_KINDS = {
+    400: Kind.INVALID,
+    404: Kind.NOT_FOUND,
+    405: Kind.METHOD_NOT_ALLOWED,
+    413: Kind.TOO_LARGE,
+    503: Kind.UNAVAILABLE,
+}
+"""Of what is refused in front of the API, which kinds of problems it knows; the others have no type of ours."""
 
 
 def _is_scim(path: str) -> bool:
@@ -210,5 +225,5 @@ def _failed(error: Exception) -> Response:
 
 
 def _error(status: int, detail: str) -> Response:
-    headers, body = error_body(status, detail, request.path)
+    headers, body = error_body(status, detail, request.path, current_app.config["BASE_URL"])
     return Response(body, status, headers)

@@ -53,7 +53,7 @@ def serve(session: Session, no_worker: bool) -> None:
                 Address(settings.bind.host, settings.bind.port),
                 Processes(workers=settings.workers),
                 limits,
-                error_body,
+                partial(error_body, base_url=settings.base_url),
                 announce=partial(_announce, session, settings),
             )
         except OSError as error:

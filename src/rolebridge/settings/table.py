@@ -131,8 +131,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "rate_limit",
         "1000/30000",
-        "Requests a second that a connection may send in the long run, and how many at once, as in `25/100`; `none` "
-        "for no limit. More are answered 429. `rolebridge connection limit` gives a connection its own.",
+        "Requests a second that a connection or an API key may send in the long run, and how many at once, as in "
+        "`25/100`; `none` for no limit. More are answered 429. `rolebridge connection limit` gives a connection its "
+        "own.",
         readers.rate_limit,
     ),
     Setting(

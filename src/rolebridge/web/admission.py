@@ -1,4 +1,4 @@
-"""Whether a proved connection may send a request now, and from where: its networks, and its rate."""
+"""Whether a proved connection or key may send a request now: its rate, and a connection's networks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AddressRefused(NotAdmitted):
 
 
 class TooManyRequests(NotAdmitted):
-    """That the connection has used up its rate; after `seconds`, at least 1, a request is admitted again."""
+    """That the connection or key has used up its rate; after `seconds`, at least 1, a request is admitted again."""
 
     def __init__(self, message: str, owner: CredentialOwner, seconds: int) -> None:
         super().__init__(message, owner)
@@ -36,7 +36,7 @@ _rate_limit = lru_cache(maxsize=256)(read_rate_limit)
 
 
 class Admission:
-    """Admits requests of connections. Nothing is written, and nothing is kept but one number for a connection."""
+    """Admits requests of connections and keys. Nothing is written, and nothing is kept but one number for each."""
 
     def __init__(self, meters: Meters, default: RateLimit | None) -> None:
         """`default` is the limit of connections that have none of their own, None for no limit."""
@@ -50,9 +50,16 @@ class Admission:
         ):
             raise AddressRefused(f"the connection accepts no requests from {origin}", owner)
         limit = self._default if connection.rate_limit is None else _rate_limit(connection.rate_limit)
+        self._take("connection", connection.id, limit, owner)
+
+    def admit_key(self, owner: CredentialOwner) -> None:
+        """Count a request with an API key, of which each has the default rate. Raises TooManyRequests."""
+        self._take("key", owner.credential_id, self._default, owner)
+
+    def _take(self, what: str, id_: str, limit: RateLimit | None, owner: CredentialOwner) -> None:
         if limit is None:
             return
-        wait = self._meters.take(f"requests {connection.id}", limit)
+        wait = self._meters.take(f"requests {id_}", limit)
         if wait:
             seconds = math.ceil(wait)
-            raise TooManyRequests(f"the connection sends more than {limit.rate:g} requests a second", owner, seconds)
+            raise TooManyRequests(f"the {what} sends more than {limit.rate:g} requests a second", owner, seconds)

@@ -12,6 +12,7 @@ from rolebridge.bridge.credentials import KEY_PREFIX, Hasher
 from rolebridge.bridge.permissions import OF_ONE_WORKSPACE, PERMISSIONS, KeyRole, Permission
 from rolebridge.store.engine import Store
 from rolebridge.store.request_log import NOBODY
+from rolebridge.web.admission import Admission
 from rolebridge.web.authentication import CredentialKind, TokenUses, Unauthenticated
 
 _LONGEST: Final = 512  # characters: as for tokens
@@ -41,25 +42,29 @@ class KeyHolder:
 class KeyAuthenticator:
     """Proves holders of API keys. A key is looked up at every request: one revoked a moment ago does not work."""
 
-    def __init__(self, store: Store, hasher: Hasher, clock: Callable[[], datetime], uses: TokenUses) -> None:
+    def __init__(
+        self, store: Store, hasher: Hasher, clock: Callable[[], datetime], uses: TokenUses, admission: Admission
+    ) -> None:
         self._store = store
         self._hasher = hasher
         self._clock = clock
         self._uses = uses
+        self._admission = admission
 
     def holder(self, authorization: str | None, request_id: str) -> KeyHolder:
-        """Return who sent the `Authorization` header. Raises Unauthenticated."""
+        """Return who sent the `Authorization` header. Raises Unauthenticated and TooManyRequests."""
         text = _key(authorization)
         with self._store.read() as unit:
             found = self._hasher.find(text, unit.accounts.key_by_hash)
         if found is None or found.organization_id is None:
             raise Unauthenticated("the API key is not known")
         now, credential = self._clock(), found.credential
+        owner = CredentialOwner(found.organization_id, NOBODY, credential.id)
         if not credential.usable(now):
-            owner = CredentialOwner(found.organization_id, NOBODY, credential.id)
             raise Unauthenticated(
                 "the API key was revoked" if credential.revoked_at else "the API key has expired", owner
             )
+        self._admission.admit_key(owner)
         moved = self._hasher.moved(text, credential.key_id)
         self._uses.note(CredentialKind.KEY, (found.organization_id, credential.id), now, moved)
         role = KeyRole(found.role)

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
     MAPPING_ERRORS = "mapping-errors"
     KEY_REUSED = "idempotency-key-reused"
+    TOO_MANY = "too-many-requests"
     UNAVAILABLE = "unavailable"
 
     @property
@@ -189,6 +190,12 @@ MEANINGS: Final[Mapping[Kind, Meaning]] = MappingProxyType(
             "This `Idempotency-Key` came within the last day with another method, path or body. Every request has a "
             "key of its own; only its repetitions have the same one.",
         ),
+        Kind.TOO_MANY: Meaning(
+            429,
+            "Too many requests",
+            "The key has used up its rate, `rate_limit` in the settings. Nothing was looked up or written. Go on after "
+            "`Retry-After` seconds.",
+        ),
         Kind.UNAVAILABLE: Meaning(
             503,
             "Not possible at this time",
@@ -225,8 +232,9 @@ class Problem(Exception):
             "status": self.kind.status,
             "detail": self.detail,
             **self.more,
-            "request_id": request_id,
         }
+        if request_id:  # in front of the application only the header has it
+            document["request_id"] = request_id
         body = json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace")
         return Response(self.kind.status, (("Content-Type", PROBLEM_TYPE), *self.headers), body)
 
