@@ -1,4 +1,7 @@
-"""People who fare alike are worked out once: a plan is the same as if everybody had been looked at alone."""
+"""A plan is the same as if everybody had been looked at alone.
+
+Though people who fare alike are worked out once, and only those are looked at whom the candidate can concern.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.bridge.worlds import MAPPING, World, add
 
+from rolebridge.bridge import surveying
 from rolebridge.bridge.alike import Likeness
+from rolebridge.bridge.concerned import Concern, concern_of
 from rolebridge.bridge.planning import Planned
+from rolebridge.bridge.resolving import Cause, recompute
 from rolebridge.bridge.rulebooks import compile_rulebook, read_mappings
 from rolebridge.bridge.surveying import Comparison, Touched, survey
 from rolebridge.core import holds, outcome
 from rolebridge.core.assignment import ManualAssignment
 from rolebridge.core.plan import PlannedChange
 from rolebridge.store.engine import Store
+from rolebridge.store.unit import Unit
 
 NAME = "mappings/vision.yaml"
 SEASON = """\
@@ -57,15 +64,26 @@ CANDIDATES = (
     MAPPING + SEASON,
     MAPPING + SEASON.replace("2026-11-30", "2026-12-24"),
     MAPPING.replace("    grant: {project_role: inherit}", "    grant: {project_role: inherit}\n    note: SEC-1"),
+    MAPPING.replace("{name: Retail}}", "{name: Retail}, later: {name: Later}}"),
+    MAPPING.replace("retail: {name: Retail}", "sales: {name: Sales}"),
+    MAPPING.replace("default_role: labeler", "default_role: reviewer"),
+    MAPPING.replace("[reviewer, labeler]", "[labeler, reviewer]"),
+    MAPPING.replace("deny: all", "projects: [retail]\n    deny: {project_role: all}"),
+    MAPPING.replace("[okta]", "[okta, entra]"),
+    MAPPING.replace("workspace: vision", "workspace: sound"),
+    MAPPING.partition("rules:")[0]
+    + "rules:\n"
+    + "".join("  - id:" + rule for rule in reversed(MAPPING.partition("rules:\n")[2].split("  - id:")[1:])),
     MAPPING.replace('userType eq "Contractor"', 'department eq "Ops" and not (groups.display eq "Admins")'),
 )
 
 
 @contextmanager
 def everybody_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let nobody be like anybody."""
+    """Let nobody be like anybody, and a change concern everybody."""
     with monkeypatch.context() as patch:
-        patch.setattr(Likeness, "of_block", lambda _, people, after, *, due: [None] * len(people))
+        patch.setattr(surveying, "concern_of", lambda *_: Concern(everybody=True))
+        patch.setattr(Likeness, "of_block", lambda _, people, ids, *, due: [None] * len(people))
         yield
 
 
@@ -87,8 +105,13 @@ def fill(world: World, dice: Random) -> None:
     world.apply(dice.choice(CANDIDATES))
     for number in dice.sample(range(4), 2):
         world.activate(people[number], False)
-    hand = (people[5], "vision", "project_role", "retail", "labeler", "mia", world.clock())
-    world.store.transact(lambda unit: unit.grants(world.id).add_manual(ManualAssignment(str(uuid4()), *hand)))
+    hand = (people[5], "vision", "project_role", dice.choice(["retail", "later"]), "labeler", "mia", world.clock())
+
+    def assign(unit: Unit) -> None:
+        unit.grants(world.id).add_manual(ManualAssignment(str(uuid4()), *hand))
+        recompute(unit, world.id, world.rulebooks.current(unit, world.id), people[5:6], Cause("mia", "", ""), world.now)
+
+    world.store.transact(assign)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -165,5 +188,37 @@ def test_a_grant_that_tells_another_moment_is_a_kind_of_its_own(world: World) ->
         grants.replace_for_user(people[2], before, [other if one == held else one for one in before])
 
     world.store.transact(distort)
-    found = world.planning.plan(world.id, {NAME: "# a comment\n" + MAPPING}).plan
+    noted = MAPPING.replace('projects: "{project}"', 'projects: "{project}"\n    when: userName pr')
+    found = world.planning.plan(world.id, {NAME: noted}).plan
     assert (found.counts.provenance, found.counts.felt) == (1, 0)
+
+
+def test_only_those_are_looked_at_whom_a_change_concerns(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a rule says something new to one group, nobody else is resolved; the sums are still those of everybody."""
+    people = world.users(9)
+    world.group("lbx-cityscapes-labelers", people)
+    world.group("Admins", people[:2])
+    world.apply()
+    resolved: set[str] = set()
+    plain = holds.resolve_held
+
+    def watched(program, user, *rest):  # type: ignore[no-untyped-def]
+        resolved.add(user.id)
+        return plain(program, user, *rest)
+
+    monkeypatch.setattr(outcome, "resolve_held", watched)
+    found = world.planning.plan(
+        world.id, {NAME: MAPPING.replace("workspace_role: admin}", "workspace_role: data_admin}")}
+    )
+    (vision,) = found.plan.workspaces
+    assert resolved == set(people[:2])
+    assert (found.plan.counts.change, vision.seats.before, vision.seats.after) == (2, 9, 9)
+
+
+def test_a_platform_described_anew_concerns_everybody(world: World) -> None:
+    """When a file means something else than when it was applied, what is recorded may not be what it says."""
+    world.apply()
+    with world.store.read() as unit:
+        base = world.rulebooks.current(unit, world.id)
+        assert not concern_of(unit, world.id, base, base).everybody
+        assert concern_of(unit, world.id, replace(base, is_as_applied=False), base).everybody

@@ -41,21 +41,19 @@ class Likeness:
         self._concerned = frozenset(
             group.id for group in groups if group.id in self._nested or any(one.concerns(group) for one in programs)
         )
-        self._listed = json.dumps(sorted(self._concerned))
         self._attributes = frozenset(name for program in programs for name in attributes_read(program))
         self._named = frozenset(name for program in programs for name in program.named_users)
         self._moments: dict[str, str] = {}
 
-    def of_block(self, people: Sequence[Passer], after: str, *, due: bool) -> list[Hashable]:
-        """Return the key of each of the people, who follow `after`; None for who is to be looked at alone.
+    def of_block(self, people: Sequence[Passer], ids: str, *, due: bool) -> list[Hashable]:
+        """Return the key of each of the people, whose ids `ids` lists in JSON; None for who is to be looked at alone.
 
         With `due` the days on which they are to be looked at again are part of it.
         """
-        last = people[-1].id
-        held = self._crowd.memberships(after, last, self._concerned, self._listed)
-        shown = self._crowd.grants(after, last)
-        by_hand = self._crowd.by_hand(after, last)
-        days = self._crowd.rechecks(after, last) if due else {}
+        held = self._crowd.memberships(ids, self._concerned)
+        shown = self._crowd.grants(ids)
+        by_hand = self._crowd.by_hand(ids)
+        days = self._crowd.rechecks(ids) if due else {}
         nothing: tuple[()] = ()
         return [
             None

@@ -49,6 +49,8 @@ class Rulebook:
     files: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
     """What the revision is bound to: the files, the catalogues that they were read with, and whom they trust."""
+    is_as_applied: bool = True
+    """Whether the files still mean what they meant when they were applied: no platform was described anew since."""
     schemas_version: int = 0
     """The version of the organization's schemas with which the conditions were read."""
     intended: tuple[Program, ...] = ()
@@ -194,7 +196,8 @@ def read_back(unit: Unit, organization_id: str) -> Rulebook:
     if mappings is None:
         raise MappingUnreadable(revision, files, diagnostics)
     book = compile_rulebook(revision.number, mappings, files, registry)
-    return replace(book, digest=revision.digest, schemas_version=schemas_version)
+    as_applied = book.digest == revision.digest
+    return replace(book, digest=revision.digest, is_as_applied=as_applied, schemas_version=schemas_version)
 
 
 def mapping_table(unit: Unit, organization_id: str) -> AttributeTable:

@@ -1,4 +1,4 @@
-"""Going through everybody once, in the order of their ids, to see what a candidate does to each of them."""
+"""Going through all whom a candidate can concern, in the order of their ids, to see what it does to each of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from rolebridge.bridge.alike import Likeness
+from rolebridge.bridge.concerned import concern_of
 from rolebridge.bridge.resolving import Person, as_known, outcome_under, read_people
 from rolebridge.bridge.rulebooks import Rulebook
 from rolebridge.core.effects import Effect, Expected, Reasons, Tally, coming, effect_of, schedule
@@ -88,16 +89,18 @@ def survey(
 ) -> Tally:
     """Return what becomes of everybody. `shown` and `told` are those of `Tally`; `touched` gets who is to be written.
 
-    Nothing is written, and no more than a block of people is in memory.
+    Only those are looked at whom the candidate can concern; the others keep what is recorded of them. Nothing is
+    written, and no more than two blocks of people are in memory.
     """
     tally = Tally(comparison.reasons(), shown=shown, told=told)
     likeness = Likeness(unit, organization_id, (comparison.base, comparison.candidate))
     surveyor = _Surveyor(unit, organization_id, comparison, tally, touched, likeness)
-    crowd, after = unit.crowd(organization_id), ""
-    while block := crowd.people(after, BLOCK):
-        surveyor.take(block, after)
-        after = block[-1].id
+    concern = concern_of(unit, organization_id, comparison.base, comparison.candidate)
+    crowd = unit.crowd(organization_id)
+    for ids in concern.blocks(crowd, BLOCK):
+        surveyor.take(crowd.people(ids), ids)
     surveyor.settle()
+    tally.complete(crowd.holders())
     return tally
 
 
@@ -126,9 +129,9 @@ class _Surveyor:
     likeness: Likeness
     fates: dict[Hashable, _Fate] = field(default_factory=dict)
 
-    def take(self, people: Sequence[Passer], after: str) -> None:
+    def take(self, people: Sequence[Passer], ids: str) -> None:
         """Look at a block of people: at one of each kind, and at those who are to be shown or are like nobody."""
-        keys = self.likeness.of_block(people, after, due=self.touched is not None)
+        keys = self.likeness.of_block(people, ids, due=self.touched is not None)
         first = {key: one.id for one, key in zip(reversed(people), reversed(keys), strict=True)}
         looked = self._look_at(
             one.id

@@ -290,6 +290,16 @@ class Tally:
         for key, number in effect.tallied:
             self._sums[key] += number * people
 
+    def complete(self, holders: Mapping[tuple[str, ...], int]) -> None:
+        """Add those whom nothing happens to, given how many people hold something in each workspace, and each role.
+
+        `holders` is by (workspace,) and by (workspace, slot, role), everybody included who was counted before.
+        """
+        for what, number in holders.items():
+            others = number - self._sums["before", *what]
+            for when in ("before", "after"):
+                self._sums[when, *what] += others
+
     def change(self, user_id: str, user_name: str, effect: Effect) -> None:
         """Add what happens to a person to the digest and to what is told; their part of the sums is counted apart."""
         if effect.mark:

@@ -178,7 +178,7 @@ class Program:
         return found
 
     def speaks_alike(self, other: Program, group: Group) -> bool:
-        """Return whether another compilation says the same to the members of `group`, whatever rules it read it in."""
+        """Return whether another compilation says the same to the members of `group`, wherever in the file."""
         return _said(self.for_group(group)) == _said(other.for_group(group))
 
     def named_otherwise(self, other: Program) -> frozenset[str]:
@@ -192,11 +192,36 @@ class Program:
         """Return whether another compilation says the same to everyone."""
         return _said(self._for_everyone) == _said(other._for_everyone)
 
+    @property
+    def speaks_to_everyone(self) -> bool:
+        """Return whether a rule names neither groups nor users."""
+        return bool(self._for_everyone)
+
+    def weighs_alike(self, other: Program) -> bool:
+        """Return whether another compilation makes the same of the same that rules say and a hand gives.
+
+        Everything but what rules say and which projects there are: both have questions of their own.
+        """
+        mine, others = self.mapping, other.mapping
+        return (
+            self.catalogue == other.catalogue
+            and mine.connections == others.connections
+            and mine.accounts == others.accounts
+            and mine.defaults == others.defaults
+            and mine.conflicts == others.conflicts
+            and mine.manual_forbidden == others.manual_forbidden
+            and _held_outside(mine) == _held_outside(others)
+        )
+
+    def account(self, resource: Mapping[str, Any]) -> AccountRule | None:
+        """Return what the mapping says of a user's account: the first that holds for it."""
+        return next((account for account in self.mapping.accounts if account.when.holds(resource)), None)
+
     def account_kind(self, resource: Mapping[str, Any]) -> str:
         """Return the kind of a user's account: the first that the mapping recognises, else the platform's first."""
-        for account in self.mapping.accounts:
-            if account.when.holds(resource):
-                return account.kind
+        account = self.account(resource)
+        if account is not None:
+            return account.kind
         kinds = self.catalogue.account_kinds
         return kinds[0].id if kinds else ""
 
@@ -260,8 +285,25 @@ class Program:
         return projects if self.catalogue.slots[slot].level is Level.PROJECT else (None,)
 
 
-def _said(speeches: Iterable[Speech]) -> set[tuple[str, frozenset[RuleGrant], frozenset[Denial], bool]]:
-    return {(one.rule.id, frozenset(one.grants), frozenset(one.denials), one.ambiguous) for one in speeches}
+def _said(speeches: Iterable[Speech]) -> set[tuple[object, ...]]:
+    """Return what rules say, in whatever order and at whatever place of the file."""
+    return {
+        (
+            one.rule.id,
+            one.rule.when,
+            one.rule.starts,
+            one.rule.ends,
+            one.rule.note,
+            frozenset(one.grants),
+            frozenset(one.denials),
+            one.ambiguous,
+        )
+        for one in speeches
+    }
+
+
+def _held_outside(mapping: WorkspaceMapping) -> set[tuple[str, str, frozenset[str]]]:
+    return {(one.slot, one.role, one.users) for one in mapping.outside}
 
 
 def _joined(known: Speech | None, speech: Speech) -> Speech:
@@ -285,11 +327,15 @@ def _attributes_read(rules: tuple[Rule, ...], accounts: tuple[AccountRule, ...])
         for boundary in (rule.starts, rule.ends):
             if isinstance(boundary, DateFrom):
                 read.add(boundary.attribute.casefold())
+    read |= {source.attribute.casefold() for account in accounts for _, source in account.attributes}
     return frozenset(read)
 
 
 def _in_order_of_need(catalogue: Catalogue, level: Level) -> tuple[Slot, ...]:
-    """Return the level's slots, each after those that its prerequisites look at (the catalogue has no circle)."""
+    """Return the level's slots, each after those that its prerequisites and its mere access look at.
+
+    Checking refuses a catalogue in which these go round in a circle.
+    """
     placed: dict[str, Slot] = {}
 
     def place(slot: Slot, path: tuple[str, ...]) -> None:
@@ -299,6 +345,8 @@ def _in_order_of_need(catalogue: Catalogue, level: Level) -> tuple[Slot, ...]:
             if prerequisite.slot == slot.id:
                 for need in prerequisite.needs:
                     place(catalogue.slots[need.slot], (*path, slot.id))
+        for source in slot.access_role.inherits if slot.access_role else ():
+            place(catalogue.slots[source], (*path, slot.id))
         placed[slot.id] = slot
 
     for slot in catalogue.slots.values():
