@@ -262,6 +262,14 @@ Boundary = date | DateFrom | None
 
 
 @dataclass(frozen=True, slots=True)
+class ValueFrom:
+    """What each user brings along for something that the platform asks for: the value of an attribute, as text."""
+
+    attribute: str
+    read: Callable[[Mapping[str, Any]], str | None] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One entry of a mapping file: whom it speaks of, where, and what they get or may not have.
 
@@ -318,7 +326,13 @@ class AccountRule:
 
     kind: str
     when: Condition
-    attributes: tuple[tuple[str, str], ...] = ()
+    attributes: tuple[tuple[str, ValueFrom], ...] = ()
+
+    def lacks(self, resource: Mapping[str, Any]) -> str:
+        """Return which of the attributes that its kind requires a user does not have, in words; "" for none."""
+        return " and ".join(
+            f"{name} (`{source.attribute}`)" for name, source in self.attributes if not source.read(resource)
+        )
 
 
 @dataclass(frozen=True, slots=True)

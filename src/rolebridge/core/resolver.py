@@ -128,8 +128,11 @@ class _Work:
         """Return what the claim lacks to count, or nothing."""
         catalogue = self.program.catalogue
         role = catalogue.role(claim.slot, claim.role)
-        if not role.account_kinds and not catalogue.prerequisites:
+        if not role.account_kinds and not catalogue.prerequisites and not self.program.mapping.accounts:
             return ""
+        account = self.program.account(self.subject.resource)
+        if account is not None and (lacking := account.lacks(self.subject.resource)):
+            return f"an account of kind {account.kind} needs {lacking}"
         kind = self.program.account_kind(self.subject.resource)
         if role.account_kinds and kind not in role.account_kinds:
             return f"only for accounts of kind {' or '.join(sorted(role.account_kinds))}"

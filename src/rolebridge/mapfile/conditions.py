@@ -37,7 +37,7 @@ from rolebridge.core.filters import (
     values_at,
     why_false,
 )
-from rolebridge.core.mapping import Condition, DateFrom
+from rolebridge.core.mapping import Condition, DateFrom, ValueFrom
 from rolebridge.mapfile.reading import Sink, read_text
 from rolebridge.mapfile.yamlsource import Node, Scalar
 
@@ -69,10 +69,11 @@ class ConditionReader:
         attributes = frozenset(reference.name for reference in referenced_attributes(resolved))
         return Condition(text.text, text.place, compile_filter(resolved), partial(why_false, resolved), attributes)
 
-    def path(self, node: Node) -> Scalar | None:
-        """Return the text of a path that names one attribute of a user."""
+    def value_from(self, node: Node) -> ValueFrom | None:
+        """Return what each user brings along in the attribute that `node` names."""
         text = read_text(node, "an attribute", self._sink)
-        return text if text is not None and self.attribute(text) is not None else None
+        path = self.attribute(text) if text is not None else None
+        return ValueFrom(text.text, _text_reader(path)) if text is not None and path is not None else None
 
     def attribute(self, text: Scalar) -> ResolvedPath | None:
         """Return the one attribute of a user that a path names."""
@@ -111,6 +112,13 @@ def _reader(path: ResolvedPath) -> Callable[[Mapping[str, Any]], str | None]:
     def read(resource: Mapping[str, Any]) -> str | None:
         values = values_at(path, resource)
         return values[0] if values and isinstance(values[0], str) else None
+
+    return read
+
+
+def _text_reader(path: ResolvedPath) -> Callable[[Mapping[str, Any]], str | None]:
+    def read(resource: Mapping[str, Any]) -> str | None:
+        return next((str(value) for value in values_at(path, resource) if str(value).strip()), None)
 
     return read
 

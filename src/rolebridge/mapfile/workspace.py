@@ -157,8 +157,8 @@ class WorkspaceReader:
             keys = ("when", *kind.requires)
             fields = reading.read_fields(table, f"account kind `{kind.id}`", keys, self._sink, required=keys)
             when = self._conditions.condition(fields["when"]) if "when" in fields else None
-            paths = ((key, self._conditions.path(fields[key])) for key in kind.requires if key in fields)
-            attributes = tuple((key, path.text) for key, path in paths if path is not None)
+            sources = ((key, self._conditions.value_from(fields[key])) for key in kind.requires if key in fields)
+            attributes = tuple((key, source) for key, source in sources if source is not None)
             if when is not None:
                 yield AccountRule(kind.id, when, attributes)
 
