@@ -1,4 +1,4 @@
-"""Identifiers of imported users."""
+"""Identifiers in the order in which they are made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rolebridge.bridge.identifiers import ordered_ids
+from rolebridge.bridge.identifiers import ordered_id, ordered_ids
 
 MILLISECONDS = st.integers(0, 7_000 * 31_556_952_000)
 MOMENTS = MILLISECONDS.map(lambda number: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=number))
@@ -35,3 +35,11 @@ def test_two_batches_of_one_millisecond() -> None:
     """Two batches that begin in the same millisecond share no id: 62 bits of each are random."""
     now = datetime(2026, 11, 30, tzinfo=UTC)
     assert not set(islice(ordered_ids(now), 1_000)) & set(islice(ordered_ids(now), 1_000))
+
+
+def test_one_id_of_each_moment() -> None:
+    """Ids of single requests begin with their moments, too, and no two of one moment are the same."""
+    moments = [datetime(2026, 11, 30, 9, 0, second, tzinfo=UTC) for second in range(3)]
+    ids = [ordered_id(moment) for moment in moments]
+    assert ids == sorted(ids)
+    assert len({ordered_id(moments[0]) for _ in range(100)}) == 100

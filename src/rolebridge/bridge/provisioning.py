@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar, Unpack
-from uuid import uuid4
 
 from rolebridge.bridge.callers import Caller
 from rolebridge.bridge.extensions import Extensions
+from rolebridge.bridge.identifiers import ordered_id
 from rolebridge.bridge.resolving import Cause, recompute
 from rolebridge.bridge.rulebooks import Rulebook, Rulebooks
 from rolebridge.core.directory import (
@@ -61,7 +61,7 @@ class Provisioning:
 
         def work(unit: Unit) -> UserAnswer:
             change = self.begin(unit, caller)
-            user = change.directory.insert_user(caller.connection_id, draft, str(uuid4()), change.now)
+            user = change.directory.insert_user(caller.connection_id, draft, ordered_id(change.now), change.now)
             change.audit("user.created", user.id, None, user.body)
             if user.active and change.rulebook.concerns_user(core_user(caller, user)):
                 change.recompute([user.id], f"user `{user.user_name}` created")
@@ -86,12 +86,13 @@ class Provisioning:
                 draft = replace(draft, active=old.active)
             if "active" not in draft.attributes:  # what says nothing of it is answered with what it is
                 draft = replace(draft, attributes={**draft.attributes, "active": draft.active})
-            if draft != was:
-                new = change.directory.update_user(old, draft, change.now, was=was)
-                change.audit(what_happened(old, new), user_id, old.body, new.body)
-                if may_matter(change.rulebook, old, new):
-                    change.recompute([user_id], _user_cause(old, new))
-            return self._user_answer(unit, caller, user_id)
+            if draft == was:
+                return self._user_answer(unit, caller, user_id)
+            new, answer = change.directory.update_and_answer(old, draft, change.now, was=was, prefix=self.scim_base)
+            change.audit(what_happened(old, new), user_id, old.body, new.body)
+            if may_matter(change.rulebook, old, new):
+                change.recompute([user_id], _user_cause(old, new))
+            return answer
 
         return self._store.transact(work)
 
@@ -151,7 +152,7 @@ class Provisioning:
 
         def work(unit: Unit, alone: bool) -> tuple[GroupAnswer, tuple[str, ...]]:
             change = self.begin(unit, caller, alone=alone)
-            group = change.directory.insert_group(caller.connection_id, draft, str(uuid4()), change.now)
+            group = change.directory.insert_group(caller.connection_id, draft, ordered_id(change.now), change.now)
             steps = (MemberStep(MemberAction.ADD, tuple(member_ids)),) if member_ids else ()
             moved = change.move_members(group, steps, refuse_unknown=refuse_unknown)
             change.audit("group.created", group.id, None, with_moves(group, moved))

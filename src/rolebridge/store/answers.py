@@ -48,7 +48,7 @@ def _group_text(table: Any, kind: str) -> ColumnElement[str]:
     return made
 
 
-def _groups_text(database: Database) -> ColumnElement[str]:
+def groups_text(database: Database) -> ColumnElement[str]:
     """Return the elements of a user's `groups`, as text: direct ones, then those through groups in groups."""
     element = _group_text(groups, "direct")
     held = (
@@ -111,7 +111,7 @@ def _members_text(database: Database, member_id: ColumnElement[str], kind: str =
 def _columns(database: Database, table: Table, *, related: bool) -> list[ColumnElement[Any]]:
     columns: list[ColumnElement[Any]] = [table.c.id, table.c.body, table.c.version]
     if related and table is users:
-        columns.append(_groups_text(database))
+        columns.append(groups_text(database))
     return columns
 
 
@@ -223,7 +223,7 @@ class Answers(Scope):
 
     def user_answer(self, connection_id: str, id: str, *, prefix: str, with_groups: bool = True) -> UserAnswer | None:
         """Return a user as answered."""
-        row = self._answer(users, connection_id, id, _reference(prefix, "Groups") if with_groups else None)
+        row = self._answer(users, connection_id, id, groups_reference(prefix) if with_groups else None)
         return UserAnswer(*row) if row else None
 
     def group_answer(
@@ -251,7 +251,7 @@ class Answers(Scope):
                 break
             after = row[0]
             blocks.append(row[1])
-        nested = self._link.one(CHILDREN_OF, **scope, to_group=_reference(prefix, "Groups")) if row[2] else None
+        nested = self._link.one(CHILDREN_OF, **scope, to_group=groups_reference(prefix)) if row[2] else None
         return MemberBlocks(tuple(blocks), _reference(prefix, "Users"), nested[0] if nested else None)
 
     def find_users(
@@ -269,10 +269,10 @@ class Answers(Scope):
 
         Raises `Unsortable`.
         """
-        more = {"reference": _reference(prefix, "Groups")} if with_groups else {}
+        more = {"reference": groups_reference(prefix)} if with_groups else {}
         part = Part(limit, offset, **how)
         search = Search(self._link, users, self._organization_id, connection_id, self._counted(connection_id, USER))
-        found = search.find(wanted, part, prefix, _groups_text if with_groups else None, more)
+        found = search.find(wanted, part, prefix, groups_text if with_groups else None, more)
         return Page(found.total, tuple(UserAnswer(*row) for row in found.rows), found.next)
 
     def find_groups(
@@ -318,11 +318,16 @@ class Answers(Scope):
         """Return the text of `members`, in blocks, for each of the groups that has any."""
         found: dict[str, list[str]] = {}
         if ids:
-            ends = {"to_user": _reference(prefix, "Users"), "to_group": _reference(prefix, "Groups")}
+            ends = {"to_user": _reference(prefix, "Users"), "to_group": groups_reference(prefix)}
             rows = self._link.all(MEMBERS_OF, organization_id=self._organization_id, ids=json_list(ids), **ends)
             for id_, text in rows:
                 found.setdefault(id_, []).append(text)
         return found
+
+
+def groups_reference(prefix: str) -> str:
+    """Return what `groups_text` takes as `reference`; `prefix` is the URL that a `$ref` begins with."""
+    return _reference(prefix, "Groups")
 
 
 @lru_cache(maxsize=64)

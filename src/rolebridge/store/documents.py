@@ -32,6 +32,7 @@ _DIGEST: Final = "\x1f"
 INDEXED: Final = ("emails", "phoneNumbers", "roles", "entitlements")
 """Multi-valued attributes whose values a filter finds through an index."""
 EMPLOYEE_NUMBER: Final = f"{ENTERPRISE_USER}:employeeNumber"
+_INDEXED_IN: Final = (*INDEXED, ENTERPRISE_USER)
 
 # --- moments ---------------------------------------------------------------------------------------------------
 
@@ -184,6 +185,11 @@ def attributes(body: str) -> dict[str, Any]:
 def indexed_values(attributes: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
     """Return what `user_values` holds of a user: (attribute, folded value)."""
     return frozenset((name, folded_key(value)) for name, value in _indexed(attributes))
+
+
+def indexed_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether what `indexed_values` reads of two users is the same."""
+    return all(one.get(name) == other.get(name) for name in _INDEXED_IN)
 
 
 def _indexed(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

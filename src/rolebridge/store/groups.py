@@ -143,11 +143,11 @@ def _known(_: Database) -> Select[Any]:
 
 
 def _add(database: Database) -> ClauseElement:
-    row = func.each_text(given("ids")).table_valued("value")
-    rows = select(given("organization_id"), given("group_id"), row.c.value, given("source"), given("since"))
-    # SQLite cannot tell the ON of a join from the ON of ON CONFLICT without a WHERE between them.
-    rows = rows.where(literal_column("1") == literal_column("1"))
-    insert = insert_for(database, memberships).from_select(list(memberships.columns), rows)
+    """Return the insert of those ids that are users of the connection, who then cannot be deleted meanwhile."""
+    known = _known(database).with_only_columns(
+        given("organization_id"), given("group_id"), users.c.id, given("source"), given("since")
+    )
+    insert = insert_for(database, memberships).from_select(list(memberships.columns), known)
     return insert.on_conflict_do_nothing().returning(memberships.c.user_id)
 
 
@@ -271,11 +271,10 @@ class Groups(Scope):
         """
         asked = tuple(ids)
         group = self._locked(group_id)
-        known = self._known(connection_id, asked)
-        added = self._add(group_id, known, source, now)
+        added = self._add(group_id, connection_id, asked, source, now)
         if added:
             bump_group(self._link, group, now)
-        return MemberDelta(added=added, unknown=_others(asked, known))
+        return MemberDelta(added=added, unknown=self._unknown(connection_id, asked, added))
 
     def remove_members(self, group_id: str, ids: Iterable[str], now: datetime) -> tuple[str, ...]:
         """Remove members and return those that were any. Raises `NotFound` for the group."""
@@ -297,7 +296,7 @@ class Groups(Scope):
         known = self._known(connection_id, asked)
         scope = {"organization_id": self._organization_id, "group_id": group_id}
         removed = REMOVE_OTHERS.end(self._link, now, **scope, ids=json_list(known))
-        added = self._add(group_id, known, source, now)
+        added = self._add(group_id, connection_id, known, source, now)
         if added or removed:
             bump_group(self._link, group, now)
         return MemberDelta(added, tuple(sorted(removed)), _others(asked, known))
@@ -329,11 +328,20 @@ class Groups(Scope):
             known += self._column(KNOWN, connection_id=connection_id, ids=json_list(batch))
         return known
 
-    def _add(self, group_id: str, known: Iterable[str], source: MembershipSource, now: datetime) -> tuple[str, ...]:
+    def _add(
+        self, group_id: str, connection_id: str, ids: Iterable[str], source: MembershipSource, now: datetime
+    ) -> tuple[str, ...]:
+        """Insert those of the ids that are users of the connection and no members; return them, in order."""
         added: list[str] = []
-        for batch in in_batches(known, _MEMBERS):
-            added += self._column(ADD, group_id=group_id, ids=json_list(batch), source=str(source), since=stamp(now))
+        into = {"group_id": group_id, "connection_id": connection_id, "source": str(source), "since": stamp(now)}
+        for batch in in_batches(sorted(set(ids)), _MEMBERS):
+            added += self._column(ADD, **into, ids=json_list(batch))
         return tuple(sorted(added))
+
+    def _unknown(self, connection_id: str, asked: Sequence[str], added: Sequence[str]) -> tuple[str, ...]:
+        """Return which of the ids asked for are no users of the connection; those that were added are."""
+        rest = _others(asked, added)
+        return _others(rest, self._known(connection_id, rest)) if rest else ()
 
     def _column(self, statement: Statement, **values: Any) -> list[str]:
         return [row[0] for row in self._link.all(statement, organization_id=self._organization_id, **values)]

@@ -13,11 +13,21 @@ from sqlalchemy.sql import ClauseElement
 
 from rolebridge.core.directory import UserDraft
 from rolebridge.core.errors import Taken, Unavailable
-from rolebridge.store.documents import exact_key, folded, folded_key, indexed_values, moment, stamp, user_body
+from rolebridge.store.answers import groups_reference, groups_text
+from rolebridge.store.documents import (
+    exact_key,
+    folded,
+    folded_key,
+    indexed_alike,
+    indexed_values,
+    moment,
+    stamp,
+    user_body,
+)
 from rolebridge.store.groups import bump_groups, lock_groups
 from rolebridge.store.history import Ending
 from rolebridge.store.links import Row
-from rolebridge.store.records import StoredUser
+from rolebridge.store.records import StoredUser, UserAnswer
 from rolebridge.store.scope import USER, Scope, owned, update_unless_taken
 from rolebridge.store.statements import Database, Statement, given, insert_for, insert_into, storable
 from rolebridge.store.tables.accounts import connections
@@ -39,6 +49,7 @@ _CHANGING: Final = (
     "user_name", "user_key", "external_id", "external_key", "display_name", "display_key",
     "active", "last_modified", "body", "folded",
 )  # fmt: skip
+_UNNAMED: Final = ("active", "last_modified", "body", "folded")
 
 
 def _by_id(_: Database, *, of_connection: bool, lock: bool) -> Select[Any]:
@@ -96,17 +107,24 @@ DELETE_VALUES: Final = Statement(
         user_values.c.organization_id == given("organization_id"), user_values.c.user_id == given("user_id")
     )
 )
-UPDATE: Final = Statement(
-    lambda _: (
-        update(users)
-        .where(
-            users.c.organization_id == given("organization_id"),
-            users.c.id == given("of"),
-            users.c.version == given("known", users.c.version),
-        )
-        .values(version=given("known", users.c.version) + 1, **{name: given(name, users.c[name]) for name in _CHANGING})
+
+
+def _update(database: Database, *, columns: Iterable[str], told: bool = False) -> ClauseElement:
+    """Return the update of one user, one version later; `told`: which tells the text of their groups (PostgreSQL)."""
+    made = update(users).where(
+        users.c.organization_id == given("organization_id"),
+        users.c.id == given("of"),
+        users.c.version == given("known", users.c.version),
     )
-)
+    changing = {name: given(name, users.c[name]) for name in columns}
+    made = made.values(version=given("known", users.c.version) + 1, **changing)
+    return made.returning(groups_text(database)) if told else made
+
+
+UPDATE: Final = Statement(partial(_update, columns=_CHANGING))
+# SQLite writes every index anew whose columns a statement names, whatever their values: names mostly stay.
+UPDATE_UNNAMED: Final = Statement(partial(_update, columns=_UNNAMED))
+UPDATE_TELLING: Final = Statement(partial(_update, columns=_UNNAMED, told=True))
 DELETE: Final = Statement(
     lambda _: delete(users).where(users.c.organization_id == given("organization_id"), users.c.id == given("id"))
 )
@@ -115,6 +133,11 @@ LOCK_FOR_DELETE: Final = Statement(
         select(users.c.id)
         .where(users.c.organization_id == given("organization_id"), users.c.id == given("id"))
         .with_for_update()
+    )
+)
+GROUPS_TEXT: Final = Statement(
+    lambda database: select(groups_text(database)).where(
+        users.c.organization_id == given("organization_id"), users.c.id == given("id")
     )
 )
 GROUPS_OF: Final = Statement(
@@ -191,24 +214,61 @@ class Users(Scope):
         Raises `Taken` and `Invalid` as `insert_user` does, with nothing changed, and `Unavailable` when the user has
         changed since `stored` was read without a lock.
         """
+        return self._updated(stored, draft, now, was, None)[0]
+
+    def update_and_answer(
+        self, stored: StoredUser, draft: UserDraft, now: datetime, *, was: UserDraft, prefix: str
+    ) -> tuple[StoredUser, UserAnswer]:
+        """Make a user what the draft says, as `update_user` does, and return the answer that tells of it, too.
+
+        `prefix` is what references begin with, as for `Answers.user_answer`, which would answer the same.
+        """
+        new, groups = self._updated(stored, draft, now, was, prefix)
+        return new, UserAnswer(new.id, new.body, new.version, groups)
+
+    def _updated(
+        self, stored: StoredUser, draft: UserDraft, now: datetime, was: UserDraft | None, prefix: str | None
+    ) -> tuple[StoredUser, str | None]:
+        """Update a user; return them and, with a prefix, the text of their groups."""
         active = stored.active if draft.active is None else draft.active
+        before = was.attributes if was else stored.resource()
         version, modified, created = stored.version + 1, stamp(now), stamp(stored.created)
         body = user_body(stored.id, draft, active, version, created, modified)
-        values = {
-            "organization_id": self._organization_id,
-            "of": stored.id,
-            "known": stored.version,
-            **user_row(draft, active, modified, body),
-        }
+        values = {"organization_id": self._organization_id, "of": stored.id, "known": stored.version}
         keys_stay = draft.user_name == stored.user_name and draft.external_id == stored.external_id
-        if not update_unless_taken(self._link, UPDATE, values, refusable=not keys_stay):
-            if keys_stay or not self._is_taken(stored.connection_id, draft, stored.id):
-                raise Unavailable(f"the user `{stored.id}` was changed at the same time")
-            raise self._taken(stored.connection_id, draft, stored.id)
-        held = indexed_values(was.attributes if was else stored.resource())
-        self._change_values(stored.id, held, indexed_values(draft.attributes))
+        if keys_stay and draft.attributes.get("displayName") == before.get("displayName"):
+            values |= {"active": active, "last_modified": modified, "body": body, "folded": folded(body)}
+            groups = self._update_unnamed(values, prefix)
+        else:
+            values |= user_row(draft, active, modified, body)
+            if not update_unless_taken(self._link, UPDATE, values, refusable=not keys_stay):
+                if keys_stay or not self._is_taken(stored.connection_id, draft, stored.id):
+                    raise _changed(stored.id)
+                raise self._taken(stored.connection_id, draft, stored.id)
+            groups = None if prefix is None else self._groups_text(stored.id, prefix)
+        if not indexed_alike(before, draft.attributes):
+            self._change_values(stored.id, indexed_values(before), indexed_values(draft.attributes))
         keys = (stored.id, stored.connection_id, draft.user_name, draft.external_id)
-        return stored_user(self._organization_id, (*keys, active, version, created, modified, body))
+        return stored_user(self._organization_id, (*keys, active, version, created, modified, body)), groups
+
+    def _update_unnamed(self, values: dict[str, Any], prefix: str | None) -> str | None:
+        """Update what is no name of a user; return the text of their groups, with a prefix."""
+        if prefix is not None and self._link.database is Database.POSTGRES:
+            told = self._link.one(UPDATE_TELLING, **values, reference=groups_reference(prefix))
+            if told is None:
+                raise _changed(values["of"])
+            return str(told[0])
+        if not self._link.run(UPDATE_UNNAMED, **values):
+            raise _changed(values["of"])
+        return None if prefix is None else self._groups_text(values["of"], prefix)
+
+    def _groups_text(self, id: str, prefix: str) -> str:
+        row = self._link.one(
+            GROUPS_TEXT, organization_id=self._organization_id, id=id, reference=groups_reference(prefix)
+        )
+        if row is None:
+            raise _changed(id)
+        return str(row[0])
 
     def user_to_delete(self, connection_id: str | None, id: str) -> StoredUser | None:
         """Return a user, on PostgreSQL locked after their groups: the order in which those who add members lock."""
@@ -295,6 +355,10 @@ class Users(Scope):
             if other and other[0] != id:
                 return Taken("user", "externalId", draft.external_id)
         return Taken("user", "id", id)
+
+
+def _changed(id: str) -> Unavailable:
+    return Unavailable(f"the user `{id}` was changed at the same time")
 
 
 def user_row(draft: UserDraft, active: bool, modified: str, body: str) -> dict[str, Any]:
