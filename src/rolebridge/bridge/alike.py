@@ -1,11 +1,12 @@
 """People who fare alike: what decides somebody's part in a plan, so that it is worked out once for all of them.
 
 Two people fare alike when everything is the same that the resolver reads of them (the groups that a rule names, the
-attributes that a condition reads, whether they are active and whose, their name where a rule names it) and everything
-that is recorded of them (their grants but for the person, and the days to look again). When a membership began is told
-in a grant and decides nothing: of each moment in a grant only that matters whose of the memberships it is.
+attributes that a rule reads which speaks to them, whether they are active and whose) and everything that is recorded of
+them (their grants but for the person, and the days to look again). When a membership began is told in a grant and
+decides nothing: of each moment in a grant only that matters whose of the memberships it is.
 
-Whoever has something by hand, a grant that is held, or a membership that leads into other groups is looked at alone.
+Whom a rule names, and whoever has something by hand, a grant that is held, or a membership that leads into other groups
+is looked at alone.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from rolebridge.bridge.rulebooks import Rulebook
-from rolebridge.core.program import Program
+from rolebridge.core.program import Program, Speech
 from rolebridge.store.crowd import Crowd, Passer
 from rolebridge.store.documents import moment
 from rolebridge.store.unit import Unit
@@ -37,11 +38,16 @@ class Likeness:
         programs = [program for book in rulebooks for program in (*book.programs, *book.intended)]
         self._crowd: Crowd = unit.crowd(organization_id)
         self._nested = self._crowd.nested()
-        groups = unit.directory(organization_id).all_core_groups()
-        self._concerned = frozenset(
-            group.id for group in groups if group.id in self._nested or any(one.concerns(group) for one in programs)
-        )
-        self._attributes = frozenset(name for program in programs for name in attributes_read(program))
+        self._for_all = _names((program, program.for_everyone) for program in programs)
+        self._for_members: dict[str, frozenset[str]] = {}
+        concerned = set(self._nested)
+        for group in unit.directory(organization_id).all_core_groups():
+            if any(program.concerns(group) for program in programs):
+                concerned.add(group.id)
+                names = _names((program, program.for_group(group)) for program in programs)
+                if names - self._for_all:
+                    self._for_members[group.id] = names
+        self._concerned = frozenset(concerned)
         self._named = frozenset(name for program in programs for name in program.named_users)
         self._moments: dict[str, str] = {}
 
@@ -57,7 +63,7 @@ class Likeness:
         nothing: tuple[()] = ()
         return [
             None
-            if one.id in by_hand
+            if one.id in by_hand or one.user_key in self._named
             else self._key(one, held.get(one.id, nothing), shown.get(one.id, nothing), days.get(one.id, nothing))
             for one in people
         ]
@@ -75,9 +81,9 @@ class Likeness:
                 grants.append((shape, parts[0], self._whose(parts[1], held), parts[2]))
             else:
                 grants.append((shape, *self._told(parts, held)))
-        read = _values(one.body, self._attributes) if self._attributes else ()
-        name = one.user_key if one.user_key in self._named else ""
-        return (groups, tuple(grants), read, one.active, one.connection, name, days)
+        names = self._for_all.union(*[self._for_members[id_] for id_, _ in groups if id_ in self._for_members])
+        read = _values(one.body, names) if names else ()
+        return (groups, tuple(grants), read, one.active, one.connection, days)
 
     def _told(self, parts: Sequence[str], held: _Held) -> list[Hashable]:
         """Return what a grant says, of each moment (every second part) whose it is."""
@@ -97,9 +103,10 @@ class Likeness:
         return known
 
 
-def attributes_read(program: Program) -> frozenset[str]:
-    """Return the names, lower case, of the attributes of any schema that a program reads of users."""
-    return frozenset(path.rpartition(":")[2].partition(".")[0] for path in program.condition_attributes)
+def _names(speaking: Iterable[tuple[Program, Iterable[Speech]]]) -> frozenset[str]:
+    """Return the names, lower case, of the attributes of any schema that are read of those to whom only these speak."""
+    paths = (path for program, speeches in speaking for path in program.attributes_read(speeches))
+    return frozenset(path.rpartition(":")[2].partition(".")[0] for path in paths)
 
 
 def _values(body: str, names: frozenset[str]) -> Hashable:

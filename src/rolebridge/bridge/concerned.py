@@ -94,7 +94,7 @@ def _alike_to_group(before: Program | None, after: Program | None, group: Group)
 def _alike_to_everyone(before: Program | None, after: Program | None) -> bool:
     if before is not None and after is not None:
         return before.everyone_alike(after)
-    return not any(one.speaks_to_everyone for one in (before, after) if one is not None)
+    return not any(one.for_everyone for one in (before, after) if one is not None)
 
 
 def _named_otherwise(before: Program | None, after: Program | None) -> frozenset[str]:

@@ -193,9 +193,13 @@ class Program:
         return _said(self._for_everyone) == _said(other._for_everyone)
 
     @property
-    def speaks_to_everyone(self) -> bool:
-        """Return whether a rule names neither groups nor users."""
-        return bool(self._for_everyone)
+    def for_everyone(self) -> tuple[Speech, ...]:
+        """Return what rules that name neither groups nor users say."""
+        return self._for_everyone
+
+    def attributes_read(self, speeches: Iterable[Speech]) -> frozenset[str]:
+        """Return the paths, casefolded, of what is read of somebody to whom only these speak: by them, by accounts."""
+        return _attributes_read([speech.rule for speech in speeches], self.mapping.accounts)
 
     def weighs_alike(self, other: Program) -> bool:
         """Return whether another compilation makes the same of the same that rules say and a hand gives.
@@ -319,7 +323,7 @@ def _joined(known: Speech | None, speech: Speech) -> Speech:
     )
 
 
-def _attributes_read(rules: tuple[Rule, ...], accounts: tuple[AccountRule, ...]) -> frozenset[str]:
+def _attributes_read(rules: Sequence[Rule], accounts: tuple[AccountRule, ...]) -> frozenset[str]:
     read: set[str] = set()
     for condition in (*(rule.when for rule in rules if rule.when), *(account.when for account in accounts)):
         read |= condition.attributes
