@@ -95,6 +95,8 @@ MATRIX = {
     "GET /proposals": Case("/proposals", RECORD, NOTHING),
     "POST /proposals/{id}/approval": Case("/proposals/none/approval", CHANGING, NOTHING),
     "GET /audit": Case("/audit", RECORD, NOTHING),
+    "GET /audit/export": Case("/audit/export", RECORD, NOTHING),
+    "POST /users/{user}/erasure": Case("/users/nobody/erasure", OWNER, NOTHING, {"reason": "asked for"}),
     "GET /audit/verification": Case("/audit/verification", RECORD, NOTHING),
     "GET /changes": Case("/changes", EVERYBODY, EVERYBODY),
     "GET /key": Case("/key", EVERYBODY, EVERYBODY),

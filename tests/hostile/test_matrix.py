@@ -225,6 +225,7 @@ def api_bodies(canary: str) -> dict[str, Any]:
         "POST /workspaces/{workspace}/holds/release": reason,
         "POST /workspaces/{workspace}/holds/discard": reason,
         "POST /proposals/{id}/approval": {},
+        "POST /users/{user}/erasure": reason,
         "POST /keys": {"name": "taken", "role": "owner", "workspace": workspace},
     }
 

@@ -13,7 +13,7 @@ from rolebridge.api.endpoints import ENDPOINTS
 from rolebridge.api.openapi import openapi
 from rolebridge.api.parameters import CURSOR, Parameters
 from rolebridge.api.refusals import problem_of
-from rolebridge.api.routing import Answer, Call, Endpoint, Place, Router, permit
+from rolebridge.api.routing import JSON_TYPE, Answer, Call, Endpoint, Place, Router, permit
 from rolebridge.api.shapes import check
 from rolebridge.api.usecases import UseCases
 from rolebridge.bridge.idempotency import Kept, Keyed
@@ -25,7 +25,6 @@ from rolebridge.web.keys import KeyHolder
 from rolebridge.web.problems import Kind, Problem
 from rolebridge.web.requests import Request, Response
 
-JSON_TYPE: Final = "application/json"
 OPENAPI_PATH: Final = "/openapi.json"
 IDEMPOTENCY_KEY: Final = "idempotency-key"
 REPLAYED: Final = "Idempotency-Replayed"
@@ -68,7 +67,7 @@ class ApiFace:
         place = self._router.place(request.path)
         endpoint = place.endpoint(request.method)
         permit(holder, endpoint.permission)
-        _acceptable(request)
+        _acceptable(request, endpoint)
         query = Parameters(request, endpoint.query)
         call = Call(request, holder, place.path, query, _body(endpoint, request))
         call.workspace  # noqa: B018 - refuses another workspace than the key's, whatever the endpoint does with it
@@ -90,7 +89,9 @@ class ApiFace:
 
     def _links(self, endpoint: Endpoint, call: Call, answer: Answer) -> tuple[tuple[str, str], ...]:
         """Return the `Link` to the next page (RFC 8288) of a list that has one."""
-        after = answer.document.get("next_cursor") if CURSOR in endpoint.query else None
+        after = answer.next_cursor
+        if CURSOR in endpoint.query and answer.media == JSON_TYPE:
+            after = answer.document.get("next_cursor")
         if not after:
             return ()
         kept = [(name, value) for name, value in call.request.query if name != CURSOR.name]
@@ -161,17 +162,18 @@ _FIELD: Final = {"field": "Idempotency-Key"}
 _CONDITIONS: Final = (conditions.IF_MATCH, conditions.IF_NONE_MATCH)
 
 
-def _acceptable(request: Request) -> None:
-    """Refuse a client that does not take JSON (RFC 9110 §12.5.1)."""
+def _acceptable(request: Request, endpoint: Endpoint) -> None:
+    """Refuse a client that does not take what the endpoint answers (RFC 9110 §12.5.1)."""
     accept = request.headers.get("accept", "").strip()
     if not accept:
         return
     for part in accept.split(","):
         media, _, parameters = part.partition(";")
         refused = re.search(r"(?:^|;)\s*q=0(?:\.0*)?\s*(?:;|$)", parameters.strip(), re.IGNORECASE)
-        if media.strip().lower() in _ACCEPTED and not refused:
+        if media.strip().lower() in {*_ACCEPTED, *endpoint.media} and not refused:
             return
-    raise Problem(Kind.NOT_ACCEPTABLE, f"there is `{JSON_TYPE}` here, which `Accept` leaves out")
+    there = " or ".join(f"`{one}`" for one in (JSON_TYPE, *endpoint.media))
+    raise Problem(Kind.NOT_ACCEPTABLE, f"there is {there} here, which `Accept` leaves out")
 
 
 def _body(endpoint: Endpoint, request: Request) -> dict[str, Any]:
@@ -199,5 +201,9 @@ def _body(endpoint: Endpoint, request: Request) -> dict[str, Any]:
 def _response(answer: Answer, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     if answer.document is None:
         return Response(answer.status, (*answer.headers, *headers), b"")
-    body = json.dumps(answer.document, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace")
-    return Response(answer.status, (("Content-Type", JSON_TYPE), *answer.headers, *headers), body)
+    if answer.media == JSON_TYPE:
+        text = json.dumps(answer.document, ensure_ascii=False, default=str)
+    else:
+        text = answer.document
+    body = text.encode("utf-8", "backslashreplace")
+    return Response(answer.status, (("Content-Type", answer.media), *answer.headers, *headers), body)

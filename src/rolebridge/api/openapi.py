@@ -116,7 +116,10 @@ def _headers(endpoint: Endpoint) -> list[Schema]:
 def _responses(endpoint: Endpoint) -> Schema:
     done: Schema = {"description": "Done." if endpoint.changes else "Found."}
     if endpoint.answer is not None:
-        done["content"] = {"application/json": {"schema": ref(endpoint.answer)}}
+        done["content"] = {
+            "application/json": {"schema": ref(endpoint.answer)},
+            **{media: {"schema": {"type": "string"}} for media in endpoint.media},
+        }
     if endpoint.method == "GET":
         done["headers"] = {"ETag": {"schema": {"type": "string"}}}
     found: Schema = {str(status): done for status in (endpoint.status, *endpoint.also)}

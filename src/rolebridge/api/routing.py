@@ -19,6 +19,7 @@ from rolebridge.web.keys import KeyHolder
 from rolebridge.web.problems import Kind, Problem
 from rolebridge.web.requests import Request
 
+JSON_TYPE: Final = "application/json"
 SMALL_BODY: Final = 64 * 1024
 """Bytes of a body that holds no files."""
 LARGE_BODY: Final = 8 * 1024 * 1024
@@ -27,11 +28,14 @@ LARGE_BODY: Final = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an endpoint says: a document, or None for no body."""
+    """What an endpoint says: a document, or None for no body; of another media type than JSON a text."""
 
     document: Any
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
+    media: str = JSON_TYPE
+    next_cursor: str | None = None
+    """After which place a text goes on; a JSON document says it itself."""
 
 
 class Call:
@@ -50,6 +54,11 @@ class Call:
     def organization_id(self) -> str:
         """Return the organization that the key belongs to."""
         return self.holder.organization_id
+
+    def prefers(self, media: str) -> bool:
+        """Return whether `Accept` names this media type, and JSON not before it."""
+        asked = [part.partition(";")[0].strip().lower() for part in self.request.headers.get("accept", "").split(",")]
+        return media in asked and JSON_TYPE not in asked[: asked.index(media)]
 
     @property
     def operator(self) -> Operator:
@@ -110,6 +119,8 @@ class Endpoint:
     """That it changes nothing, though its method is not GET."""
     proposes: bool = False
     """That it may answer 202 with a proposal, where a second person has to agree first."""
+    media: tuple[str, ...] = ()
+    """Media types in which it can answer besides JSON."""
     secret: bool = False
     """That its answer holds a secret, which nobody keeps."""
 

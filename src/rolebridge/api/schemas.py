@@ -486,6 +486,20 @@ SCHEMAS: Final[Schema] = {
         }
     ),
     "Audit": record({"audit": list_of(ref("AuditRow")), "next_cursor": MAYBE_TEXT}),
+    "AuditExport": record(
+        {
+            "audit": list_of({**OBJECT, "description": "A row; `before`, `after` and `reason` as they were sealed."}),
+            "next_cursor": MAYBE_TEXT,
+        }
+    ),
+    "Erased": record(
+        {
+            "user_id": TEXT,
+            "rows": {**COUNT, "description": "Rows of the audit that lost what they told of the person."},
+            "changes_told": {**COUNT, "description": "Rows of the feed that lost their cause."},
+            "still_named": record({"rows": list_of(COUNT), "files": list_of(TEXT)}),
+        }
+    ),
     "Verified": record(
         {
             "whole": FLAG,

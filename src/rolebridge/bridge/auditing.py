@@ -99,6 +99,21 @@ class Auditing:
         with self._store.read(snapshot=True) as unit:
             yield self._exported(unit, organization_id, wanted)
 
+    def export_page(
+        self, organization_id: str, wanted: WantedAudit = ANYTHING, *, after: int | None = None, limit: int = _PAGE
+    ) -> AuditPage:
+        """Return up to `limit` rows, oldest first, those with a number after `after`; `before` is the last one's.
+
+        Rows that are committed late may lie before it: what is not sealed yet is exported again another time.
+        """
+        with self._store.read() as unit:
+            listing = unit.audit(organization_id)
+            place = listing.place_before(wanted.since) if wanted.since else -1
+            if after is not None:
+                place = max(place, after)
+            rows = listing.page(wanted, after=place, limit=limit + 1, forward=True)
+        return AuditPage(tuple(rows[:limit]), rows[limit - 1].entry.sequence if len(rows) > limit else None)
+
     def _exported(self, unit: Unit, organization_id: str, wanted: WantedAudit) -> Iterator[AuditRow]:
         listing = unit.audit(organization_id)
         place = listing.place_before(wanted.since) if wanted.since else -1

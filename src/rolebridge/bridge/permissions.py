@@ -22,7 +22,7 @@ class Permission(StrEnum):
 
     `READ_ACCESS` is who holds what and why, `READ_RECORD` what happened: requests, status, revisions, the audit. `PLAN`
     is to ask what mapping files would do, `APPLY` to put them in force, `FORCE` to do so past a guard rail,
-    `APPROVE` to be the second person of what takes two.
+    `APPROVE` to be the second person of what takes two, `ERASE` to take a deleted person's data out of the record.
     """
 
     READ_ACCESS = "read-access"
@@ -35,6 +35,7 @@ class Permission(StrEnum):
     APPLY = "apply"
     FORCE = "force"
     MANAGE_KEYS = "manage-keys"
+    ERASE = "erase"
 
 
 _AUDITOR: Final = frozenset({Permission.READ_ACCESS, Permission.READ_RECORD, Permission.PLAN})
@@ -42,7 +43,7 @@ _AUDITOR: Final = frozenset({Permission.READ_ACCESS, Permission.READ_RECORD, Per
 PERMISSIONS: Final[Mapping[KeyRole, frozenset[Permission]]] = MappingProxyType(
     {
         KeyRole.OWNER: frozenset(Permission),
-        KeyRole.OPERATOR: frozenset(Permission) - {Permission.FORCE, Permission.MANAGE_KEYS},
+        KeyRole.OPERATOR: frozenset(Permission) - {Permission.FORCE, Permission.MANAGE_KEYS, Permission.ERASE},
         KeyRole.AUDITOR: _AUDITOR,
         KeyRole.READER: frozenset({Permission.READ_ACCESS}),
     }
