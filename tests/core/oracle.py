@@ -402,6 +402,7 @@ class Oracle:
         while len(order) < len(self.catalogue.slots):
             for slot in self.catalogue.slots:
                 needs = {n.slot for p in self.catalogue.prerequisites if p.slot == slot for n in p.needs}
+                needs |= {source for role in self.catalogue.slots[slot].roles.values() for source in role.inherits}
                 if slot not in order and needs <= set(order):
                     order.append(slot)
         return order

@@ -149,6 +149,8 @@ class _CatalogueReader(OptionalReader):
         # Names that can only be checked once every slot is known: (what to check, the text that names it).
         self._slot_names: list[tuple[Scalar, Level]] = []
         self._aliases: list[Scalar] = []
+        # What must be decided before what: a slot, the workspace slot that it looks at, the text that says so.
+        self._looks_at: list[tuple[str, str, Node]] = []
 
     def read(self, root: Node, text: str) -> Catalogue | None:
         sink = self._sink
@@ -163,6 +165,7 @@ class _CatalogueReader(OptionalReader):
         self._read_slots(fields.get("slots"))
         self._check_slot_names()
         prerequisites = tuple(self._prerequisites(fields.get("prerequisites")))
+        self._check_circles()
         custom = self._custom_roles(fields["custom_roles"]) if "custom_roles" in fields else None
         words = self._words(fields.get("settings"), "`settings`", "a setting")
         settings = {id_: Setting(id_, text) for id_, text in words.items()}
@@ -235,6 +238,7 @@ class _CatalogueReader(OptionalReader):
             if id_ is not None and role is not None:
                 roles[id_] = role
         self._check_parts(roles, node)
+        self._check_access(roles, node)
         self._check_aliases(roles)
         return roles
 
@@ -254,6 +258,7 @@ class _CatalogueReader(OptionalReader):
             self._contradiction(fields["project_override"], "`project_override` says nothing where `reach` is none")
         inherits = self._texts(fields.get("inherits"), "`inherits`")
         self._slot_names += [(text, Level.WORKSPACE) for text in inherits]
+        self._looks_at += [(slot, text.text, text) for text in inherits]
         aliases = self._texts(fields.get("aliases"), "`aliases`")
         self._aliases += aliases
         return Role(
@@ -329,13 +334,13 @@ class _CatalogueReader(OptionalReader):
             keys = ("slot", "roles", "account_kinds", "needs")
             fields = reading.read_fields(table, "a prerequisite", keys, self._sink, required=("slot", "needs"))
             slot = self._known_slot(fields.get("slot"))
-            needs = tuple(self._needs(fields.get("needs")))
+            needs = tuple(self._needs(slot.id if slot else "", fields.get("needs")))
             roles = self._known_roles(fields.get("roles"), "`roles`", slot.roles) if slot else []
             if slot is not None and needs:
                 kinds = self._known_kinds(fields.get("account_kinds"))
                 yield Prerequisite(slot.id, needs, frozenset(text.text for text in roles), kinds)
 
-    def _needs(self, node: Node | None) -> Iterable[Need]:
+    def _needs(self, needy: str, node: Node | None) -> Iterable[Need]:
         for item in reading.read_items(node, "`needs`", self._sink) or () if node else ():
             table = reading.read_table(item, "a need", self._sink)
             if table is None:
@@ -346,6 +351,8 @@ class _CatalogueReader(OptionalReader):
                 continue
             if slot.level is not Level.WORKSPACE:
                 self._contradiction(fields["slot"], "a need names a workspace slot")
+            else:
+                self._looks_at.append((needy, slot.id, fields["slot"]))
             roles = self._known_roles(fields.get("roles"), "`roles`", slot.roles)
             yield Need(slot.id, frozenset(text.text for text in roles))
 
@@ -369,11 +376,27 @@ class _CatalogueReader(OptionalReader):
             return
         if merge is Merge.UNION and holds is not Cardinality.MANY:
             self._contradiction(node, "only a slot that holds many can merge by `union`")
-        if merge is not Merge.HIGHEST:
+        if merge is not Merge.UNION and holds is Cardinality.MANY:
+            self._contradiction(node, "a slot that holds many keeps them all: it merges by `union`")
+        if merge is not Merge.HIGHEST or holds is Cardinality.MANY:
             return
         for role in roles.values():
             if role.assignable is Assignable.YES and not role.is_access and role.id not in rank:
                 self._contradiction(node, f"`highest` needs a rank for `{role.id}`")
+
+    def _check_access(self, roles: Mapping[str, Role], node: Node) -> None:
+        access = [role.id for role in roles.values() if role.is_access]
+        if len(access) > 1:
+            self._contradiction(node, f"`{access[0]}` and `{access[1]}` are both mere access, and a slot has one")
+
+    def _check_circles(self) -> None:
+        """Report what would have to be decided before itself: a slot that looks at one that looks at it."""
+        below: dict[str, set[str]] = {}
+        for slot, seen, node in self._looks_at:
+            if slot in _all_below(seen, below):
+                self._contradiction(node, f"`{slot}` depends on `{seen}`, which depends on `{slot}`")
+            else:
+                below.setdefault(slot, set()).add(seen)
 
     def _check_parts(self, roles: Mapping[str, Role], node: Node) -> None:
         for role in roles.values():
@@ -430,3 +453,13 @@ class _CatalogueReader(OptionalReader):
                 detail = f"there is no account kind `{shorten(text.text)}`"
                 self._sink.add("unknown-account-kind", text, detail, known=kinds)
         return frozenset(text.text for text in named)
+
+
+def _all_below(slot: str, below: Mapping[str, set[str]]) -> set[str]:
+    """Return a slot and everything that it looks at, and so on."""
+    found, waiting = {slot}, [slot]
+    while waiting:
+        new = below.get(waiting.pop(), set()) - found
+        found |= new
+        waiting += new
+    return found
