@@ -6,7 +6,7 @@ from typing import Any
 
 from rolebridge.bridge.deciding import Decided
 from rolebridge.bridge.delegating import Answered
-from rolebridge.bridge.documents import grant_document
+from rolebridge.bridge.grant_documents import grant_document
 from rolebridge.core.catalogue import Catalogue, Reach, Role
 from rolebridge.core.permissions import Cell, Finding, permissions_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rolebridge.bridge.documents import grant_document
+from rolebridge.bridge.grant_documents import grant_document
 from rolebridge.bridge.members import Member
 from rolebridge.store.records import Person
 

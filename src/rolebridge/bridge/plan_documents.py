@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from rolebridge.bridge.documents import grant_document
+from rolebridge.bridge.grant_documents import grant_document
 from rolebridge.bridge.planning import Applied
 from rolebridge.core.guardrails import Trip
 from rolebridge.core.moments import stamp

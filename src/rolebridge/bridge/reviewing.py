@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from rolebridge.bridge.access_then import people_then
 from rolebridge.bridge.auditing import GRANTS_CHANGED
-from rolebridge.bridge.documents import person_name
 from rolebridge.bridge.past import Past, RecordedRole
 from rolebridge.bridge.rulebooks import Rulebooks
+from rolebridge.bridge.titles import person_name
 from rolebridge.core.assignment import ManualAssignment
 from rolebridge.core.batches import batches
 from rolebridge.core.chain import is_tombstone

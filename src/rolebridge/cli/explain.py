@@ -54,7 +54,7 @@ def explain(  # noqa: PLR0913, PLR0917 - the options of a command
     if role is not None:
         _why_not(session, user, role, workspace=workspace, project=project, slot=slot, org=org)
         return
-    from rolebridge.bridge.whynot_documents import explained_document
+    from rolebridge.bridge.explanation_documents import explained_document
 
     with session.installation() as installation:
         organization = installation.administration.organization(org)
@@ -92,7 +92,7 @@ def _why_not(
     slot: str | None,
     org: str | None,
 ) -> None:
-    from rolebridge.bridge.whynot_documents import not_held_document
+    from rolebridge.bridge.explanation_documents import not_held_document
     from rolebridge.cli.views import whynot as view
 
     with session.installation() as installation:

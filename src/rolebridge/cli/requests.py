@@ -172,7 +172,7 @@ def _since(installation: Installation, question: _Question, moment: datetime) ->
 @pass_session
 def show(session: Session, request_id: str, unknown: bool, org: str | None) -> None:
     """Show all that is known of one request: REQUEST_ID is the answer's header X-Request-Id."""
-    from rolebridge.bridge.documents import request_document
+    from rolebridge.bridge.status_documents import request_document
     from rolebridge.cli.views import requests as view
     from rolebridge.store.request_log import NOBODY
 

@@ -21,7 +21,7 @@ def status(session: Session, check: bool, org: str | None) -> Exit:
     What needs attention stands first. Numbers come from the request log, which lags some seconds behind. --csv has one
     row for each connection.
     """
-    from rolebridge.bridge.documents import status_document, traffic_document
+    from rolebridge.bridge.status_documents import status_document, traffic_document
     from rolebridge.cli.views import status as view
 
     with session.installation() as installation:

@@ -7,9 +7,9 @@ from typing import Final
 from rolebridge.api.parameters import PAGED, moment, next_cursor, word
 from rolebridge.api.routing import Answer, Call, Endpoint
 from rolebridge.api.usecases import UseCases
-from rolebridge.bridge.documents import held_document
+from rolebridge.bridge.explanation_documents import explained_document, not_held_document
+from rolebridge.bridge.grant_documents import held_document
 from rolebridge.bridge.permissions import Permission
-from rolebridge.bridge.whynot_documents import explained_document, not_held_document
 from rolebridge.core.grants import GrantKey
 
 USER: Final = "A userName, an id, or what stands before the @ of one userName."

@@ -8,8 +8,8 @@ from typing import Final
 from rolebridge.api.parameters import PAGED, Parameters, flag, invalid, moment, next_cursor, not_a_cursor, word
 from rolebridge.api.routing import Answer, Call, Endpoint
 from rolebridge.api.usecases import UseCases
-from rolebridge.bridge.documents import request_document, status_document
 from rolebridge.bridge.permissions import Permission
+from rolebridge.bridge.status_documents import request_document, status_document
 from rolebridge.core.errors import NotFound
 from rolebridge.store.records import Connection
 from rolebridge.store.request_log import Wanted

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from rolebridge.bridge.access import Totals
-from rolebridge.bridge.documents import held_document
+from rolebridge.bridge.grant_documents import held_document
 from rolebridge.cli.terminal import aligned, bad, counted, doubtful, faint, one_line, say, strong, width
 from rolebridge.cli.views import csv
 from rolebridge.cli.views.csv import BLOCK, blocks

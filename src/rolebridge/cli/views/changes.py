@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from rolebridge.bridge.documents import grant_document
+from rolebridge.bridge.grant_documents import grant_document
 from rolebridge.cli.terminal import aligned, bad, counted, doubtful, faint, good, one_line, strong, width
 from rolebridge.cli.views.roles import role_name
 from rolebridge.core.catalogue import Catalogue

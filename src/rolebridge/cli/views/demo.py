@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from rolebridge.bridge.access import Totals
-from rolebridge.bridge.documents import explanation_document, grant_document
+from rolebridge.bridge.explanation_documents import explanation_document
+from rolebridge.bridge.grant_documents import grant_document
 from rolebridge.bridge.planning import Applied
 from rolebridge.bridge.testing import read_and_run
 from rolebridge.cli.demo_story import Story

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from rolebridge.bridge.documents import request_document
+from rolebridge.bridge.status_documents import request_document
 from rolebridge.cli.terminal import aligned, bad, counted, doubtful, faint, good, one_line, say, strong, width
 from rolebridge.cli.views import csv
 from rolebridge.store.request_log import LoggedRequest

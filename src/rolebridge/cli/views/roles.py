@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rolebridge.bridge.documents import person_name, role_title
+from rolebridge.bridge.titles import person_name, role_title
 from rolebridge.cli.terminal import minute, one_line
 from rolebridge.core.assignment import Assignment, Source
 from rolebridge.core.catalogue import Catalogue, ProjectOverride, Reach, Role, Sees
