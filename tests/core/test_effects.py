@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.test_plan import grant, grants
 
-from rolebridge.core.effects import Effect, Later, Reasons, Sums, Tally, effect_of
+from rolebridge.core.effects import Effect, Later, Sums, Tally, effect_of
 from rolebridge.core.grants import Grant, GrantState
 from rolebridge.core.plan import Change, ChangeKind, Counts, OnDay, PlannedChange, Turn, diff
+from rolebridge.core.reasons import Reasons
 
 DAY = date(2026, 12, 1)
 

@@ -11,9 +11,10 @@ from rolebridge.bridge.alike import Likeness
 from rolebridge.bridge.concerned import concern_of
 from rolebridge.bridge.resolving import Person, as_known, outcome_under, read_people
 from rolebridge.bridge.rulebooks import Rulebook
-from rolebridge.core.effects import Effect, Expected, Reasons, Tally, coming, effect_of, schedule
+from rolebridge.core.effects import Effect, Expected, Tally, coming, effect_of, schedule
 from rolebridge.core.outcome import Outcome
 from rolebridge.core.plan import PlannedChange, diff
+from rolebridge.core.reasons import Reasons
 from rolebridge.store.crowd import Passer
 from rolebridge.store.unit import Unit
 
