@@ -69,7 +69,7 @@ def test_a_hold_says_what_brought_it_about(world: World, caplog: pytest.LogCaptu
     first = min(holds(world), key=lambda one: one.hold.since)
     assert first.hold.guard is GuardKind.HOLD_REVOCATIONS
     assert first.hold.actual == "4 of 10 people (40.0%) lose a role"
-    assert first.hold.limit == "25% and fewer than 4 people"
+    assert first.hold.limit == "25%, or fewer than 4 people"
     assert (first.hold.actor, first.hold.request_id) == ("connection:okta", "request-okta")
     assert first.hold.cause == "group `lbx-cityscapes-reviewers`: 1 removed"
     assert first.user_name == "person003@acme.example"
@@ -77,7 +77,7 @@ def test_a_hold_says_what_brought_it_about(world: World, caplog: pytest.LogCaptu
     assert kinds(world).count("hold.began") == 3
     (record,) = caplog.records
     assert record.getMessage() == (
-        "guard rail: vision: 4 of 10 people (40.0%) lose a role; hold_revocations allows 25% and fewer than 4 people; "
+        "guard rail: vision: 4 of 10 people (40.0%) lose a role; hold_revocations allows 25%, or fewer than 4 people; "
         "what goes past it is held (request request-okta)"
     )
 

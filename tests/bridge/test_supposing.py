@@ -125,7 +125,7 @@ def test_later_days_seats_and_guard_rails_are_told(world: World) -> None:
     assert plan.trips == ()
     trips = suppose(world, "group lbx-cityscapes-labelers is deleted", "user person000 is deactivated").trips
     assert [str(trip) for trip in trips] == [
-        "vision: 4 of 4 people (100.0%) lose a role; hold_revocations allows 25% and fewer than 3 people",
+        "vision: 4 of 4 people (100.0%) lose a role; hold_revocations allows 25%, or fewer than 3 people",
         "vision: 0 of 1 holders of admin in workspace_role remain; keep allows no fewer than 1",
     ]
 

@@ -37,6 +37,16 @@ def test_a_failing_case_shows_expected_got_and_why(machine: Machine) -> None:
     assert told["cases"][0]["mismatches"][0]["got"] == "workspace_role admin"
 
 
+def test_coverage_is_not_told_of_files_with_errors(machine: Machine) -> None:
+    """Where no case ran, nothing says that every rule is exercised."""
+    machine.write("mappings/acme-vision.yaml", SOUND)
+    machine.write("mappings/acme-vision.test.yaml", "workspace: acme-vision\n")
+    result = machine("test", "mappings", "--coverage")
+    assert result.exit_code == 1
+    assert "no case ran, 1 error" in result.stdout
+    assert "exercise" not in result.stdout
+
+
 def test_coverage_refuses_rules_that_no_case_exercises(machine: Machine) -> None:
     """Each is named with its place."""
     machine.write("mappings/acme-vision.yaml", SOUND)

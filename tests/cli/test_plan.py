@@ -235,6 +235,8 @@ def test_what_if_asks_the_mapping_in_force(acme: Machine) -> None:
     assert said.stdout.startswith("if group LBX Admins is deleted\nacme-vision: 5 people hold something\n")
     assert "  ! would hold: acme-vision: 0 of 1 holders of admin in workspace_role remain" in said.stdout
     assert said.stdout.endswith("; nothing was changed\n")
+    gone = acme("plan", "--what-if", "user ben.okafor is deactivated").stdout
+    assert "  ! takes effect, past a guard rail: acme-vision: 0 of 1 holders of admin in workspace_role remain" in gone
     sentences = ("user ana.ruiz leaves group lbx-cityscapes-reviewers", "user ana.ruiz joins group LBX Admins")
     options = [option for sentence in sentences for option in ("--what-if", sentence)]
     document = planned(acme, *options)

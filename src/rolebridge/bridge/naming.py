@@ -98,9 +98,9 @@ def the_role(catalogue: Catalogue, level: Level, text: str, slot: str | None) ->
         one, role = others[0]
         where = "names a project" if one.level is Level.PROJECT else "names no project"
         raise Invalid(f"`{role.id}` is a role of `{one.id}`, which is held per {one.level}: it {where}", "role")
-    where = f"`{slot}`" if slot else f"the {level} slots"
+    where = f"`{slot}` of {catalogue.name} has" if slot else f"the {level} slots of {catalogue.name} have"
     known = {role.id for one in catalogue.slots.values() if one.level is level for role in one.roles.values()}
-    raise Invalid(f"{where} of {catalogue.name} have no role `{text}`{hinted(text, known)}", "role")
+    raise Invalid(f"{where} no role `{text}`{hinted(text, known)}", "role")
 
 
 def hinted(word: str, known: Iterable[str]) -> str:

@@ -284,3 +284,13 @@ _PATTERNS: Final[Sequence[tuple[re.Pattern[str], Callable[..., Supposition]]]] =
     (_pattern(r"group (.+?) is renamed to (.+)"), _Reader.renamed),
     (_pattern(r"group (.+) is deleted"), _Reader.deleted),
 )
+_HELD: Final = frozenset({_Reader.leaves, _Reader.renamed, _Reader.deleted})
+
+
+def is_held(sentences: Sequence[str]) -> bool:
+    """Return whether guard rails hold losses of what `sentences` suppose: of memberships that end, and of nothing else.
+
+    Losses by any other supposition take effect past a guard rail too: deactivation and deletion are never held.
+    """
+    found = (next((make for pattern, make in _PATTERNS if pattern.fullmatch(one.strip())), None) for one in sentences)
+    return any(make in _HELD for make in found)

@@ -107,6 +107,7 @@ def _refuse_contradictions(
 
 def _shown(session: Session, organization: str, wanted: _Wanted, make: Callable[..., Planned]) -> Planned:
     """Make a plan and print it as it is wanted."""
+    from rolebridge.bridge.supposing import is_held
     from rolebridge.cli.views import plan as text
     from rolebridge.cli.views.plan_markdown import markdown
 
@@ -121,7 +122,7 @@ def _shown(session: Session, organization: str, wanted: _Wanted, make: Callable[
     elif wanted.markdown:
         say(markdown(planned, apply=wanted.command, changes=wanted.changes))
     elif wanted.suppositions:
-        say(text.supposed_text(wanted.suppositions, planned))
+        say(text.supposed_text(wanted.suppositions, planned, held=is_held(wanted.suppositions)))
     else:
         say(text.planned_text(planned, apply=wanted.command, changes=wanted.changes))
     return planned

@@ -6,7 +6,7 @@ request, so its losses are counted over a sliding window, and what goes past the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -72,7 +72,7 @@ def _mass_trip(workspace: str, limit: HoldLimit, losing: int, holders: int) -> T
     return Trip(
         GuardKind.HOLD_REVOCATIONS,
         workspace,
-        f"{limit.share:.0%} and fewer than {limit.at_least} people",
+        f"{limit.share:.0%}, or fewer than {limit.at_least} people",
         f"{losing} of {holders} people ({share:.1%}) lose a role",
         losing,
     )
@@ -181,8 +181,8 @@ def judge(workspace: str, guard: Guard, window: Window, losses: Losses) -> Verdi
         held.update(dict.fromkeys(losses.holdable, mass))
     told = []
     for trip, pair in _few_left(workspace, guard, window, losses, held.keys()):
-        stopped = {person for person in losses.holdable if pair in losses.active[person]}
-        held.update({person: trip for person in stopped if person not in held})
+        stopped = {person for person in losses.holdable - held.keys() if pair in losses.active[person]}
+        held.update(dict.fromkeys(stopped, trip))
         if not stopped:
             told.append(trip)
     withheld = _undelivered(workspace, guard, window, losses, held.keys())
@@ -197,13 +197,15 @@ def _mass_loss(workspace: str, guard: Guard, window: Window, losses: Losses) -> 
 
 
 def _few_left(
-    workspace: str, guard: Guard, window: Window, losses: Losses, held: Iterable[str]
+    workspace: str, guard: Guard, window: Window, losses: Losses, held: Collection[str]
 ) -> Iterable[tuple[Trip, Pair]]:
-    """Yield each kept role that the losses not yet held would leave with too few holders."""
-    already = set(held)
+    """Yield each kept role that the losses not yet held would leave with too few holders.
+
+    `held` may grow from one to the next: what one kept role holds back is no loss to the other.
+    """
     for slot, role, least in guard.keep:
         pair = (slot, role)
-        losing = {person for person, pairs in losses.active.items() if pair in pairs} - already
+        losing = {person for person, pairs in losses.active.items() if pair in pairs and person not in held}
         losing |= {person for person, pairs in losses.gone.items() if pair in pairs}
         had = window.kept.get(pair, 0)
         remaining = had - len(losing)

@@ -110,8 +110,11 @@ def text(rows: Sequence[ListedAssignment], catalogues: Catalogues) -> str:
 
 def _row(row: ListedAssignment, catalogues: Catalogues) -> tuple[str, ...]:
     one = row.listed.assignment
+    listed = row.listed
     by = f"{one.by} {one.at:%Y-%m-%d}" + (" (imported)" if one.imported else "")
-    reason = row.listed.ended_reason if row.listed.ended_at else one.reason
+    if listed.ended_at:  # the reason is theirs who ended it
+        by += f", ended by {listed.ended_by} {listed.ended_at:%Y-%m-%d}"
+    reason = listed.ended_reason if listed.ended_at else one.reason
     return (
         row.listed.user_name.partition("@")[0] or one.user_id,
         one.workspace,

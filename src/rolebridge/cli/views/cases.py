@@ -16,7 +16,7 @@ document = run_document
 
 def text(run: CaseRun, files: Mapping[str, str], *, verbose: bool = False, coverage: bool = False) -> str:
     """Return the failing cases (all with `verbose`), with `coverage` the rules left out, and a line of counts."""
-    parts = [diagnostics.text(run.diagnostics, files)] if run.diagnostics else []
+    parts = [diagnostics.text(run.diagnostics, files).removesuffix("\n")] if run.diagnostics else []
     parts += [_case(result) for result in run.results if verbose or not result.passed]
     if coverage:
         parts += _left_out(run)
@@ -44,7 +44,7 @@ def _left_out(run: CaseRun) -> list[str]:
         for workspace, left in run.unexercised.items()
         for rule in left
     ]
-    return rules or [f"{good('✓')} every rule is exercised by a case"]
+    return rules or ([f"{good('✓')} every rule is exercised by a case"] if run.results else [])
 
 
 def _summary(run: CaseRun) -> str:

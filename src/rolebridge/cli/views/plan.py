@@ -40,12 +40,12 @@ def planned_text(planned: Planned, *, apply: str, changes: bool = False) -> str:
     return warnings + "\n".join([*plan_lines(plan, planned.catalogues, changes=changes), *_end(plan, apply)])
 
 
-def supposed_text(sentences: Sequence[str], planned: Planned) -> str:
-    """Return what would be if what is supposed were so."""
+def supposed_text(sentences: Sequence[str], planned: Planned, *, held: bool) -> str:
+    """Return what would be if what is supposed were so; `held` says whether guard rails would hold losses of it."""
     plan = planned.plan
     lines = [f"if {one_line(sentence)}" for sentence in sentences]
     lines.extend(plan_lines(plan, planned.catalogues, changes=True, everything=": --changes lists them"))
-    lines.extend(trip_lines(plan, "would hold"))
+    lines.extend(trip_lines(plan, "would hold" if held else "takes effect, past a guard rail"))
     return "\n".join([*lines, f"{_in_force(plan)}: {_summary(plan.counts)}; nothing was changed"])
 
 
