@@ -13,7 +13,7 @@ from rolebridge.core.assignment import Source
 from rolebridge.core.grants import Grant, GrantKey, GrantState
 from rolebridge.store.documents import day_or_none, day_text, moment_or_none, stamp_or_none
 from rolebridge.store.links import Row, in_batches
-from rolebridge.store.manual import ByHand
+from rolebridge.store.manual import SHAPES, ByHand
 from rolebridge.store.records import GrantCounts, HeldGrant
 from rolebridge.store.statements import Database, Statement, among, given, insert_into, json_list, storable
 from rolebridge.store.tables.directory import users
@@ -301,18 +301,7 @@ def _listing(shape: Sequence[str], *, after: bool) -> Statement:
 
 
 LISTINGS: Final[Mapping[tuple[tuple[str, ...], bool], Statement]] = {
-    (shape, after): _listing(shape, after=after)
-    for shape in (
-        (),
-        ("workspace",),
-        ("project",),
-        ("user_id",),
-        ("workspace", "project"),
-        ("workspace", "user_id"),
-        ("project", "user_id"),
-        ("workspace", "project", "user_id"),
-    )
-    for after in (False, True)
+    (shape, after): _listing(shape, after=after) for shape in SHAPES for after in (False, True)
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import combinations
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select, update
@@ -226,18 +227,12 @@ def _beyond(pairs: Sequence[tuple[ColumnElement[Any], ColumnElement[Any]]]) -> C
     return and_(first >= least, or_(*ways))
 
 
+SHAPES: Final = tuple(shape for size in range(4) for shape in combinations(("workspace", "project", "user_id"), size))
+"""What a listing may be narrowed by, in the order of the names: nothing, one column, some, or all of them."""
+
 LISTINGS: Final[Mapping[tuple[tuple[str, ...], bool, bool], Statement]] = {
     (shape, ended, after): _listing(shape, ended=ended, after=after)
-    for shape in (
-        (),
-        ("workspace",),
-        ("project",),
-        ("user_id",),
-        ("workspace", "project"),
-        ("workspace", "user_id"),
-        ("project", "user_id"),
-        ("workspace", "project", "user_id"),
-    )
+    for shape in SHAPES
     for ended in (False, True)
     for after in (False, True)
 }
