@@ -68,6 +68,7 @@ MATRIX = {
     "PATCH /workspaces/{workspace}/projects/{project}": Case(
         "/workspaces/vision/projects/none", CHANGING, CHANGING, {"name": "x"}
     ),
+    "GET /workspaces/{workspace}/review": Case("/workspaces/vision/review", EVERYBODY, EVERYBODY),
     "GET /assignments": Case("/assignments", EVERYBODY, EVERYBODY),
     "GET /users/{user}/assignments/{workspace}": Case(BEN, EVERYBODY, EVERYBODY),
     "PUT /users/{user}/assignments/{workspace}": Case(BEN, CHANGING, CHANGING, {"default_role": "labeler"}),

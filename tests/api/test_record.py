@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 
 from tests.api.talking import Tenant, holds, problem
 
 from rolebridge.api.endpoints.audit import LINES
+from rolebridge.api.endpoints.reviews import TABLE
 from rolebridge.web.problems import Kind
 
 
@@ -60,3 +63,21 @@ def test_an_owner_takes_somebodys_data_out_of_the_record(acme: Tenant) -> None:
     assert "gone@acme.example" not in json.dumps(rows)
     assert rows[0]["kind"] == "user.erased"
     assert acme.get("/audit/verification").body["whole"] is True
+
+
+def test_a_workspace_is_reviewed(acme: Tenant) -> None:
+    """As JSON and as a table with columns for the decision; a name that would be a formula is none."""
+    ids = [acme.user(f"+{number}@acme.example") for number in range(25)]
+    acme.group("lbx-retail-reviewers", *ids)
+    path = "/workspaces/vision/review"
+    first = holds(acme.get(path, limit="5"), "Review")
+    assert len(first["review"]) >= 5
+    rows = list(csv.DictReader(io.StringIO("".join(pages(acme, f"{path}?limit=5", TABLE)))))
+    assert {row["user_name"] for row in rows} >= {"ana@acme.example", "ben@acme.example"}
+    assert len({(row["user_id"], row["project"], row["slot"], row["role"]) for row in rows}) == len(rows)
+    assert {row["decision"] for row in rows} == {""}
+    assert {f"'+{number}@acme.example" for number in range(25)} <= {row["user_name"] for row in rows}
+    assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@"))]
+    assert [row["user_id"] for row in first["review"]] == [row["user_id"] for row in rows[: len(first["review"])]]
+    problem(acme.get("/workspaces/nowhere/review"), Kind.NOT_FOUND)
+    problem(acme.get(path, acme.key("owner", "lab")), Kind.NOT_FOUND)

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.cli.machine import Machine
 
-from rolebridge.cli.views.csv import cell, harmless, text_of
+from rolebridge.core.sheets import cell, harmless, text_of
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -20,7 +20,7 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1", "\uff20SUM(A1)"])
 def test_cells_that_would_be_formulas_are_text(text: str) -> None:
     """What begins as a formula does gets an apostrophe before it."""
     assert harmless(text) == f"'{text}" or text[0] in "\t\r"
@@ -31,6 +31,7 @@ def test_no_formula_hides_behind_another_separator() -> None:
     """A spreadsheet that takes the semicolon for its separator meets no formula behind one either."""
     assert harmless("Ana;=HYPERLINK(1)") == "Ana;'=HYPERLINK(1)"
     assert harmless("Ana; -1") == "Ana;' -1"
+    assert harmless("Ana;\uff0b1") == "Ana;'\uff0b1"
     assert harmless("a=b; c-d, e@f.example") == "a=b; c-d, e@f.example"
 
 

@@ -19,6 +19,7 @@ from rolebridge.api.shapes import (
     ref,
 )
 from rolebridge.bridge.permissions import KeyRole, Permission
+from rolebridge.bridge.reviewing import COLUMNS
 from rolebridge.bridge.status import Concern
 from rolebridge.core.catalogue import Sees
 from rolebridge.core.diagnostics import Severity
@@ -29,6 +30,7 @@ from rolebridge.core.plan import ChangeKind
 from rolebridge.core.registry import Mode
 from rolebridge.store.holds import HoldKind
 
+_REVIEW: Final = frozenset({"active", "revision", "roles_changed", "person_changed", "moved_at"})
 _TRAFFIC: Final = record({"requests": COUNT, "refused": COUNT, "failed": COUNT, "not_logged": COUNT})
 
 _GRANT: Final[Schema] = {
@@ -486,6 +488,18 @@ SCHEMAS: Final[Schema] = {
         }
     ),
     "Audit": record({"audit": list_of(ref("AuditRow")), "next_cursor": MAYBE_TEXT}),
+    "Review": record(
+        {
+            "review": list_of(
+                record(
+                    {name: TEXT for name in COLUMNS if name not in _REVIEW}
+                    | {"active": FLAG, "revision": {"type": ["integer", "null"]}}
+                    | dict.fromkeys(("roles_changed", "person_changed", "moved_at"), MAYBE_MOMENT)
+                )
+            ),
+            "next_cursor": MAYBE_TEXT,
+        }
+    ),
     "AuditExport": record(
         {
             "audit": list_of({**OBJECT, "description": "A row; `before`, `after` and `reason` as they were sealed."}),

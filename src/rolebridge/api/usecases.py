@@ -22,6 +22,7 @@ from rolebridge.bridge.observing import Observing
 from rolebridge.bridge.planning import Planning
 from rolebridge.bridge.projects import Projects
 from rolebridge.bridge.request_log import RequestLog
+from rolebridge.bridge.reviewing import Reviewing
 from rolebridge.bridge.status import Status
 from rolebridge.store.engine import Store
 
@@ -40,6 +41,7 @@ class UseCases:
     delegating: Delegating
     assigning: Assigning
     projects: Projects
+    reviewing: Reviewing
     observing: Observing
     planning: Planning
     holds: Holds

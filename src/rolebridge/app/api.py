@@ -33,6 +33,7 @@ def _use_cases(installation: Installation) -> UseCases:
         delegating=installation.delegating,
         assigning=installation.assigning,
         projects=installation.projects,
+        reviewing=installation.reviewing,
         observing=installation.observing,
         planning=installation.planning,
         holds=installation.holds,

@@ -25,6 +25,7 @@ from rolebridge.store.records import AuditEntry
 from rolebridge.store.unit import Unit
 
 _CHUNK: Final = 200
+_PEOPLE: Final = 20  # of a page at a time
 _CHANGES: Final = ("user.created", "user.updated", "user.deactivated", "user.reactivated")
 
 
@@ -65,6 +66,14 @@ class ReviewRow:
     moved_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ReviewPage:
+    """Some rows, and the id of the person to go on after; None when these were the last."""
+
+    rows: tuple[ReviewRow, ...]
+    after: str | None
+
+
 COLUMNS: Final = tuple(field.name for field in fields(ReviewRow))
 DECISION: Final = ("decision", "reviewer", "reviewed_at", "comment")
 """Columns that a review leaves empty, for whoever reviews."""
@@ -97,6 +106,24 @@ class Reviewing:
                 ids = [id_ for id_, _, _ in people_then(unit, organization_id, past.at, None)]
             for chunk in batches(ids, _CHUNK):
                 yield from reading.rows(chunk, workspace)
+
+    def page(self, organization_id: str, workspace: str, *, after: str = "", limit: int) -> ReviewPage:
+        """Return the present roles of people with ids after `after`: those of whole people, at least `limit` if there.
+
+        Raises NotFound for a workspace that no mapping names.
+        """
+        with self._store.read(snapshot=True) as unit:
+            if self._rulebooks.current(unit, organization_id).program(workspace) is None:
+                raise NotFound("workspace", workspace)
+            now = self._clock()
+            reading = _Reading(unit, organization_id, Past(unit, organization_id, now, now), present=True)
+            ids = [id_ for id_ in unit.grants(organization_id).holders(workspace) if id_ > after]
+            found: list[ReviewRow] = []
+            for chunk in batches(ids, _PEOPLE):
+                found += reading.rows(chunk, workspace)
+                if len(found) >= limit:
+                    return ReviewPage(tuple(found), chunk[-1] if chunk[-1] != ids[-1] else None)
+        return ReviewPage(tuple(found), None)
 
     def movers(self, organization_id: str, workspace: str) -> Iterator[ReviewRow]:
         """Yield assignments by hand that are older than their person's last change of department or manager."""

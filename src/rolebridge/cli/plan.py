@@ -146,8 +146,9 @@ def _document(organization: str, planned: Planned, wanted: _Wanted, *, changes: 
 
 def _print_csv(wanted: _Wanted, make: Callable[..., Planned]) -> Planned:
     """Print one row for each change as soon as it is found."""
-    from rolebridge.cli.views.csv import BLOCK, text_of
+    from rolebridge.cli.views.csv import BLOCK
     from rolebridge.cli.views.plan import CSV_HEAD, csv_row
+    from rolebridge.core.sheets import text_of
 
     rows: list[tuple[object, ...]] = [CSV_HEAD]
 

@@ -14,6 +14,7 @@ from rolebridge.api.endpoints import (
     plans,
     projects,
     record,
+    reviews,
     workspaces,
 )
 from rolebridge.api.routing import Endpoint
@@ -25,6 +26,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *assignments.ENDPOINTS,
     *access.ENDPOINTS,
     *decisions.ENDPOINTS,
+    *reviews.ENDPOINTS,
     *changes.ENDPOINTS,
     *holds.ENDPOINTS,
     *plans.ENDPOINTS,

@@ -9,7 +9,7 @@ from typing import Any
 
 from rolebridge.bridge.status_documents import request_document
 from rolebridge.cli.terminal import aligned, bad, counted, doubtful, faint, good, one_line, say, strong, width
-from rolebridge.cli.views import csv
+from rolebridge.core.sheets import text_of
 from rolebridge.store.request_log import LoggedRequest
 
 HEAD = ("TIME (UTC)", "CONNECTION", "STATUS", "MS", "REQUEST", "WHAT", "REQUEST ID")
@@ -53,7 +53,7 @@ class Printer:
         head = [] if self._columns else [CSV_HEAD]
         self._columns = [1]
         documents = ({**one, "tolerances": " ".join(one["tolerances"])} for one in self.documents(rows))
-        text = csv.text_of([*head, *([document[name] for name in CSV_HEAD] for document in documents)])
+        text = text_of([*head, *([document[name] for name in CSV_HEAD] for document in documents)])
         if text:
             yield text.removesuffix("\n")
 
