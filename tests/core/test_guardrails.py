@@ -6,7 +6,7 @@ import pytest
 
 from rolebridge.core.assignment import Source
 from rolebridge.core.grants import Grant, GrantState
-from rolebridge.core.guardrails import GuardKind, holders, last_holders, revocations
+from rolebridge.core.guardrails import GuardKind, holders, last_holders, revocations, short_of
 from rolebridge.core.mapping import Guard, HoldLimit
 
 
@@ -76,3 +76,19 @@ def test_the_last_holders_of_a_role_are_kept(had: int, has: int, trips: bool) ->
 def test_blocked_rows_are_no_holders() -> None:
     """Only what is in force counts."""
     assert holders([grant("u1", state=GrantState.BLOCKED)]) == {}
+
+
+def test_a_trip_says_how_many_of_how_many_and_what_is_allowed() -> None:
+    """The share is of those who held something before."""
+    trip = revocations("w", GUARD, 26, 100)
+    assert trip is not None
+    assert trip.actual == "26 of 100 people (26.0%) lose a role"
+
+
+@pytest.mark.parametrize(("present", "short"), [(0, True), (1, True), (2, False), (3, False)])
+def test_a_kept_role_with_too_few_holders_is_told(present: int, short: bool) -> None:
+    """However that came about, with how many there are; nobody at all counts as none."""
+    found = short_of("w", GUARD, holders(grants(range(present))))
+    assert [(trip.kind, trip.workspace, trip.count) for trip in found] == (
+        [(GuardKind.KEEP, "w", present)] if short else []
+    )

@@ -96,6 +96,37 @@ def test_the_last_holders_of_a_kept_role(present: int, active: int, gone: int, h
     assert {trip.kind for trip in verdict.held.values()} <= {GuardKind.KEEP}
 
 
+def test_only_those_who_hold_a_kept_role_are_held_for_it() -> None:
+    """Of three who leave, one is an admin; another limit that was passed already keeps its own word."""
+    people = {"u0": frozenset({ADMIN}), "u1": NO_PAIRS, "u2": NO_PAIRS}
+    verdict = judge("w", KEEPING, Window(0, kept={ADMIN: 2}), Losses(people, {"g0": NO_PAIRS}, frozenset(people)))
+    assert set(verdict.held) == {"u0"}
+    assert verdict.held["u0"].count == 1
+    both = Guard(HoldLimit(0.1, 1), (("workspace_role", "admin", 2), ("workspace_role", "admin", 3)))
+    losses = Losses(people, {"g0": frozenset({ADMIN})}, frozenset(people))
+    verdict = judge("w", both, Window(10, kept={ADMIN: 3}), losses)
+    assert {trip.kind for trip in verdict.held.values()} == {GuardKind.HOLD_REVOCATIONS}
+    assert [trip.limit for trip in verdict.told] == ["no fewer than 3"]
+
+
+def test_the_first_limit_that_holds_somebody_is_the_one_that_is_told() -> None:
+    """Two kept roles of one person: the loss is held once, by the limit that was asked first."""
+    owner = ("workspace_role", "owner")
+    keeping = Guard(None, (("workspace_role", "admin", 2), ("workspace_role", "owner", 3)))
+    losses = Losses({"u0": frozenset({ADMIN, owner})}, {"g0": frozenset({owner})}, frozenset({"u0"}))
+    verdict = judge("w", keeping, Window(0, kept={ADMIN: 2, owner: 3}), losses)
+    assert [trip.limit for trip in verdict.held.values()] == ["no fewer than 2"]
+    assert [trip.limit for trip in verdict.told] == ["no fewer than 3"]  # the owner who is gone is not held
+
+
+def test_a_role_that_nobody_loses_and_nobody_holds_trips_nothing() -> None:
+    """Too few already, and not made worse: silence. A kept role that nobody counted is held by nobody."""
+    verdict = judge("w", KEEPING, Window(0, kept={ADMIN: 1}), leaving(1))
+    assert (verdict.held, verdict.told) == ({}, ())
+    losses = Losses({"u0": frozenset({ADMIN})}, holdable=frozenset({"u0"}))
+    assert [trip.count for trip in judge("w", KEEPING, Window(0), losses).held.values()] == [-1]
+
+
 # --- laws
 
 
