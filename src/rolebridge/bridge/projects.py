@@ -97,11 +97,7 @@ class Projects:
 
         Raises NotFound for a workspace that neither a mapping nor anything registered names.
         """
-        with self._store.read(snapshot=True) as unit:
-            rulebook = self._rulebooks.current(unit, organization_id)
-            if workspace is not None:
-                _check_workspace(unit, organization_id, rulebook, workspace)
-        known = sorted(_known(rulebook), key=_place)
+        known = sorted(self._all(organization_id, workspace), key=_place)
         found = [
             one
             for one in known
@@ -110,6 +106,20 @@ class Projects:
             and (after is None or _place(one) > after)
         ]
         return ProjectPage(tuple(found[:limit]), _place(found[limit - 1]) if len(found) > limit else None)
+
+    def project(self, organization_id: str, workspace: str, id: str) -> KnownProject:
+        """Return one project, archived or not. Raises NotFound."""
+        for one in self._all(organization_id, workspace):
+            if _place(one) == (workspace, id):
+                return one
+        raise NotFound("project", id)
+
+    def _all(self, organization_id: str, workspace: str | None) -> Iterable[KnownProject]:
+        with self._store.read(snapshot=True) as unit:
+            rulebook = self._rulebooks.current(unit, organization_id)
+            if workspace is not None:
+                _check_workspace(unit, organization_id, rulebook, workspace)
+        return _known(rulebook)
 
     def register(
         self,

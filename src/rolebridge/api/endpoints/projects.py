@@ -12,7 +12,6 @@ from rolebridge.api.usecases import UseCases
 from rolebridge.bridge.permissions import Permission
 from rolebridge.bridge.project_documents import project_changed_document, project_document
 from rolebridge.bridge.projects import MAX_TAGS, ProjectDraft
-from rolebridge.core.errors import NotFound
 from rolebridge.web.problems import Kind
 
 _DRAFT: Final[Schema] = {
@@ -39,12 +38,8 @@ def _projects(use: UseCases, call: Call) -> Answer:
 
 
 def _project(use: UseCases, call: Call) -> Answer:
-    workspace, id_ = call.the_workspace, call.path["project"]
-    page = use.projects.listing(call.organization_id, workspace=workspace, archived=True, limit=20_000)
-    for one in page.rows:
-        if one.project.id == id_:
-            return Answer(project_document(one))
-    raise NotFound("project", id_)
+    found = use.projects.project(call.organization_id, call.the_workspace, call.path["project"])
+    return Answer(project_document(found))
 
 
 def _register(use: UseCases, call: Call) -> Answer:
