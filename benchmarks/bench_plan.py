@@ -62,6 +62,14 @@ rules:
     until: 2027-03-31
 """
 IN_FORCE = MAPPING % ", ".join(f"p{number:02}: {{}}" for number in range(PROJECTS))
+GROUP = IN_FORCE.replace(
+    "  - id: contractors",
+    """  - id: extra
+    groups: [lbx-p07-leads]
+    projects: [p08]
+    grant: {project_role: reviewer}
+  - id: contractors""",
+)
 FEW = IN_FORCE.replace("leads: project_lead", "leads: team_manager")
 MANY = IN_FORCE.replace("reviewers: reviewer, labelers: labeler", "reviewers: labeler, labelers: reviewer")
 SEASON = IN_FORCE.replace("2027-03-31", "2026-12-31")
@@ -164,7 +172,8 @@ def works(store: Store, organization: Organization, planning: Planning) -> dict[
 
     return {
         "resolving all once": lambda: resolve_all(store, organization),
-        "plan: few change": planned(FEW),
+        "plan: one group": planned(GROUP),
+        "plan: a team everywhere": planned(FEW),
         "plan: nearly all change": planned(MANY),
         "plan: a later day": planned(SEASON),
     }
