@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
-from time import monotonic, sleep
+from time import sleep
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -169,16 +169,15 @@ def test_a_bulk_request_keeps_nobody_waiting(door: Door, bridge: Served) -> None
     other = Door(bridge)
     job.start()
     sleep(0.05)
-    waits = []
+    answered = 0
     while job.is_alive():
-        began = monotonic()
         assert other.ask("GET", "/ServiceProviderConfig").status == 200
-        waits.append(monotonic() - began)
+        answered += 1
     job.join()
     results = answers[0].body["Operations"]
     assert [result["status"] for result in results] == ["201"] * count
     assert [result["bulkId"] for result in results] == [str(number) for number in range(count)]
-    assert len(waits) > 3, "somebody was answered meanwhile"
+    assert answered > 3, "somebody was answered meanwhile"
 
 
 def test_a_bulk_request_beyond_its_limits(door: Door) -> None:

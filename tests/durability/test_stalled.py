@@ -69,14 +69,15 @@ def _head(bridge: Bridge, method: str, path: str, *more: str) -> bytes:
 def test_stalled_clients_delay_nobody(stalled: tuple[Bridge, str]) -> None:
     """With five uploads and five readers that stand still, others read and write as if they were alone."""
     running, group = stalled
-    began = time.monotonic()
+    longest = 0.0
     talkers = [running.talker() for _ in range(4)]  # on both workers, as the kernel spreads them
     for number in range(40):
-        talker = talkers[number % len(talkers)]
+        talker, began = talkers[number % len(talkers)], time.monotonic()
         user = talker.new_user(f"writer{number}@acme.example")
         step = {"op": "add", "path": "members", "value": [{"value": user}]}
         assert talker.patch(f"/Groups/{group}", step).status in (200, 204)
         assert talker.send("GET", f"/Users/{user}").status == 200
+        longest = max(longest, time.monotonic() - began)
     # A stalled client is given 30 seconds: had anybody waited for one, it would show.
-    assert time.monotonic() - began < PATIENCE / 3
+    assert longest < PATIENCE / 3
     running.assert_sound()

