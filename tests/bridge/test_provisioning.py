@@ -306,10 +306,10 @@ def test_deleting_people_while_their_group_changes_makes_nobody_wait(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both take the group's row first: no deadlock for the database to find, each pair done in its turn."""
-    met: list[BaseException] = []
+    met: list[Exception] = []
     again = postgres.runs_again
 
-    def seen(error: BaseException) -> bool:
+    def seen(error: Exception) -> bool:
         met.append(error)
         return again(error)
 
