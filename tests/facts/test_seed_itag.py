@@ -6,6 +6,10 @@ from __future__ import annotations
 import pytest
 from tests.facts.seed import assert_refused, assert_so
 
+from rolebridge.core.program import Program
+from rolebridge.core.schemas import USER_TABLE
+from rolebridge.mapfile import load_mapping_set, shipped_catalogues
+
 MAPPING = """workspace: w
 platform: itag
 projects: {annotate: , check: }
@@ -109,3 +113,14 @@ def test_the_page_says(quote: str, case: str) -> None:
 def test_the_page_forbids(rest: str, code: str, quote: str) -> None:
     """What the platform does not let anybody do is refused before it is tried."""
     assert_refused(f"workspace: w\nplatform: itag\nprojects: {{p: }}\n{rest}\n", code, quote)
+
+
+def test_what_an_account_needs_is_looked_at_again_when_it_changes() -> None:
+    """The attributes that give UID and alias are among those of which a change is resolved anew, and one names what lacks."""
+    found, _ = load_mapping_set({"w.yaml": MAPPING}, shipped_catalogues(), table=USER_TABLE, connections=None)
+    assert found is not None
+    program = Program(shipped_catalogues()["itag"], found.mappings[0])
+    assert {"employeenumber", "displayname"} <= program.condition_attributes
+    account = program.account({"userType": "Guest", "displayName": "Max"})
+    assert account is not None
+    assert account.lacks({"userType": "Guest", "displayName": "Max"}) == "uid (`employeeNumber`)"
