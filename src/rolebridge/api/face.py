@@ -206,4 +206,8 @@ def _response(answer: Answer, headers: tuple[tuple[str, str], ...] = ()) -> Resp
     else:
         text = answer.document
     body = text.encode("utf-8", "backslashreplace")
-    return Response(answer.status, (("Content-Type", answer.media), *answer.headers, *headers), body)
+    return Response(answer.status, (("Content-Type", _content_type(answer.media)), *answer.headers, *headers), body)
+
+
+def _content_type(media: str) -> str:
+    return f"{media}; charset=utf-8" if media.startswith("text/") else media

@@ -111,6 +111,6 @@ def _text(found: Sequence[Explained]) -> str:
 
 
 def _print_graph(found: Sequence[Explained], form: str) -> None:
-    from rolebridge.cli.views import graph as view
+    from rolebridge.bridge.explanation_graph import LANGUAGES, graph_of
 
-    say({"mermaid": view.mermaid, "dot": view.dot}[form](view.graph_of(found)))
+    say(LANGUAGES[form](graph_of(found)))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from rolebridge.api.parameters import PAGED, moment, next_cursor, word
+from rolebridge.api.parameters import PAGED, choice, moment, next_cursor, word
 from rolebridge.api.routing import Answer, Call, Endpoint
 from rolebridge.api.usecases import UseCases
 from rolebridge.bridge.explanation_documents import explained_document, not_held_document
+from rolebridge.bridge.explanation_graph import LANGUAGES, graph_of
 from rolebridge.bridge.grant_documents import held_document
 from rolebridge.bridge.permissions import Permission
 from rolebridge.core.grants import GrantKey
 
+GRAPH: Final = "text/plain"
 USER: Final = "A userName, an id, or what stands before the @ of one userName."
 
 
@@ -45,6 +47,9 @@ def _explanations(use: UseCases, call: Call) -> Answer:
         found = use.explaining.explain(call.organization_id, user, **where)
     else:
         found = use.explaining.explain_then(call.organization_id, user, at, **where)
+    form = said.text("format") or "json"
+    if form in LANGUAGES:
+        return Answer(LANGUAGES[form](graph_of(found)) + "\n", media=GRAPH)
     organization = use.administration.organization_of(call.organization_id)
     return Answer({"organization": organization.name, "explanations": [explained_document(one) for one in found]})
 
@@ -97,7 +102,9 @@ ENDPOINTS: Final = (
             word("workspace", "Only this workspace."),
             word("project", "One project, with what would change the role there."),
             moment("at", "As it was at this moment, from the record: by what was known and in force then."),
+            choice("format", "`mermaid` or `dot`: a graph as text.", ("json", *LANGUAGES)),
         ),
+        media=(GRAPH,),
     ),
     Endpoint(
         "GET",

@@ -7,13 +7,13 @@ could take for its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from rolebridge.cli.terminal import one_line
-from rolebridge.cli.views.roles import person, role_name
+from rolebridge.bridge.titles import person_name, role_title
 from rolebridge.core.assignment import Assignment, EffectiveRole, Source
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def graph_of(found: Iterable[Explained]) -> Graph:
     """Return the graph of explanations of one person."""
     graph = Graph()
     for explained in found:
-        who = graph.node("person", explained.explanation.user.id, person(explained.explanation.user))
+        who = graph.node("person", explained.explanation.user.id, person_name(explained.explanation.user))
         for role in (*explained.explanation.roles, *explained.explanation.from_above):
             _add_role(graph, explained, who, role)
         for lost in explained.explanation.lost:
@@ -96,7 +96,7 @@ def _key(explained: Explained, slot: str, project: str | None, role: str) -> str
 
 
 def _label(explained: Explained, one: EffectiveRole | Assignment) -> str:
-    name = role_name(explained.program.catalogue, one.slot, one.role)
+    name = role_title(explained.program.catalogue, one.slot, one.role)
     return f"{name} in {one.project or explained.explanation.workspace}"
 
 
@@ -127,13 +127,19 @@ def dot(graph: Graph) -> str:
     return "\n".join([*lines, "}"])
 
 
+LANGUAGES: Final[Mapping[str, Callable[[Graph], str]]] = MappingProxyType({"mermaid": mermaid, "dot": dot})
+"""What writes a graph, by the language's name."""
+
+
 def _entities(text: str) -> str:
     """Return text in which everything but the plainest characters is an entity code of Mermaid's."""
-    clean = _CONTROL.sub(" ", one_line(text))
-    return _PLAIN.sub(lambda found: f"#{ord(found[0])};", clean)
+    return _PLAIN.sub(lambda found: f"#{ord(found[0])};", _one_line(text))
 
 
 def _quoted(text: str) -> str:
-    clean = _CONTROL.sub(" ", one_line(text))
-    escaped = clean.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = _one_line(text).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def _one_line(text: str) -> str:
+    return _CONTROL.sub(" ", " ".join(text.split()))
