@@ -8,7 +8,6 @@ import os
 import re
 import select
 import signal
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -167,8 +166,9 @@ def test_following_shows_what_happens(logged: Machine) -> None:
         readable, _, _ = select.select([follower.stdout], [], [], 20)
         assert readable
         assert json.loads(follower.stdout.readline())["request_id"] == "now"
-        time.sleep(1.5)
-        assert not select.select([follower.stdout], [], [], 0)[0]
+        log(later, {"request_id": "then"})
+        assert select.select([follower.stdout], [], [], 20)[0]
+        assert json.loads(follower.stdout.readline())["request_id"] == "then"
     finally:
         os.kill(follower.pid, signal.SIGINT)
         _, words = follower.communicate(timeout=20)
