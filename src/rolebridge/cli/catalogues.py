@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -24,18 +26,23 @@ _OVERRIDE = {
 
 @click.command()
 @click.argument("platform", required=False)
+@click.option(
+    "--mappings",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Also know the catalogues of your own in this folder of mapping files.",
+)
 @csv_option
 @json_option
 @pass_session
-def catalogue(session: Session, platform: str | None) -> None:
+def catalogue(session: Session, platform: str | None, mappings: Path | None) -> None:
     """List the platforms, or show one: its slots and roles, its settings, and its permissions, cell by cell."""
     from rolebridge.bridge.decision_documents import catalogue_document
     from rolebridge.cli.failures import Refused
     from rolebridge.core.diagnostics import did_you_mean
     from rolebridge.core.errors import NotFound
-    from rolebridge.mapfile import shipped_catalogues
 
-    known = shipped_catalogues()
+    known = _known(mappings)
     if platform is None:
         documents = [_brief(one) for one in known.values()]
         rows = [[str(value) for value in one.values()] for one in documents]
@@ -60,6 +67,26 @@ def catalogue(session: Session, platform: str | None) -> None:
         session.answer_list({"cells": cells}, "cells", head, "")
     else:
         session.answer(document, _text(known[platform]))
+
+
+def _known(mappings: Path | None) -> Mapping[str, Catalogue]:
+    """Return the platforms of the package, and those that a folder of mapping files describes."""
+    from rolebridge.bridge.rulebooks import read_mappings
+    from rolebridge.cli.failures import Refused
+    from rolebridge.cli.mappings import read_paths
+    from rolebridge.core.errors import Invalid
+    from rolebridge.mapfile import UnreadableFiles, shipped_catalogues
+
+    shipped = shipped_catalogues()
+    if mappings is None:
+        return shipped
+    try:
+        found, _ = read_mappings(read_paths([mappings]), None)
+    except UnreadableFiles:
+        found = None
+    if found is None:
+        raise Refused(Invalid(f"the files in `{mappings}` have errors", "mappings"), f"`rolebridge check {mappings}`")
+    return {**shipped, **found.catalogues}
 
 
 def _brief(one: Catalogue) -> dict[str, object]:
