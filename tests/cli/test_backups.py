@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -67,6 +68,16 @@ def test_what_comes_back_is_what_was_there(acme: Machine) -> None:
     installation = open_installation(again.settings_of().settings, clock=lambda: NOW)
     assert installation.authenticator.caller(f"Bearer {token}", "r").connection_name == "okta"
     installation.close()
+
+
+@pytest.mark.parametrize("table", ["past_memberships", "past_children"])
+def test_a_database_with_memberships_of_the_past_is_sound(ready: Machine, table: str) -> None:
+    """The check of the whole file, before and after, finds nothing wrong with what has ended."""
+    with contextlib.closing(sqlite3.connect(ready.home / "var/rolebridge.db")) as connection, connection:
+        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+        connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})", columns)
+    ready.out("backup", "rolebridge.backup")
+    elsewhere(ready).out("restore", "rolebridge.backup")
 
 
 def test_the_file_is_private_and_holds_no_key(ready: Machine) -> None:

@@ -58,15 +58,16 @@ audit_progress: Final = Table(
     PrimaryKeyConstraint("organization_id"),
 )
 
+# The columns begin with the key, in its order: else the integrity check of SQLite 3.40 finds NULLs that are not there.
 past_memberships: Final = Table(
     "past_memberships",
     metadata,
     organization(),
     text("user_id"),
-    text("group_id"),
-    text("source"),
-    text("since"),
     text("until"),
+    text("group_id"),
+    text("since"),
+    text("source"),
     PrimaryKeyConstraint("organization_id", "user_id", "until", "group_id", "since"),
     Index(None, "organization_id", "until"),
     sqlite_with_rowid=False,
@@ -77,9 +78,9 @@ past_children: Final = Table(
     metadata,
     organization(),
     text("child_id"),
+    text("until"),
     text("parent_id"),
     text("since"),
-    text("until"),
     PrimaryKeyConstraint("organization_id", "child_id", "until", "parent_id", "since"),
     Index(None, "organization_id", "until"),
     sqlite_with_rowid=False,

@@ -69,10 +69,10 @@ def _create_past(table: str, who: str, where: str, *more: str) -> None:
         table,
         _text("organization_id"),
         _text(who),
-        _text(where),
-        *map(_text, more),
-        _text("since"),
         _text("until"),
+        _text(where),
+        _text("since"),
+        *map(_text, more),
         sa.PrimaryKeyConstraint("organization_id", who, "until", where, "since", name=op.f(f"pk_{table}")),
         sqlite_with_rowid=False,
     )
