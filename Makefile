@@ -29,7 +29,7 @@ UV := $(VENV)-lock/bin/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock"
 
-.PHONY: help run test check bench lock clean
+.PHONY: help run test check mutants bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ check: $(DEV) ## lint, format, types and the walls between modules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+mutants: $(DEV) ## break what decides about roles in hundreds of ways, and list what no test notices (docs/mutants.md)
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 bench: $(DEV) ## run the programs of benchmarks/, each printing a ratio against a floor of the same run
 	@set -e; for program in benchmarks/bench_*.py; do \

@@ -117,7 +117,7 @@ def test_a_role_of_which_no_table_speaks_is_no_permission(made: Catalogue, data:
 def requests(made: Catalogue) -> st.SearchStrategy[Request]:
     return st.builds(
         lambda act, pair, actor, target, kind, phase, holders: Request(
-            act, *pair, tuple(actor), tuple(target), kind, phase, holders
+            act, pair[0], pair[1], tuple(actor), tuple(target), kind, phase, holders
         ),
         st.sampled_from(Act),
         st.sampled_from(pairs_of(made)),

@@ -48,6 +48,7 @@ GUARD = Guard(HoldLimit(0.25, 10), (("project_role", "labeler", 2),))
         (20, 10, True),  # ten people: at least ten
         (1000, 200, False),  # many people, a small share
         (10, 10, True),
+        (0, 20, False),  # nobody held anything: no share of them is lost
     ],
 )
 def test_a_mass_revocation_trips_only_past_both_bounds(holders_before: int, losing: int, trips: bool) -> None:
