@@ -156,7 +156,7 @@ def test_an_explanation_says_why(acme: Tenant) -> None:
         ("/access", {"limit": "1e3"}, "the parameter `limit` is not a whole number from 1 to 200"),
         ("/access", {"cursor": "x"}, "the parameter `cursor` is not the `next_cursor` of a page of this list"),
         ("/explanations", {"usr": "v"},
-         "the parameter `usr` is not known here; there are `user`, `workspace`, `project`, `at`"),
+         "the parameter `usr` is not known here; there are `user`, `workspace`, `project`, `at`, `format`"),
         ("/access", {"user": ""}, "the parameter `user` is empty"),
         ("/explanations", {}, "the parameter `user` is missing"),
         ("/connections/okta/requests", {"status": "4x"},
