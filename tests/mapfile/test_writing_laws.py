@@ -12,7 +12,7 @@ from rolebridge.core.suggestions import suggest
 from rolebridge.mapfile import load_mapping_set, shipped_catalogues
 from rolebridge.mapfile.layers import laid_over
 from rolebridge.mapfile.writing import mapping_text
-from rolebridge.mapfile.yamlsource import Items, Node, Table, parse_yaml
+from rolebridge.mapfile.yamlsource import Items, Node, Scalar, Table, parse_yaml
 
 CATALOGUES = shipped_catalogues()
 
@@ -46,6 +46,7 @@ def plain(node: Node) -> object:
         case Items():
             return [plain(item) for item in node.items]
         case _:
+            assert isinstance(node, Scalar)
             return None if node.is_empty else node.text
 
 
