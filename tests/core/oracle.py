@@ -272,7 +272,9 @@ def manual_claims(
     """Yield every assignment by hand, with the reason why it does not hold at all, if there is one."""
     for one in manual:
         claim = Claim(one.slot, one.project, one.role, "manual", manual=one.id)
-        if one.project is not None and one.project not in mapping.projects:
+        if one.role == catalogue.slots[one.slot].neutral:
+            yield claim, "not-assignable"  # it stands for nobody having one
+        elif one.project is not None and one.project not in mapping.projects:
             yield claim, "unknown-scope"
         elif one.slot in mapping.manual_forbidden:
             yield claim, "manual-forbidden"
