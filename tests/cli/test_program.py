@@ -44,7 +44,7 @@ ALL = dict(commands())
         ["org"],
         ["org", "add"],
         ["access", "--nope"],
-        ["check"],
+        ["explain"],
         ["key", "add", "x", "--role", "king"],
         ["--nope"],
         ["connection", "add", "x"],

@@ -181,8 +181,8 @@ FILES = [
     ("workers = ", "Invalid value"),
     ("wrokers = 3", "s.toml: wrokers: there is no such setting; did you mean `workers`?"),
     ("[serve]\nworkers = 3", "s.toml: serve: there is no such setting"),
-    ("workers = true", "s.toml: workers: must be a text or a number"),
-    ("bind = ['127.0.0.1:80']", "s.toml: bind: must be a text or a number"),
+    ("workers = true", "s.toml: workers: must be a whole number from 1 to 64"),
+    ("bind = ['127.0.0.1:80']", "s.toml: bind: must be a text, a number, `true` or `false`"),
     ("workers = 3.0", "s.toml: workers: must be a whole number from 1 to 64"),
     ("workers = 3\nworkers = 3", "s.toml: not valid TOML: Cannot overwrite a value"),
     ("# " + "x" * 70_000, "s.toml: is larger than 65,536 bytes"),
@@ -196,6 +196,14 @@ def test_a_file_that_says_something_else_is_refused(tmp_path: Path, content: str
     (problem,) = problems_of({}, Path("s.toml"))
     assert problem.startswith("s.toml: ")
     assert refusal in problem
+
+
+def test_yes_and_no_may_be_written_as_toml_has_them(tmp_path: Path) -> None:
+    """`four_eyes = true` means what it says, as `"yes"` does."""
+    for written, meant in (("true", True), ("false", False), ('"yes"', True)):
+        file = tmp_path / "s.toml"
+        file.write_text(f"four_eyes = {written}\n", encoding="utf-8")
+        assert load({}, file).four_eyes is meant
 
 
 def test_a_named_file_must_be_there() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rolebridge.cli.exits import Exit
-from rolebridge.cli.options import json_option, vars_option
+from rolebridge.cli.options import MAPPINGS, json_option, vars_option
 from rolebridge.cli.session import Session, as_json, pass_session
 from rolebridge.cli.terminal import bad, counted, good, say
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="[PATH…]", type=click.Path(path_type=Path), default=(MAPPINGS,))
 @click.option(
     "--org", metavar="NAME", help="Also check against this organization: its connections, and the revision in force."
 )
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def check(session: Session, paths: tuple[Path, ...], org: str | None) -> Exit:
     """Check mapping files: every problem with its place, the words that are wrong, and what to do.
 
-    PATH is a folder of mapping files or one of its files. Without --org no database is needed.
+    PATH is a folder of mapping files or one of its files, by default `mappings`. Without --org no database is needed.
     """
     from rolebridge.cli.mappings import named_from_folder, read_paths
     from rolebridge.mapfile import UnreadableFiles

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rolebridge.cli.exits import Exit
-from rolebridge.cli.options import csv_option, json_option, org_option, vars_option
+from rolebridge.cli.options import MAPPINGS, csv_option, json_option, org_option, vars_option
 from rolebridge.cli.session import Session, pass_session
 from rolebridge.cli.terminal import counted, good, table
 
@@ -52,7 +52,7 @@ def suggest(session: Session, platform: str, workspace: str, connection: str | N
 
 
 @click.command()
-@click.argument("path", metavar="PATH", type=click.Path(path_type=Path))
+@click.argument("path", metavar="[PATH]", type=click.Path(path_type=Path), default=MAPPINGS)
 @vars_option
 @org_option
 @csv_option

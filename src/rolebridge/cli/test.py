@@ -10,7 +10,7 @@ import click
 
 from rolebridge.cli.exits import Exit
 from rolebridge.cli.failures import Refused
-from rolebridge.cli.options import json_option, vars_option
+from rolebridge.cli.options import MAPPINGS, json_option, vars_option
 from rolebridge.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="[PATH…]", type=click.Path(path_type=Path), default=(MAPPINGS,))
 @click.option("--coverage", is_flag=True, help="Name the rules that no case exercises, and refuse if there are any.")
 @click.option("--verbose", "-v", is_flag=True, help="Name the cases that pass too.")
 @click.option("--org", metavar="NAME", help="Also know this organization's connections and its own attributes.")
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def test(session: Session, paths: tuple[Path, ...], coverage: bool, verbose: bool, org: str | None) -> Exit:
     """Run the cases in `*.test.yaml` against the mapping files beside them: expected, got, and why.
 
-    PATH is a folder of mapping files. Without --org no database is needed. `apply` runs the same cases first.
+    PATH is a folder of mapping files, by default `mappings`. Without --org no database is needed. `apply` runs
+    the same cases first.
     """
     from rolebridge.cli.mappings import read_paths
     from rolebridge.cli.views import cases as view

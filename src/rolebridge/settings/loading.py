@@ -87,8 +87,10 @@ def _from_file(file: Path | None, problems: list[str]) -> dict[str, _Written]:
             close = _closest(key, known)
             hint = f"; did you mean `{close}`?" if close else ""
             problems.append(f"{place}: there is no such setting{hint}")
-        elif isinstance(value, bool) or not isinstance(value, str | int | float):
-            problems.append(f"{place}: must be a text or a number")
+        elif isinstance(value, bool):
+            written[key] = _Written("yes" if value else "no", place, from_environment=False)
+        elif not isinstance(value, str | int | float):
+            problems.append(f"{place}: must be a text, a number, `true` or `false`")
         else:
             written[key] = _Written(str(value), place, from_environment=False)
     return written
