@@ -7,6 +7,7 @@ example must show small is the mapping and the person.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from random import Random
 from typing import TypeVar
@@ -60,6 +61,7 @@ class _Maker:
         below = self.some(PROJECT_SLOTS, 1, 2)
         slots = [self.slot(name, Level.WORKSPACE, above[:at], below) for at, name in enumerate(above)]
         slots += [self.slot(name, Level.PROJECT, above, below) for name in below]
+        slots = [replace(slot, governs=self.governed(slot, slots)) for slot in slots]
         needs = tuple(self.prerequisite(slots, above) for _ in range(self.random.randint(0, 3)))
         shown = {slot.id: slot for slot in self.some(slots, len(slots), len(slots))}
         return Catalogue(f"generated-{number}", "Generated", shown, needs, self.kinds)
@@ -82,6 +84,13 @@ class _Maker:
         governs = tuple(self.some(below, 0, 2)) if level is Level.WORKSPACE else ()
         shown = {role.id: role for role in self.some(roles, len(roles), len(roles))}
         return Slot(name, name, level, holds, shown, merge, rank, governs, self.one_in(2), neutral)
+
+    @staticmethod
+    def governed(slot: Slot, slots: Sequence[Slot]) -> tuple[str, ...]:
+        """Return what a slot governs: where it overrules in one's own projects, only slots that keep one in them."""
+        own = any(role.overrules and role.reach is Reach.OWN for role in slot.roles.values())
+        with_access = {other.id for other in slots if other.access_role}
+        return tuple(name for name in slot.governs if not own or name in with_access)
 
     def role(self, slot: str, id_: str, level: Level, *, given: bool) -> Role:
         reach = self.random.choice(list(Reach)) if level is Level.WORKSPACE else Reach.NONE

@@ -149,6 +149,8 @@ class _CatalogueReader(OptionalReader):
         # Names that can only be checked once every slot is known: (what to check, the text that names it).
         self._slot_names: list[tuple[Scalar, Level]] = []
         self._aliases: list[Scalar] = []
+        # What governs what: a slot, the text that names the other.
+        self._governing: list[tuple[str, Scalar]] = []
         # What must be decided before what: a slot, the workspace slot that it looks at, the text that says so.
         self._looks_at: list[tuple[str, str, Node]] = []
 
@@ -164,6 +166,7 @@ class _CatalogueReader(OptionalReader):
         self._kinds = tuple(self._account_kinds(fields.get("account_kinds")))
         self._read_slots(fields.get("slots"))
         self._check_slot_names()
+        self._check_belonging()
         prerequisites = tuple(self._prerequisites(fields.get("prerequisites")))
         self._check_circles()
         custom = self._custom_roles(fields["custom_roles"]) if "custom_roles" in fields else None
@@ -223,7 +226,7 @@ class _CatalogueReader(OptionalReader):
             roles,
             merge,
             rank,
-            self._governs(fields.get("governs"), level),
+            self._governs(id_, fields.get("governs"), level),
             self._flag(fields.get("locks_access"), "`locks_access`"),
             self._neutral(fields.get("neutral"), roles),
         )
@@ -289,8 +292,9 @@ class _CatalogueReader(OptionalReader):
                 rank.append(text.text)
         return tuple(rank)
 
-    def _governs(self, node: Node | None, level: Level) -> tuple[str, ...]:
+    def _governs(self, slot: str, node: Node | None, level: Level) -> tuple[str, ...]:
         texts = self._texts(node, "`governs`")
+        self._governing += [(slot, text) for text in texts]
         if texts and level is Level.PROJECT:
             self._contradiction(texts[0], "only a workspace slot governs project slots")
         self._slot_names += [(text, Level.PROJECT) for text in texts]
@@ -388,6 +392,20 @@ class _CatalogueReader(OptionalReader):
         access = [role.id for role in roles.values() if role.is_access]
         if len(access) > 1:
             self._contradiction(node, f"`{access[0]}` and `{access[1]}` are both mere access, and a slot has one")
+
+    def _check_belonging(self) -> None:
+        """Report where a role would overrule the very role by which a project is the person's own, and leave nothing.
+
+        Mere access is what stays there: without it the project would be nobody's, and neither role would hold.
+        """
+        for governor, text in self._governing:
+            above, below = self._slots.get(governor), self._slots.get(text.text)
+            if above is None or below is None or below.access_role is not None:
+                continue
+            own = [role.id for role in above.roles.values() if role.overrules and role.reach is Reach.OWN]
+            if own:
+                detail = f"`{own[0]}` overrules in one's own projects, and `{below.id}` has no role that is mere access"
+                self._sink.add("catalogue-inconsistent", text, detail, help_="add one with `inherits: [slot]`")
 
     def _check_circles(self) -> None:
         """Report what would have to be decided before itself: a slot that looks at one that looks at it."""
