@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.core.decision_oracle import decided, permitted
 from tests.core.generated_permissions import (
     PERMISSIONS,
     PHASES,
@@ -21,6 +22,7 @@ from rolebridge.core.catalogue import Assignable, Catalogue
 from rolebridge.core.delegation import Act, Request, may
 from rolebridge.core.permissions import Answer, CellValue, Decision, HeldRole, decide, permissions_of
 
+many = settings(max_examples=settings().max_examples * 20)
 several = settings(max_examples=settings().max_examples * 3)
 known_settings = st.dictionaries(st.sampled_from(SETTINGS), st.booleans())
 BETTER = {Answer.ALLOWED: 3, Answer.QUALIFIED: 2}
@@ -36,6 +38,18 @@ def asked(data: st.DataObject, made: Catalogue, least: int = 0) -> tuple[str, li
 def cells_of(made: Catalogue, permission: str) -> set[CellValue]:
     rows = [matrix.rows[permission] for matrix in made.matrices if permission in matrix.rows]
     return {cell.value for row in rows for cell in row.cells.values()}
+
+
+@many
+@given(platforms, st.data())
+def test_decisions_agree_with_the_naive_oracle(made: Catalogue, data: st.DataObject) -> None:
+    """The answer, and every cell that speaks: tables that decide first, composite columns, custom roles, settings."""
+    permission, roles, known = asked(data, made)
+    custom = HeldRole(data.draw(st.sampled_from(sorted(made.slots))), "own", "p1", granted=frozenset({"listed"}))
+    roles += data.draw(st.sampled_from(([], [], [custom])))
+    decision = decide(made, permission, roles, known)
+    said = frozenset((one.matrix, one.column, one.cell) for one in decision.found)
+    assert (decision.answer, said) == decided(made, permission, roles, known)
 
 
 @several
@@ -135,6 +149,15 @@ def answerable(made: Catalogue) -> Catalogue:
     return replace(
         made, delegations=tuple(rule for rule in made.delegations if not rule.permission or rule.permission in has)
     )
+
+
+@many
+@given(platforms, st.data())
+def test_delegation_agrees_with_the_naive_oracle(made: Catalogue, data: st.DataObject) -> None:
+    """Whoever asks, for whatever act, role, target, account kind, phase and number of holders."""
+    made = answerable(made)
+    request = data.draw(requests(made))
+    assert may(made, request).answer is permitted(made, request)
 
 
 @several
