@@ -219,7 +219,8 @@ def _called(node: ast.Call) -> Iterator[tuple[ast.AST, ast.AST]]:
         yield node, ast.Call(other, node.args, keywords)
     if len(node.args) > 1 and not any(isinstance(one, ast.Starred) for one in node.args[:2]):
         first, second, *rest = node.args
-        yield node, ast.Call(node.func, [second, first, *rest], node.keywords)
+        if ast.dump(first) != ast.dump(second):
+            yield node, ast.Call(node.func, [second, first, *rest], node.keywords)
 
 
 def _removed(node: ast.stmt) -> Iterator[tuple[ast.AST, ast.AST]]:
