@@ -93,3 +93,9 @@ def test_a_kept_role_with_too_few_holders_is_told(present: int, short: bool) -> 
     assert [(trip.kind, trip.workspace, trip.count) for trip in found] == (
         [(GuardKind.KEEP, "w", present)] if short else []
     )
+
+
+def test_a_role_that_nobody_holds_is_short_of_one() -> None:
+    """A kept number of one, and nobody counted."""
+    (trip,) = short_of("w", Guard(None, (("workspace_role", "admin", 1),)), {})
+    assert trip.count == 0
