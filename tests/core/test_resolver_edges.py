@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
+import pytest
 from tests.core.models import (
     EVERYWHERE,
+    IN_BETA,
+    IS_CONTRACTOR,
+    NOON,
     PLACE,
     Case,
     ana,
@@ -16,10 +22,15 @@ from tests.core.models import (
     mapping,
     member,
     named,
+    pattern,
+    teams,
 )
 
-from rolebridge.core.assignment import FindingKind, Reason
-from rolebridge.core.mapping import DenyTerm, OutsideRole, Rule
+from rolebridge.core.assignment import Assignment, FindingKind, Reason, Source
+from rolebridge.core.claims import Subject
+from rolebridge.core.mapping import AccountRule, Condition, DenyTerm, OutsideRole, RoleTerm, Rule, ValueFrom
+from rolebridge.core.program import Program
+from rolebridge.core.resolver import resolve
 
 ADMINS = Rule("admins", PLACE, groups=named("admins"), grant=give(workspace_role="admin"))
 NO_PROJECTS = Rule("no-projects", PLACE, groups=named("barred"), deny=(DenyTerm("project_role"),))
@@ -71,3 +82,90 @@ def test_a_role_by_hand_that_is_overruled_is_not_shadowed_as_well() -> None:
         ("reviewer", Reason.OVERRULED),
         ("inherit", Reason.SHADOWED),
     }
+
+
+# --- gathering ---------------------------------------------------------------------------------------------------
+
+
+def test_an_ambiguous_pattern_is_told_with_the_group_and_what_it_might_have_given() -> None:
+    """A captured role is told as the capture, one that the rule names is told as it is."""
+    twice = pattern("t-{team}*", team={"a": "reviewer", "ab": "labeler"})
+    terms = (RoleTerm("project_role", capture="team"), RoleTerm("default_role", "labeler"))
+    rule = Rule("twice", PLACE, groups=(twice,), projects=EVERYWHERE, grant=terms)
+    lost = Case(labelbox(), mapping(rule), ana(), member("t-ab")).resolve().lost
+    assert {(one.assignment.slot, one.assignment.role) for one in lost} == {
+        ("project_role", "{team}"),
+        ("default_role", "labeler"),
+    }
+    assert {one.detail for one in lost} == {"`t-ab` fits the pattern in two ways"}
+
+
+def test_a_condition_that_cannot_say_why_is_quoted() -> None:
+    """Whoever asks is told at least which condition was false."""
+    silent = Condition("nobody pr", PLACE, lambda _: False, lambda _: None, frozenset())
+    rule = Rule("never", PLACE, groups=named("team"), when=silent, grant=give(workspace_role="admin"))
+    (lost,) = Case(labelbox(), mapping(rule), ana(), member("team")).resolve().lost
+    assert (lost.reason, lost.detail) == (Reason.CONDITION_FALSE, "nobody pr")
+
+
+def test_conditions_read_groups_in_one_order_and_only_where_one_asks() -> None:
+    """The resource is made once; without a condition on groups it is the user's own attributes."""
+    rule = Rule("beta", PLACE, groups=named("a"), when=IN_BETA, grant=give(workspace_role="admin"))
+    reading = Program(labelbox(), mapping(rule))
+    subject = Subject(reading, ana(), member("zeta", "beta", "alpha"))
+    assert [group["display"] for group in subject.resource["groups"]] == ["alpha", "beta", "zeta"]
+    assert subject.resource is subject.resource
+    user = ana(userType="Employee")
+    assert Subject(Program(labelbox(), mapping(ADMINS)), user, member("beta")).resource is user.attributes
+
+
+@pytest.mark.parametrize(
+    ("ends", "roles", "reasons"),
+    [
+        (None, ["reviewer"], []),
+        (date(2026, 12, 1), ["reviewer"], []),
+        (date(2026, 11, 30), [], [Reason.EXPIRED]),
+    ],
+)
+def test_a_held_claim_stands_until_its_own_last_day(ends: date | None, roles: list[str], reasons: list[Reason]) -> None:
+    """A guard rail keeps a revocation from taking effect, not a contract from ending."""
+    claim = Assignment("project_role", "p1", "reviewer", Source.RULE, rule="team", ends=ends, held_since=NOON)
+    resolution = resolve(Program(labelbox(), mapping()), ana(), (), (), NOON, held=[claim])
+    assert [role.role for role in resolution.roles] == roles
+    assert [lost.reason for lost in resolution.lost] == reasons
+
+
+def test_an_assignment_by_hand_of_what_the_platform_does_not_have_is_told_so() -> None:
+    """A slot, or a role, of an older catalogue, and the role that means none."""
+    manual = (by_hand("gone_slot", None, "admin"), by_hand("workspace_role", None, "gone_role", 2))
+    lost = Case(labelbox(), mapping(), ana(), (), manual).resolve().lost
+    assert {one.detail for one in lost} == {
+        "`gone_slot` has no role `admin`",
+        "`workspace_role` has no role `gone_role`",
+    }
+
+
+@pytest.mark.parametrize(("contract", "reasons"), [("2026-12-31", []), (None, [Reason.BLOCKED])])
+def test_an_account_without_what_its_kind_requires_holds_nothing(contract: str | None, reasons: list[Reason]) -> None:
+    """On a platform without prerequisites too: an external account needs its id before it can be given anything."""
+    account = AccountRule(
+        "external_account", IS_CONTRACTOR, (("uid", ValueFrom("contractEnd", lambda user: user.get("contractEnd"))),)
+    )
+    user = ana(userType="Contractor", contractEnd=contract)
+    lost = Case(labelbox(), mapping(ADMINS, accounts=(account,)), user, member("admins")).resolve().lost
+    assert [one.reason for one in lost] == reasons
+    employee = Case(labelbox(), mapping(ADMINS, accounts=(account,)), ana(), member("admins")).resolve()
+    assert [role.role for role in employee.roles] == ["admin"]
+
+
+def test_access_becomes_the_same_one_of_several_roles_whatever_the_order_of_groups() -> None:
+    """Of a slot that holds many, the first by its id."""
+    guests = Rule("guests", PLACE, groups=named("guests"), grant=give(team_role="guest"))
+    auditors = Rule("auditors", PLACE, groups=named("auditors"), grant=give(team_role="auditor"))
+    access = Rule("access", PLACE, groups=named("guests"), projects=at("p1"), grant=give(task_role="inherit"))
+    for groups in (("guests", "auditors"), ("auditors", "guests")):
+        (role,) = (
+            Case(teams(), mapping(guests, auditors, access), ana(), member(*groups)).resolve().at("task_role", "p1")
+        )
+        assert role.acts_as is not None
+        assert role.acts_as.role == "auditor"

@@ -74,10 +74,16 @@ def run(mutants: Sequence[Mutant], processes: int) -> Runner:
     chosen = {mutant.module for mutant in mutants}
     names = dict.fromkeys(name for module in TESTS if module in chosen for name in TESTS[module])
     files = [str(path) for name in names if (path := ROOT / "tests" / "core" / name).exists()]
-    runner = Runner(mutants, TESTS, processes)
+    runner = Runner(mutants, TESTS, processes, _tell)
     options = ["-q", "--no-header", "--no-summary", "-p", "no:cacheprovider", "--capture=no", f"--rootdir={ROOT}"]
     pytest.main([*options, *files], plugins=[runner])
     return runner
+
+
+def _tell(mutant: Mutant, verdict: Verdict) -> None:
+    """Show on the standard error output that the program is alive, and who got through."""
+    if verdict is Verdict.SURVIVED:
+        print(f"survived: {mutant.name}", file=sys.stderr, flush=True)
 
 
 def _is_chosen(mutant: Mutant, only: Sequence[str]) -> bool:

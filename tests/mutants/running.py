@@ -41,13 +41,21 @@ class Broken(Exception):
 class Runner:
     """A pytest plugin that takes the place of running the tests once.
 
-    `tests` are the files, by module, whose tests must notice its mutants, in the order in which they run.
+    `tests` are the files, by module, whose tests must notice its mutants, in the order in which they run. `tell` hears
+    of each verdict as it comes, in no order.
     """
 
-    def __init__(self, mutants: Sequence[Mutant], tests: Mapping[str, Sequence[str]], processes: int) -> None:
+    def __init__(
+        self,
+        mutants: Sequence[Mutant],
+        tests: Mapping[str, Sequence[str]],
+        processes: int,
+        tell: Callable[[Mutant, Verdict], None],
+    ) -> None:
         self.mutants = mutants
         self.tests = tests
         self.processes = processes
+        self.tell = tell
         self.verdicts: dict[Mutant, Verdict] = {}
         self.problem = ""
 
@@ -85,6 +93,7 @@ class Runner:
         mutant = running.pop(process)
         try:
             self.verdicts[mutant] = _verdict(status)
+            self.tell(mutant, self.verdicts[mutant])
         except Broken as broken:
             raise Broken(f"{mutant.name}: {broken}") from None
 
