@@ -28,7 +28,7 @@ from tests.core.models import (
 
 from rolebridge.core.assignment import Assignment, FindingKind, Reason, Source
 from rolebridge.core.claims import Subject
-from rolebridge.core.mapping import AccountRule, Condition, DenyTerm, OutsideRole, RoleTerm, Rule, ValueFrom
+from rolebridge.core.mapping import AccountRule, Condition, DenyTerm, OutsideRole, Project, RoleTerm, Rule, ValueFrom
 from rolebridge.core.program import Program
 from rolebridge.core.resolver import resolve
 
@@ -169,3 +169,68 @@ def test_access_becomes_the_same_one_of_several_roles_whatever_the_order_of_grou
         )
         assert role.acts_as is not None
         assert role.acts_as.role == "auditor"
+
+
+def test_access_that_becomes_a_role_is_told_only_when_there_is_none() -> None:
+    """With a default role there is nothing to say; without one, that access is worth nothing."""
+    access = Rule("access", PLACE, groups=named("team"), projects=at("p1"), grant=give(project_role="inherit"))
+    default = Rule("default", PLACE, groups=named("team"), grant=give(default_role="labeler"))
+    assert Case(labelbox(), mapping(access, default), ana(), member("team")).resolve().findings == ()
+    found = Case(labelbox(), mapping(access), ana(), member("team")).resolve().findings
+    assert [one.kind for one in found] == [FindingKind.INHERITS_NOTHING]
+
+
+def test_two_roles_held_outside_in_a_slot_of_one_are_a_conflict() -> None:
+    """A mapping that says both cannot be right, and nothing says which is."""
+    both = tuple(
+        OutsideRole("workspace_role", role, frozenset({"ana.ruiz"}), PLACE) for role in ("admin", "tenant_admin")
+    )
+    resolution = Case(labelbox(), mapping(outside=both), ana()).resolve()
+    assert [(one.slot, one.project) for one in resolution.conflicts] == [("workspace_role", None)]
+    assert resolution.roles == ()
+
+
+def test_conflicts_are_told_by_slot_and_project() -> None:
+    """Whichever slot is decided first."""
+    one = give(workspace_role="admin", default_role="reviewer", project_role="reviewer")
+    other = give(workspace_role="labeler", default_role="labeler", project_role="labeler")
+    rules = (
+        Rule("one", PLACE, groups=named("team"), projects=at("p2", "p1"), grant=one),
+        Rule("other", PLACE, groups=named("team"), projects=at("p1", "p2"), grant=other),
+    )
+    conflicts = Case(labelbox(), mapping(*rules), ana(), member("team")).resolve().conflicts
+    assert [(found.slot, found.project) for found in conflicts] == [
+        ("default_role", None),
+        ("project_role", "p1"),
+        ("project_role", "p2"),
+        ("workspace_role", None),
+    ]
+
+
+def test_findings_are_told_by_slot_and_project() -> None:
+    """Denials that somebody who is everywhere escapes: those of every project first."""
+    owners = Rule("owners", PLACE, groups=named("owners"), grant=give(team_role="owner"))
+    denials = (
+        Rule("tools", PLACE, groups=named("owners"), deny=(DenyTerm("tool_role"),), projects=at("a1")),
+        Rule("tasks", PLACE, groups=named("owners"), deny=(DenyTerm("task_role"),), projects=at("p2")),
+        Rule("no-tools", PLACE, groups=named("owners"), deny=(DenyTerm("tool_role"),)),
+    )
+    projects = {"a1": Project("a1", "A"), "p2": Project("p2", "Two")}
+    case = Case(teams(), mapping(owners, *denials, projects=projects), ana(), member("owners"))
+    assert [(one.slot, one.project) for one in case.resolve().findings] == [
+        ("task_role", "p2"),
+        ("tool_role", None),
+        ("tool_role", "a1"),
+    ]
+
+
+def test_the_claims_through_which_somebody_belongs_stand_in_one_order() -> None:
+    """A manager in a project by two groups."""
+    managers = Rule("managers", PLACE, groups=named("a", "b"), grant=give(org_role="manager"))
+    team = Rule("team", PLACE, groups=named("a", "b"), projects=at("p1"), grant=give(project_role="reviewer"))
+    found = [
+        Case(label_studio(), mapping(managers, team), ana(), member(*groups)).resolve().at("project_role", "p1")
+        for groups in (("a", "b"), ("b", "a"))
+    ]
+    assert found[0] == found[1]
+    assert [winner.group and winner.group.display for winner in found[0][0].winners] == ["a", "b"]

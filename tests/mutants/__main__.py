@@ -34,7 +34,6 @@ TESTS: Final[Mapping[str, Sequence[str]]] = {
     "resolver": _RESOLVER,
     "claims": _RESOLVER,
     "guardrails": ("test_guardrails.py", "test_holding_laws.py"),
-    "holds": ("test_holds.py", "test_resolver_truth_tables.py"),
     "permissions": ("test_decision_edges.py", "test_permissions.py", "test_decision_laws.py"),
     "delegation": ("test_decision_edges.py", "test_delegation.py", "test_decision_laws.py"),
 }
