@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from tests.ports import free_port
 
 from rolebridge.app import Installation, open_installation
 from rolebridge.app.wsgi import create_app
@@ -210,13 +211,6 @@ def test_a_flood_without_a_credential_stays_small(installation: Installation, cl
     rows = log_of(installation, nobodys=True)
     assert len(rows) < 150
     assert len([row for row in rows if not row.lost]) + sum(row.lost for row in rows) == 400
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def ask(url: str, token: str) -> int:

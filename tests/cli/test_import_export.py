@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.machine import Machine, process
+from tests.ports import free_port
 
 from rolebridge.core.errors import Invalid, Unavailable
 from rolebridge.scim.transfer.remote import ScimServer
@@ -175,8 +176,7 @@ def _wait_until(reached: Callable[[], bool], seconds: float = 60) -> None:
 @contextmanager
 def serving(machine: Machine) -> Iterator[str]:
     """Serve a machine's installation; gives the base URL of its SCIM door."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     server = process(machine, "serve", ROLEBRIDGE_BIND=f"127.0.0.1:{port}", ROLEBRIDGE_WORKERS="1")
     try:
         assert server.stdout is not None

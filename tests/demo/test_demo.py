@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ports import free_port
 
 pytestmark = pytest.mark.loopback
 
@@ -39,12 +40,6 @@ def run(folder: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess
     )
     assert answer.returncode == code, answer.stdout + answer.stderr
     return answer
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def line(output: str, *words: str) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.ports import free_port
 
 pytestmark = pytest.mark.loopback
 
@@ -67,8 +67,7 @@ class Terminal:
         program.parent.mkdir(parents=True)
         program.write_text(_PROGRAM)
         program.chmod(0o755)
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.address = f"127.0.0.1:{listener.getsockname()[1]}"
+        self.address = f"127.0.0.1:{free_port()}"
         self.environ = {"PATH": "/usr/bin:/bin", "NO_COLOR": "1", "LANG": "C.UTF-8", "HOME": str(folder)}
         self.environ["PYTHONPATH"] = str(ROOT / "src")
 

@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -21,6 +20,7 @@ from typing import Any
 
 import pytest
 from tests.deploy.files import ROOT
+from tests.ports import free_port
 
 pytestmark = pytest.mark.loopback
 
@@ -97,12 +97,6 @@ def place(wheel: Path, tmp_path: Path) -> Place:
     environ = {"PATH": os.environ["PATH"], "ROLEBRIDGE_SECRET_KEY": secrets.token_urlsafe(32), "HOME": str(tmp_path)}
     environ["ROLEBRIDGE_DATABASE_URL"] = f"sqlite:///{folder}/rolebridge.db"
     return Place(folder, home / "bin" / "python", environ)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def ask(port: int, method: str, path: str, body: Any = None, token: str = "") -> tuple[int, str]:

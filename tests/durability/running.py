@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+
+from tests.ports import free_port
 
 from rolebridge.app.installation import Installation, open_installation
 from rolebridge.bridge.callers import Operator
@@ -225,7 +226,7 @@ class Bridge:
 @contextmanager
 def bridge(folder: Path, database_url: str, **said: str) -> Iterator[Bridge]:
     """Make a bridge with one organization, serve it until the block ends; its log is in `folder`."""
-    port = _free_port()
+    port = free_port()
     settings = {
         "database_url": database_url,
         "secret_key": secrets.token_urlsafe(32),
@@ -287,10 +288,3 @@ def _command(pid: str) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except FileNotFoundError:
         return b""
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port

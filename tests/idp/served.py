@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from tests.idp.player import exchange
+from tests.ports import free_port
 
 from rolebridge.app.installation import Installation, open_installation
 from rolebridge.bridge.callers import Operator
@@ -62,7 +62,7 @@ class Served:
 @contextmanager
 def served(folder: Path, database_url: str, workers: int = 2) -> Iterator[Served]:
     """Serve a new database until the block ends; settings and log are in `folder`."""
-    port = _free_port()
+    port = free_port()
     said = {
         "database_url": database_url,
         "secret_key": secrets.token_urlsafe(32),
@@ -100,10 +100,3 @@ def served(folder: Path, database_url: str, workers: int = 2) -> Iterator[Served
                 process.wait(PATIENCE)
     finally:
         installation.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
