@@ -1,0 +1,68 @@
+"""Secrets that the bridge itself has to use, such as private keys: kept encrypted under the installation's secret key.
+
+AES-256-GCM under a key derived for this purpose alone. What a secret belongs to is bound to it as associated data, so
+that whoever can write to the database cannot give one connection the key of another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from rolebridge.core.errors import RolebridgeError
+
+_PURPOSE: Final = b"rolebridge vault v1"
+_NONCE_BYTES: Final = 12
+_ID_BYTES: Final = 8
+
+
+class Locked(RolebridgeError):
+    """That no key of the ring opens a secret: its key is gone, or it was made for something else."""
+
+    def __init__(self) -> None:
+        super().__init__("a sealed secret opens with no secret key of this installation")
+
+
+class Vault:
+    """Seals and opens secrets under the keys of a ring, the present one first. `key_id` names the present one."""
+
+    def __init__(self, secret_key: bytes, previous: Iterable[bytes] = ()) -> None:
+        ring = {_derived_id(key): AESGCM(key) for key in map(_derive, (secret_key, *previous))}
+        self.key_id = next(iter(ring)).hex()
+        self._ring = ring
+
+    def seal(self, secret: bytes, belongs_to: str) -> bytes:
+        """Return `secret` as it may be stored: key id, nonce and ciphertext. `belongs_to` says whose and what it is."""
+        id_, cipher = next(iter(self._ring.items()))
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return id_ + nonce + cipher.encrypt(nonce, secret, belongs_to.encode())
+
+    def open(self, sealed: bytes, belongs_to: str) -> bytes:
+        """Return a secret. Raises Locked."""
+        id_, rest = sealed[:_ID_BYTES], sealed[_ID_BYTES:]
+        cipher = self._ring.get(id_)
+        if cipher is None:
+            raise Locked
+        try:
+            return cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], belongs_to.encode())
+        except (InvalidTag, ValueError):
+            raise Locked from None
+
+    def is_present(self, sealed: bytes) -> bool:
+        """Return whether a secret is sealed under the present key."""
+        return sealed[:_ID_BYTES].hex() == self.key_id
+
+
+def _derive(secret_key: bytes) -> bytes:
+    return HKDF(SHA256(), 32, salt=None, info=_PURPOSE).derive(secret_key)
+
+
+def _derived_id(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()[:_ID_BYTES]
