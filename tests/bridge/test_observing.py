@@ -19,6 +19,7 @@ from rolebridge.bridge.planning import GuardTripped, PlanMoved
 from rolebridge.bridge.role_import import RoleImport, RolesImported
 from rolebridge.bridge.role_table import TableRefused
 from rolebridge.core.errors import Invalid, NotFound
+from rolebridge.core.plan import ChangeKind, Plan
 from rolebridge.core.registry import Mode
 
 MAPPING = """\
@@ -91,6 +92,20 @@ def bring(world: World, observing: Observing) -> Callable[..., RolesImported]:
 Bring = Callable[..., RolesImported]
 
 
+def turns(plan: Plan) -> set[tuple[object, ...]]:
+    """What a plan changes of whom, in short."""
+    return {
+        (
+            one.user_name,
+            one.change.kind,
+            one.change.project,
+            *(side and side.role for side in (one.change.before, one.change.after)),
+        )
+        for one in plan.changes
+        if one.change.kind is not ChangeKind.PROVENANCE
+    }
+
+
 def held(world: World, people: dict[str, str]) -> Roles:
     return {name: world.roles(id_) for name, id_ in people.items()}
 
@@ -141,6 +156,20 @@ def test_nobody_loses_access_on_the_first_day(
         MAPPING.replace("labelers: labeler", "labelers: project_lead").replace("[reviewer,", "[project_lead, reviewer,")
     )
     assert held(world, people) == TODAYS
+
+
+def test_the_first_plan_compares_with_what_people_hold_today(
+    world: World, people: dict[str, str], bring: Bring
+) -> None:
+    """Before the first apply too an imported role is what its person has, no gain; afterwards the plan says the same."""
+    bring(platform="labelbox", register_projects=True, text=TODAY.rpartition("dana")[0])
+    first = world.planning.plan(world.id, {"vision.yaml": MAPPING}).plan
+    changed = {str(name).partition("@")[0] for name, _, project, before, _ in turns(first) if project or before}
+    assert changed == {"cy", "di", "gus", "kim"}  # all others gain the default alone, which nobody imported
+    assert held(world, people) == {name: set() for name in people}
+    world.apply(MAPPING)
+    second = world.planning.plan(world.id, {"mappings/vision.yaml": MAPPING}).plan
+    assert turns(second) == turns(first)
 
 
 def test_enforcing_does_what_its_plan_said(

@@ -12,6 +12,7 @@ from rolebridge.bridge.concerned import concern_of
 from rolebridge.bridge.resolving import Person, as_known, outcome_under, read_people
 from rolebridge.bridge.rulebooks import Rulebook
 from rolebridge.core.effects import Effect, Expected, Tally, coming, effect_of, schedule
+from rolebridge.core.grants import Grant
 from rolebridge.core.outcome import Outcome
 from rolebridge.core.plan import PlannedChange, diff
 from rolebridge.core.reasons import Reasons
@@ -31,16 +32,21 @@ class Comparison:
     """What a plan compares: the rulebook in force and a candidate, as of a moment.
 
     People are compared with what the candidate *intends*. In a workspace that is only observed, less is then in force.
+    Of one that is observed and that no mapping spoke of yet nothing is recorded: `arriving` says what people hold there.
     """
 
     base: Rulebook
     candidate: Rulebook
     now: datetime
     intended: Rulebook = field(init=False)
+    arriving: Rulebook = field(init=False)
 
     def __post_init__(self) -> None:
-        """Note what the candidate intends."""
+        """Note what the candidate intends, and which workspaces it is the first to speak of."""
         object.__setattr__(self, "intended", self.candidate.as_intended())
+        known = {program.workspace for program in self.base.intended}
+        new = [one for one in self.candidate.programs if one.workspace in self.observed - known]
+        object.__setattr__(self, "arriving", replace(self.candidate, programs=tuple(new)))
 
     @property
     def day(self) -> date:
@@ -56,6 +62,12 @@ class Comparison:
     def observed(self) -> frozenset[str]:
         """Return the workspaces of the candidate that are only observed."""
         return self.candidate.registry.observed & {program.workspace for program in self.candidate.intended}
+
+    def held_by(self, person: Person) -> tuple[Grant, ...]:
+        """Return what a person holds before the candidate: what is recorded, and what a hand gave where none was."""
+        if not self.arriving.programs:
+            return tuple(person.held)
+        return (*person.held, *outcome_under(self.arriving, person, self.now).grants)
 
     def reasons(self) -> Reasons:
         """Return what says why something changes."""
@@ -198,15 +210,16 @@ def effect_on(
 
     `known_of` is the person as they are, where `person` is as they are supposed to be.
     """
-    after = as_known(person.held, outcome.grants)
-    now = reasons.told(diff(person.held, after), outcome.lost)
+    held = comparison.held_by(person)
+    after = as_known(held, outcome.grants)
+    now = reasons.told(diff(held, after), outcome.lost)
     later = schedule(
         outcome.grants,
         _outcomes(comparison.intended, person, outcome, comparison.horizon),
         reasons,
         lambda: _expected(comparison, known_of or person, reasons),
     )
-    return effect_of(person.held, after, now, later, comparison.observed)
+    return effect_of(held, after, now, later, comparison.observed)
 
 
 def _outcomes(rulebook: Rulebook, person: Person, outcome: Outcome, horizon: date) -> Iterator[tuple[date, Outcome]]:
