@@ -161,7 +161,7 @@ def test_nobody_loses_access_on_the_first_day(
 def test_the_first_plan_compares_with_what_people_hold_today(
     world: World, people: dict[str, str], bring: Bring
 ) -> None:
-    """Before the first apply too an imported role is what its person has, no gain; afterwards the plan says the same."""
+    """Before the first apply too an imported role is what its person has, no gain; and afterwards."""
     bring(platform="labelbox", register_projects=True, text=TODAY.rpartition("dana")[0])
     first = world.planning.plan(world.id, {"vision.yaml": MAPPING}).plan
     changed = {str(name).partition("@")[0] for name, _, project, before, _ in turns(first) if project or before}

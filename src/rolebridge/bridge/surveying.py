@@ -32,7 +32,7 @@ class Comparison:
     """What a plan compares: the rulebook in force and a candidate, as of a moment.
 
     People are compared with what the candidate *intends*. In a workspace that is only observed, less is then in force.
-    Of one that is observed and that no mapping spoke of yet nothing is recorded: `arriving` says what people hold there.
+    Of one that is observed and that no mapping spoke of yet nothing is recorded: `arriving` says what holds there.
     """
 
     base: Rulebook
