@@ -19,6 +19,10 @@ FINDING = {
     "uq_keys_hash",
     "uq_clients_id",
     "uq_access_tokens_hash",
+    "uq_applications_id",
+    "uq_authorization_requests_hash",
+    "uq_authorization_codes_hash",
+    "uq_refresh_tokens_hash",
     "pk_organizations",
     "uq_organizations_name_key",
 }

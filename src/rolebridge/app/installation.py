@@ -41,6 +41,7 @@ from rolebridge.bridge.secret_keys import SecretKeys
 from rolebridge.bridge.status import Status
 from rolebridge.bridge.suggesting import Suggesting
 from rolebridge.bridge.supposing import Supposing
+from rolebridge.bridge.vault import Vault
 from rolebridge.core.limits import read_rate_limit
 from rolebridge.scim.profile import profiles
 from rolebridge.settings import Settings, SettingsError
@@ -108,6 +109,7 @@ class Installation:
     request_log: RequestLog
     status: Status
     secret_keys: SecretKeys
+    vault: Vault
     readiness: Readiness
 
     @property
@@ -141,6 +143,7 @@ def open_installation(
     Without a secret key everything works that makes or reads no secret. Raises StoreProblem and Unavailable.
     """
     hasher = Hasher(settings.secret_key, settings.previous_secret_keys) if settings.secret_key else _NoHasher()
+    vault = Vault(settings.secret_key, settings.previous_secret_keys) if settings.secret_key else _NoVault()
     store = Store.open(settings.database_url, write_deadline=settings.request_timeout, waited=waited)
     hold_window = timedelta(seconds=settings.hold_window)
     rulebooks = Rulebooks(hold_window)
@@ -198,6 +201,7 @@ def open_installation(
         request_log=request_log,
         status=Status(store, clock, _silent_after, rulebooks),
         secret_keys=SecretKeys(store, hasher, clock),
+        vault=vault,
         readiness=Readiness(store),
     )
 
@@ -235,6 +239,22 @@ class _NoHasher(Hasher):
         raise _needs_key()
 
     def new(self, prefix: str) -> NewSecret:
+        raise _needs_key()
+
+
+class _NoVault(Vault):
+    """Stands where a vault would, in a process that has no secret key."""
+
+    def __init__(self) -> None:
+        self.key_id = ""
+
+    def seal(self, secret: bytes, belongs_to: str) -> bytes:
+        raise _needs_key()
+
+    def open(self, sealed: bytes, belongs_to: str) -> bytes:
+        raise _needs_key()
+
+    def is_present(self, sealed: bytes) -> bool:
         raise _needs_key()
 
 

@@ -7,7 +7,18 @@ alike on both databases, in order, readable, and ready to be spliced into an ans
 Python (`documents.key`).
 """
 
-from rolebridge.store.tables import accounts, api, directory, grants, holds, record, revisions, sealing, workspaces
+from rolebridge.store.tables import (
+    accounts,
+    api,
+    directory,
+    grants,
+    holds,
+    provider,
+    record,
+    revisions,
+    sealing,
+    workspaces,
+)
 from rolebridge.store.tables.columns import metadata
 
 __all__ = [
@@ -17,6 +28,7 @@ __all__ = [
     "grants",
     "holds",
     "metadata",
+    "provider",
     "record",
     "revisions",
     "sealing",
