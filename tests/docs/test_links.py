@@ -36,9 +36,10 @@ def test_every_link_inside_the_project_resolves(page: Path) -> None:
 
 
 def test_the_index_leads_to_every_page() -> None:
-    """A page that docs/README.md does not name is found by nobody; decisions have an index of their own."""
+    """A page that docs/README.md does not name is found by nobody; decisions and codes have an index of their own."""
     index = ROOT / "docs" / "README.md"
-    named = {(index.parent / link.partition("#")[0]).resolve() for link in links(index)}
+    codes = ROOT / "docs" / "login-errors" / "README.md"
+    named = {(page.parent / link.partition("#")[0]).resolve() for page in (index, codes) for link in links(page)}
     pages = {page for page in PAGES if "adr" not in page.parts} - {index}
     assert {name_of(page) for page in pages - named} == set()
 
