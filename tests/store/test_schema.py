@@ -25,6 +25,7 @@ FINDING = {
     "uq_refresh_tokens_hash",
     "pk_organizations",
     "uq_organizations_name_key",
+    "uq_sessions_hash",
 }
 
 

@@ -20,6 +20,7 @@ from rolebridge.store.history import History
 from rolebridge.store.holds import HoldRows
 from rolebridge.store.idempotency import IdempotencyRows
 from rolebridge.store.links import Link
+from rolebridge.store.login_flows import LoginFlowRows
 from rolebridge.store.members import Members
 from rolebridge.store.overview import Overview
 from rolebridge.store.proposals import Proposals
@@ -27,6 +28,7 @@ from rolebridge.store.record import Record
 from rolebridge.store.request_log import RequestLogRows
 from rolebridge.store.revisions import Revisions
 from rolebridge.store.sealing import Sealing
+from rolebridge.store.sessions import SessionFinding, SessionRows
 from rolebridge.store.workspaces import Workspaces
 
 
@@ -57,6 +59,11 @@ class Unit:
     def clients(self) -> Clients:
         """Return OAuth 2.0 clients and their tokens, which find the organization too."""
         return Clients(self.link)
+
+    @property
+    def session_finding(self) -> SessionFinding:
+        """Return what finds the session, and with it the organization, of a browser's cookie."""
+        return SessionFinding(self.link)
 
     @property
     def chore_runs(self) -> ChoreRuns:
@@ -138,6 +145,14 @@ class Unit:
     def request_log(self, organization_id: str) -> RequestLogRows:
         """Return the request log of an organization, or with "" of those who showed no credential that we know."""
         return RequestLogRows(self.link, organization_id)
+
+    def sessions(self, organization_id: str) -> SessionRows:
+        """Return who of an organization is signed in with a browser."""
+        return SessionRows(self.link, organization_id)
+
+    def login_flows(self, organization_id: str) -> LoginFlowRows:
+        """Return the logins of an organization that are under way."""
+        return LoginFlowRows(self.link, organization_id)
 
     def checks(self, organization_id: str) -> Checks:
         """Return the questions of `fsck` about an organization's rows."""

@@ -17,6 +17,7 @@ from rolebridge.store.tables import (
     record,
     revisions,
     sealing,
+    sessions,
     workspaces,
 )
 from rolebridge.store.tables.columns import metadata
@@ -32,5 +33,6 @@ __all__ = [
     "record",
     "revisions",
     "sealing",
+    "sessions",
     "workspaces",
 ]

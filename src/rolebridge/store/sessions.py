@@ -1,0 +1,255 @@
+"""Sessions of people who are signed in with a browser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, delete, or_, select, update
+
+from rolebridge.core.login import Protocol
+from rolebridge.store.documents import moment, stamp
+from rolebridge.store.links import Link, Row
+from rolebridge.store.scope import Scope
+from rolebridge.store.statements import Statement, given, insert_into, storable
+from rolebridge.store.tables.accounts import connections
+from rolebridge.store.tables.directory import users
+from rolebridge.store.tables.sessions import sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody signed in with a browser. `id` is no secret: it is the `sid` that applications are told.
+
+    `authenticated_at` is when they proved themselves to the identity provider and `context` how (`acr`, an
+    authentication context class); `begun_at` is when they signed in here, `seen_at` when they were last here, to the
+    minute. `issuer`, `subject` and `idp_session` are the identity provider's words. `agent` and `address` tell the
+    browser. `logout_hint` is what signing out there needs, sealed.
+    """
+
+    organization_id: str
+    id: str
+    user_id: str
+    connection_id: str
+    protocol: Protocol
+    issuer: str
+    subject: str
+    idp_session: str | None
+    context: str | None
+    authenticated_at: datetime
+    begun_at: datetime
+    seen_at: datetime
+    agent: str = ""
+    address: str = ""
+    logout_hint: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSession:
+    """A session beside what decides whether it counts, and the names of whose it is."""
+
+    session: Session
+    user_name: str
+    display_name: str
+    active: bool
+    connection: str
+
+
+_NAMES: Final = (
+    "organization_id", "id", "user_id", "connection_id", "protocol", "issuer", "subject", "idp_session", "context",
+    "authenticated_at", "begun_at", "seen_at", "agent", "address", "logout_hint",
+)  # fmt: skip
+_COLUMNS: Final = tuple(sessions.c[name] for name in _NAMES)
+_OURS: Final = sessions.c.organization_id == given("organization_id")
+_SAME: Final = (_OURS, sessions.c.id == given("of"))
+
+
+def _held() -> Select[Any]:
+    owner = (users.c.organization_id == sessions.c.organization_id) & (users.c.id == sessions.c.user_id)
+    via = (connections.c.organization_id == sessions.c.organization_id) & (connections.c.id == sessions.c.connection_id)
+    return (
+        select(*_COLUMNS, users.c.user_name, users.c.display_name, users.c.active, connections.c.name)
+        .join(users, owner)
+        .join(connections, via)
+    )
+
+
+def _too_old() -> ColumnElement[bool]:
+    return or_(sessions.c.seen_at <= given("seen_before"), sessions.c.begun_at <= given("begun_before"))
+
+
+INSERT: Final = Statement(lambda db: insert_into(db, sessions))
+# The one question of a request from a browser: unique indexes only, one row.
+BY_HASH: Final = Statement(lambda _: _held().where(sessions.c.hash == given("hash", sessions.c.hash)))
+BY_ID: Final = Statement(lambda _: _held().where(*_SAME))
+OF_ORGANIZATION: Final = Statement(
+    lambda _: (
+        _held()
+        .where(_OURS, sessions.c.id > given("after"))
+        .order_by(sessions.c.id)
+        .limit(given("limit", users.c.version))
+    )
+)
+OF_USER: Final = Statement(
+    lambda _: (
+        select(*_COLUMNS)
+        .where(_OURS, sessions.c.user_id == given("user_id"))
+        .order_by(sessions.c.begun_at.desc(), sessions.c.id)
+    )
+)
+OF_SUBJECT: Final = Statement(
+    lambda _: (
+        select(*_COLUMNS)
+        .where(
+            _OURS,
+            sessions.c.connection_id == given("connection_id"),
+            sessions.c.subject == given("subject"),
+            sessions.c.issuer == given("issuer"),
+        )
+        .order_by(sessions.c.id)
+    )
+)
+OF_IDP_SESSION: Final = Statement(
+    lambda _: (
+        select(*_COLUMNS)
+        .where(
+            _OURS,
+            sessions.c.connection_id == given("connection_id"),
+            sessions.c.idp_session == given("idp_session"),
+            sessions.c.issuer == given("issuer"),
+        )
+        .order_by(sessions.c.id)
+    )
+)
+OF_CONNECTION: Final = Statement(
+    lambda _: (
+        select(*_COLUMNS)
+        .where(_OURS, sessions.c.connection_id == given("connection_id"))
+        .order_by(sessions.c.id)
+        .limit(given("limit", users.c.version))
+    )
+)
+TOO_OLD: Final = Statement(
+    lambda _: (
+        select(*_COLUMNS).where(_OURS, _too_old()).order_by(sessions.c.id).limit(given("limit", users.c.version))
+    )
+)
+TOUCH: Final = Statement(
+    lambda _: update(sessions).where(*_SAME, sessions.c.seen_at < given("at")).values(seen_at=given("at"))
+)
+RENEW: Final = Statement(
+    lambda _: (
+        update(sessions)
+        .where(*_SAME)
+        .values(
+            hash=given("hash", sessions.c.hash),
+            idp_session=given("idp_session"),
+            context=given("context"),
+            authenticated_at=given("authenticated_at"),
+            begun_at=given("begun_at"),
+            seen_at=given("seen_at"),
+            agent=given("agent"),
+            address=given("address"),
+            logout_hint=given("logout_hint", sessions.c.logout_hint),
+        )
+    )
+)
+DELETE: Final = Statement(lambda _: delete(sessions).where(*_SAME))
+
+
+class SessionFinding:
+    """Sessions of all organizations: the secret in a cookie finds its organization."""
+
+    __slots__ = ("_link",)
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def by_hash(self, hash: bytes) -> HeldSession | None:
+        """Return the session of a cookie, whether or not it still counts; None also when its user is gone."""
+        row = self._link.one(BY_HASH, hash=hash)
+        return _held_session(row) if row else None
+
+
+class SessionRows(Scope):
+    """The sessions of one organization."""
+
+    __slots__ = ()
+
+    def add(self, session: Session, hash: bytes) -> None:
+        """Add a session, whose cookie's secret has this HMAC."""
+        self._link.run(INSERT, **_row(session), hash=hash)
+
+    def renew(self, session: Session, hash: bytes) -> bool:
+        """Have a session go on as `session`, under another secret. Return whether it was still there."""
+        row = _row(session)
+        return self._link.run(RENEW, **row, of=row["id"], hash=hash) > 0
+
+    def session(self, id: str) -> HeldSession | None:
+        """Return a session, whether or not it still counts."""
+        row = self._link.one(BY_ID, organization_id=self._organization_id, of=id) if storable(id) else None
+        return _held_session(row) if row else None
+
+    def page(self, after: str, limit: int) -> list[HeldSession]:
+        """Return sessions of the organization in the order of their ids."""
+        rows = self._link.all(OF_ORGANIZATION, organization_id=self._organization_id, after=after, limit=limit)
+        return [_held_session(row) for row in rows]
+
+    def of_user(self, user_id: str) -> list[Session]:
+        """Return a user's sessions, the newest first."""
+        return self._all(OF_USER, user_id=user_id)
+
+    def of_idp_session(
+        self, connection_id: str, issuer: str, *, session: str | None = None, subject: str | None = None
+    ) -> list[Session]:
+        """Return the sessions that began with a session at the identity provider, or (without one) with a subject.
+
+        With both, those of the session that are the subject's (OpenID Connect Back-Channel Logout 1.0 §2.6).
+        """
+        of = {"connection_id": connection_id, "issuer": issuer}
+        if session is None:
+            return [] if subject is None or not storable(subject) else self._all(OF_SUBJECT, **of, subject=subject)
+        found = self._all(OF_IDP_SESSION, **of, idp_session=session) if storable(session) else []
+        return [one for one in found if subject is None or one.subject == subject]
+
+    def of_connection(self, connection_id: str, limit: int) -> list[Session]:
+        """Return sessions that began by a connection, `limit` at most."""
+        return self._all(OF_CONNECTION, connection_id=connection_id, limit=limit)
+
+    def too_old(self, seen_before: datetime, begun_before: datetime, limit: int) -> list[Session]:
+        """Return sessions that nobody has used since the one moment, or that began before the other."""
+        moments = {"seen_before": stamp(seen_before), "begun_before": stamp(begun_before)}
+        return self._all(TOO_OLD, **moments, limit=limit)
+
+    def touch(self, id: str, at: datetime) -> bool:
+        """Note that a session's browser was here; return whether that is news."""
+        return self._link.run(TOUCH, organization_id=self._organization_id, of=id, at=stamp(at)) > 0
+
+    def delete(self, id: str) -> bool:
+        """Delete a session; return whether it was there: of several who do so at once one is told yes."""
+        return self._link.run(DELETE, organization_id=self._organization_id, of=id) > 0
+
+    def _all(self, statement: Statement, **values: Any) -> list[Session]:
+        return [_session(row) for row in self._link.all(statement, organization_id=self._organization_id, **values)]
+
+
+def _row(session: Session) -> dict[str, Any]:
+    row: dict[str, Any] = {name: getattr(session, name) for name in _NAMES}
+    for name in ("authenticated_at", "begun_at", "seen_at"):
+        row[name] = stamp(row[name])
+    row["protocol"] = session.protocol.value
+    return row
+
+
+def _session(row: Row) -> Session:
+    organization_id, id_, user_id, connection_id, protocol, issuer, subject, idp_session, context = row[:9]
+    moments = (moment(text) for text in row[9:12])
+    agent, address, hint = row[12:15]
+    who = (organization_id, id_, user_id, connection_id, Protocol(protocol), issuer, subject, idp_session, context)
+    return Session(*who, *moments, agent, address, None if hint is None else bytes(hint))
+
+
+def _held_session(row: Row) -> HeldSession:
+    user_name, display_name, active, connection = row[15:]
+    return HeldSession(_session(row), user_name, display_name or "", bool(active), connection)
