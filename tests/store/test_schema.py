@@ -25,6 +25,8 @@ FINDING = {
     "uq_refresh_tokens_hash",
     "pk_organizations",
     "uq_organizations_name_key",
+    "uq_sso_connections_connection_id",  # a connection's id in a URL of single sign-on
+    "uq_login_domains_domain",  # the domain of an e-mail address; nobody else may claim it
     "uq_sessions_hash",
 }
 

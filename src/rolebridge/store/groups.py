@@ -254,6 +254,7 @@ class Groups(Scope):
             kind=GROUP,
             connection_id=stored.connection_id,
             name=stored.display,
+            name_key=folded_key(stored.display),
             external_id=stored.external_id,
             deleted=stamp(now),
         )

@@ -161,7 +161,7 @@ FORGET_NAME: Final = Statement(
     lambda _: (
         update(departed)
         .where(departed.c.organization_id == given("organization_id"), departed.c.id == given("of"))
-        .values(name=literal_column("''"), external_id=literal_column("NULL"))
+        .values(name=literal_column("''"), external_id=literal_column("NULL"), name_key=literal_column("NULL"))
     )
 )
 FORGET_ASSIGNMENTS: Final = Statement(

@@ -297,6 +297,7 @@ class Users(Scope):
             kind=USER,
             connection_id=stored.connection_id,
             name=stored.user_name,
+            name_key=folded_key(stored.user_name),
             external_id=stored.external_id,
             deleted=stamp(now),
         )

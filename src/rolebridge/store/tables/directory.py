@@ -138,7 +138,10 @@ departed: Final = Table(
     text("name"),
     text("external_id", null=True),
     text("deleted"),
+    text("name_key", null=True),
     PrimaryKeyConstraint("organization_id", "id"),
+    # By which a login finds out that its user was deleted.
+    Index(None, "organization_id", "kind", "name_key"),
 )
 
 # How many users or groups a connection has, as a sum of rows: one counter row would queue every writer of PostgreSQL.
