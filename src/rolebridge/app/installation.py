@@ -50,7 +50,9 @@ from rolebridge.web.addresses import Origins
 from rolebridge.web.admission import Admission
 from rolebridge.web.authentication import Authenticator
 from rolebridge.web.keys import KeyAuthenticator
+from rolebridge.web.outgoing import Outgoing
 from rolebridge.web.rates import Memory, Meters
+from rolebridge.web.reach import Reach
 
 T = TypeVar("T")
 
@@ -105,6 +107,7 @@ class Installation:
     clients: ClientAdministration
     issuing: TokenIssuing
     origins: Origins
+    outgoing: Outgoing
     meters: Meters
     request_log: RequestLog
     status: Status
@@ -197,6 +200,7 @@ def open_installation(
         clients=ClientAdministration(store, hasher, clock),
         issuing=TokenIssuing(store, hasher, clock),
         origins=Origins(settings.trusted_proxies),
+        outgoing=Outgoing(Reach.read(settings.outgoing_networks, loopback=settings.is_local)),
         meters=meters,
         request_log=request_log,
         status=Status(store, clock, _silent_after, rulebooks),

@@ -53,7 +53,8 @@ def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
     if problems:
         raise SettingsError(tuple(problems))
     _one_ring(values)
-    values["trusted_proxies"] = values["trusted_proxies"] or ()
+    for key in ("trusted_proxies", "outgoing_networks"):
+        values[key] = values[key] or ()
     values["base_url"] = values["base_url"] or f"http://{values['bind']}"
     return Settings(**values)
 

@@ -61,14 +61,15 @@ def exposure_problems(base_url: str, bind: Bind) -> list[str]:
     if parts.scheme == "https":
         return []
     problems = []
-    if not _is_loopback(parts.hostname or ""):
+    if not is_loopback(parts.hostname or ""):
         problems.append(f"{PREFIX}BASE_URL: `{base_url}` is another machine's address and not `https://`")
-    if not _is_loopback(bind.host):
+    if not is_loopback(bind.host):
         problems.append(f"{PREFIX}BIND: `{bind}` listens to other machines while the base URL is not `https://`")
     return problems
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host, by name or address, is this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

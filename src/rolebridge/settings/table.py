@@ -144,6 +144,13 @@ SETTINGS: tuple[Setting, ...] = (
         readers.networks,
     ),
     Setting(
+        "outgoing_networks",
+        None,
+        "Networks, separated by commas, in which the bridge may call URLs of identity providers and applications "
+        "although their addresses are not public, as in `10.20.0.0/16`. Others than public addresses are refused.",
+        readers.networks,
+    ),
+    Setting(
         "hold_window",
         "3600",
         "Seconds (60 to 604800) over which guard rails count who lost a role: past a mapping's `hold_revocations` "

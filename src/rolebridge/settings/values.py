@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from rolebridge.settings.readers import Bind
-from rolebridge.settings.safety import exposure_problems, key_problems
+from rolebridge.settings.safety import exposure_problems, is_loopback, key_problems
 
 
 class SettingsError(Exception):
@@ -38,6 +38,7 @@ class Settings:
     changes_days: int
     rate_limit: str
     trusted_proxies: tuple[str, ...]
+    outgoing_networks: tuple[str, ...]
     hold_window: int
     four_eyes: bool
     metrics_bind: Bind | None
@@ -52,6 +53,11 @@ class Settings:
         shown["secret_key"] = "None" if self.secret_key is None else "'***'"
         shown["previous_secret_keys"] = f"<{len(self.previous_secret_keys)} keys>"
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown.items())})"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the base URL is this machine's own: a development installation, which plain HTTP may reach."""
+        return is_loopback(urlsplit(self.base_url).hostname or "")
 
     def for_serving(self) -> ServingSettings:
         """These settings, proven safe to answer requests with.
