@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from rolebridge.store.accounts import Accounts
 from rolebridge.store.adoption import Adoption
+from rolebridge.store.applications import Applications
 from rolebridge.store.audit_listing import AuditListing
+from rolebridge.store.authorizations import Authorizations
 from rolebridge.store.bulk import Bulk
 from rolebridge.store.checks import Checks
 from rolebridge.store.chores import ChoreRuns, Upkeep
@@ -29,6 +31,7 @@ from rolebridge.store.request_log import RequestLogRows
 from rolebridge.store.revisions import Revisions
 from rolebridge.store.sealing import Sealing
 from rolebridge.store.sessions import SessionFinding, SessionRows
+from rolebridge.store.signing_keys import SigningKeyRows
 from rolebridge.store.workspaces import Workspaces
 
 
@@ -59,6 +62,21 @@ class Unit:
     def clients(self) -> Clients:
         """Return OAuth 2.0 clients and their tokens, which find the organization too."""
         return Clients(self.link)
+
+    @property
+    def applications(self) -> Applications:
+        """Return applications that people sign in to, which find the organization too."""
+        return Applications(self.link)
+
+    @property
+    def authorizations(self) -> Authorizations:
+        """Return what sign-ins gave applications: codes and refresh tokens find the organization."""
+        return Authorizations(self.link)
+
+    @property
+    def signing_keys(self) -> SigningKeyRows:
+        """Return the keys that sign tokens: the installation's, of no organization."""
+        return SigningKeyRows(self.link)
 
     @property
     def session_finding(self) -> SessionFinding:
