@@ -15,6 +15,7 @@ from rolebridge.store.chores import ChoreRuns, Upkeep
 from rolebridge.store.clients import Clients
 from rolebridge.store.crowd import Crowd
 from rolebridge.store.directory import Directory
+from rolebridge.store.endings import EndingRows
 from rolebridge.store.extensions import ExtensionRows
 from rolebridge.store.feed import FeedRows
 from rolebridge.store.grants import Grants
@@ -23,6 +24,7 @@ from rolebridge.store.holds import HoldRows
 from rolebridge.store.idempotency import IdempotencyRows
 from rolebridge.store.links import Link
 from rolebridge.store.login_flows import LoginFlowRows
+from rolebridge.store.logout_notices import LogoutNotices
 from rolebridge.store.members import Members
 from rolebridge.store.overview import Overview
 from rolebridge.store.proposals import Proposals
@@ -179,3 +181,11 @@ class Unit:
     def overview(self, organization_id: str) -> Overview:
         """Return how large an organization is."""
         return Overview(self.link, organization_id)
+
+    def endings(self, organization_id: str) -> EndingRows:
+        """Return what ends codes and tokens of an organization's people."""
+        return EndingRows(self.link, organization_id)
+
+    def logout_notices(self, organization_id: str) -> LogoutNotices:
+        """Return the notices to an organization's applications that sessions ended."""
+        return LogoutNotices(self.link, organization_id)

@@ -1,0 +1,90 @@
+"""The end of somebody's access: sessions, what hangs on them, and the word to the applications, in one transaction.
+
+Whoever ends a session, deactivates or deletes a person, revokes an application or takes a connection's logins away does
+it through here, inside the transaction that gives the reason. From its commit on no code, refresh token or access token
+of theirs works (RFC 7662 tells applications so), and notices wait for the worker to deliver them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import uuid4
+
+from rolebridge.core.applications import EndedWhy, Scope
+from rolebridge.store.endings import Ended
+from rolebridge.store.logout_notices import LogoutNotice
+from rolebridge.store.sessions import Session
+from rolebridge.store.unit import Unit
+
+_SURVIVES: Final = EndedWhy.SIGNED_OUT
+"""The one end of a session that what was given for offline use outlives (Back-Channel Logout 1.0 §2.7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endings:
+    """Ends what people of one organization have, in a transaction that is under way, as of `now`."""
+
+    unit: Unit
+    organization_id: str
+    now: datetime
+
+    def person(self, user_id: str, why: EndedWhy) -> bool:
+        """End all that a person has. Return whether there was anything: finding out costs one look at two indexes."""
+        rows = self.unit.endings(self.organization_id)
+        if not rows.holds_anything(user_id, self.now):
+            return False
+        held = self.unit.sessions(self.organization_id)
+        for session in held.of_user(user_id):
+            held.delete(session.id)
+        self._tell(rows.of_users([user_id], why, self.now))
+        return True
+
+    def people(self, user_ids: Iterable[str], why: EndedWhy) -> int:
+        """End all that people have; return how many of them had anything."""
+        return sum(self.person(user_id, why) for user_id in user_ids)
+
+    def sessions(self, ended: Iterable[Session], why: EndedWhy) -> int:
+        """End sessions and what hangs on them; return how many were still there.
+
+        When somebody signs out, what they gave for offline use (`offline_access`) goes on, and the application is told.
+        """
+        held = self.unit.sessions(self.organization_id)
+        gone = [session.id for session in ended if held.delete(session.id)]
+        rows = self.unit.endings(self.organization_id)
+        hanging = rows.of_sessions(gone, self.now) if gone else []
+        rows.end([one.id for one in hanging if why is not _SURVIVES or not _is_offline(one)], why, self.now)
+        self._tell(hanging)
+        return len(gone)
+
+    def application(self, application_id: str, why: EndedWhy) -> int:
+        """End all that people gave to one application; return how much that was."""
+        ended = self.unit.endings(self.organization_id).of_application(application_id, why, self.now)
+        self._tell(ended)
+        return len(ended)
+
+    def authorization(self, id: str, why: EndedWhy, *, tell: bool) -> bool:
+        """End what one sign-in gave one application; return whether it still was."""
+        ended = self.unit.endings(self.organization_id).end([id], why, self.now)
+        if tell:
+            self._tell(ended)
+        return bool(ended)
+
+    def _tell(self, ended: Iterable[Ended]) -> None:
+        """Leave a notice for each application and session of what ended."""
+        whose = {(one.application_id, one.session_id): one.user_id for one in ended}
+        if not whose:
+            return
+        listening = self.unit.endings(self.organization_id).listening({id_ for id_, _ in whose})
+        waiting = [
+            LogoutNotice(str(uuid4()), application_id, user_id, session_id, self.now, next_at=self.now)
+            for (application_id, session_id), user_id in whose.items()
+            if application_id in listening
+        ]
+        self.unit.logout_notices(self.organization_id).add(waiting)
+
+
+def _is_offline(one: Ended) -> bool:
+    return Scope.OFFLINE_ACCESS in one.scope.split()
