@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, delete, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, or_, select, true, update
 
 from rolebridge.core.login import Protocol
 from rolebridge.store.documents import moment, stamp
@@ -15,6 +15,7 @@ from rolebridge.store.scope import Scope
 from rolebridge.store.statements import Statement, given, insert_into, storable
 from rolebridge.store.tables.accounts import connections
 from rolebridge.store.tables.directory import users
+from rolebridge.store.tables.logins import sso_connections
 from rolebridge.store.tables.sessions import sessions
 
 
@@ -47,13 +48,17 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class HeldSession:
-    """A session beside what decides whether it counts, and the names of whose it is."""
+    """A session beside what decides whether it counts, and the names of whose it is and of the connection.
+
+    `active` is the user, and `enabled` is whether the connection logs people in.
+    """
 
     session: Session
     user_name: str
     display_name: str
     active: bool
     connection: str
+    enabled: bool
 
 
 _NAMES: Final = (
@@ -63,16 +68,16 @@ _NAMES: Final = (
 _COLUMNS: Final = tuple(sessions.c[name] for name in _NAMES)
 _OURS: Final = sessions.c.organization_id == given("organization_id")
 _SAME: Final = (_OURS, sessions.c.id == given("of"))
+_BY: Final = (sso_connections.c.organization_id == sessions.c.organization_id) & (
+    sso_connections.c.connection_id == sessions.c.connection_id
+)
 
 
 def _held() -> Select[Any]:
     owner = (users.c.organization_id == sessions.c.organization_id) & (users.c.id == sessions.c.user_id)
     via = (connections.c.organization_id == sessions.c.organization_id) & (connections.c.id == sessions.c.connection_id)
-    return (
-        select(*_COLUMNS, users.c.user_name, users.c.display_name, users.c.active, connections.c.name)
-        .join(users, owner)
-        .join(connections, via)
-    )
+    names = (users.c.user_name, users.c.display_name, users.c.active, connections.c.name, sso_connections.c.enabled)
+    return select(*_COLUMNS, *names).join(users, owner).join(connections, via).join(sso_connections, _BY)
 
 
 def _too_old() -> ColumnElement[bool]:
@@ -122,18 +127,17 @@ OF_IDP_SESSION: Final = Statement(
         .order_by(sessions.c.id)
     )
 )
-OF_CONNECTION: Final = Statement(
+OF_CONNECTIONS_OFF: Final = Statement(
     lambda _: (
         select(*_COLUMNS)
-        .where(_OURS, sessions.c.connection_id == given("connection_id"))
+        .outerjoin(sso_connections, _BY)
+        .where(_OURS, sso_connections.c.enabled.is_not(true()))
         .order_by(sessions.c.id)
         .limit(given("limit", users.c.version))
     )
 )
 TOO_OLD: Final = Statement(
-    lambda _: (
-        select(*_COLUMNS).where(_OURS, _too_old()).order_by(sessions.c.id).limit(given("limit", users.c.version))
-    )
+    lambda _: select(*_COLUMNS).where(_OURS, _too_old()).order_by(sessions.c.id).limit(given("limit", users.c.version))
 )
 TOUCH: Final = Statement(
     lambda _: update(sessions).where(*_SAME, sessions.c.seen_at < given("at")).values(seen_at=given("at"))
@@ -213,9 +217,9 @@ class SessionRows(Scope):
         found = self._all(OF_IDP_SESSION, **of, idp_session=session) if storable(session) else []
         return [one for one in found if subject is None or one.subject == subject]
 
-    def of_connection(self, connection_id: str, limit: int) -> list[Session]:
-        """Return sessions that began by a connection, `limit` at most."""
-        return self._all(OF_CONNECTION, connection_id=connection_id, limit=limit)
+    def of_connections_off(self, limit: int) -> list[Session]:
+        """Return sessions that began by connections which log nobody in any more, `limit` at most."""
+        return self._all(OF_CONNECTIONS_OFF, limit=limit)
 
     def too_old(self, seen_before: datetime, begun_before: datetime, limit: int) -> list[Session]:
         """Return sessions that nobody has used since the one moment, or that began before the other."""
@@ -244,12 +248,12 @@ def _row(session: Session) -> dict[str, Any]:
 
 def _session(row: Row) -> Session:
     organization_id, id_, user_id, connection_id, protocol, issuer, subject, idp_session, context = row[:9]
-    moments = (moment(text) for text in row[9:12])
-    agent, address, hint = row[12:15]
+    authenticated, begun, seen, agent, address, hint = row[9:15]
     who = (organization_id, id_, user_id, connection_id, Protocol(protocol), issuer, subject, idp_session, context)
+    moments = (moment(authenticated), moment(begun), moment(seen))
     return Session(*who, *moments, agent, address, None if hint is None else bytes(hint))
 
 
 def _held_session(row: Row) -> HeldSession:
-    user_name, display_name, active, connection = row[15:]
-    return HeldSession(_session(row), user_name, display_name or "", bool(active), connection)
+    user_name, display_name, active, connection, enabled = row[15:]
+    return HeldSession(_session(row), user_name, display_name or "", bool(active), connection, bool(enabled))
