@@ -3,6 +3,7 @@
 A file holds `records` (users, groups, and lists that refer to them by key), `exchanges` (the requests about one
 record, in the provider's dialect) and `cycles` (which exchanges, about which records). Each request says what
 answers it expects, and whether it is for a record that the server knows (`"when": "present"`) or not (`"absent"`).
+`sign_in` says what the provider tells when one of its people signs in.
 """
 
 from __future__ import annotations
@@ -66,6 +67,25 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class SignIn:
+    """How a provider tells who has signed in: by which protocol, and what, as templates.
+
+    `subject` and `claims` are filled from the person's record; the claim `groups` lists `group`, filled from each
+    group's. `leaving` and `returning` are the exchanges about a `person` that tell over SCIM that they left, or are
+    back.
+    """
+
+    title: str
+    protocol: str
+    subject: str
+    claims: Mapping[str, str]
+    groups: str
+    group: str
+    leaving: str
+    returning: str
+
+
+@dataclass(frozen=True, slots=True)
 class Traffic:
     """All that one identity provider sends. `named` finds each user and group by key; `order` is its turn.
 
@@ -79,7 +99,13 @@ class Traffic:
     headers: Mapping[str, str]
     named: Mapping[str, Record]
     users: tuple[str, ...]
+    sign_in: SignIn
+    exchanges: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
     cycles: Mapping[str, tuple[Turn, ...]] = field(default_factory=dict)
+
+    def about_person(self, exchange: str, person: str) -> Turn:
+        """Return one exchange about one person, beside the cycles. Raises KeyError."""
+        return Turn(exchange, self.exchanges[exchange], "", ({"person": self.named[person]["key"]},))
 
 
 def shipped_traffic() -> tuple[Traffic, ...]:
@@ -110,6 +136,8 @@ def read_traffic(name: str, text: str) -> Traffic:
             headers=said["headers"],
             named=dict(_named(records)),
             users=tuple(record["userName"] for record in records["users"]),
+            sign_in=_sign_in(said["sign_in"], exchanges),
+            exchanges=exchanges,
             cycles=cycles,
         )
     except KeyError as error:
@@ -127,6 +155,13 @@ def _named(records: Mapping[str, list[Record]]) -> Iterator[tuple[str, Record]]:
                     raise TrafficError(f"two records have the key `{record['key']}`")
                 seen.add(record["key"])
                 yield record["key"], record
+
+
+def _sign_in(said: Mapping[str, Any], exchanges: Mapping[str, tuple[Step, ...]]) -> SignIn:
+    missing = {said["leaving"], said["returning"]} - exchanges.keys()
+    if missing:
+        raise TrafficError(f"`sign_in` names exchanges that are not there: {', '.join(sorted(missing))}")
+    return SignIn(**{name: said[name] for name in SignIn.__dataclass_fields__})
 
 
 def _step(said: Mapping[str, Any]) -> Step:
