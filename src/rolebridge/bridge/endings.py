@@ -23,6 +23,9 @@ _SURVIVES: Final = EndedWhy.SIGNED_OUT
 """The one end of a session that what was given for offline use outlives (Back-Channel Logout 1.0 §2.7)."""
 
 
+_BATCH: Final = 500
+
+
 @dataclass(frozen=True, slots=True)
 class Endings:
     """Ends what people of one organization have, in a transaction that is under way, as of `now`."""
@@ -58,6 +61,20 @@ class Endings:
         rows.end([one.id for one in hanging if why is not _SURVIVES or not _is_offline(one)], why, self.now)
         self._tell(hanging)
         return len(gone)
+
+    def connection(self, connection_id: str) -> int:
+        """End all that people got through a connection that was just told to log nobody in; return how many sessions.
+
+        Those are the sessions that began there, and all of the people whom it owns: what they gave for offline use may
+        have outlived its session.
+        """
+        sessions = self.unit.sessions(self.organization_id)
+        ended = 0
+        while some := sessions.of_connections_off(_BATCH):
+            ended += self.sessions(some, EndedWhy.CONNECTION_OFF)
+        rows = self.unit.endings(self.organization_id)
+        self._tell(rows.of_connection(connection_id, EndedWhy.CONNECTION_OFF, self.now))
+        return ended
 
     def application(self, application_id: str, why: EndedWhy) -> int:
         """End all that people gave to one application; return how much that was."""

@@ -58,6 +58,9 @@ class EndedWhy(StrEnum):
     REVOKED = "revoked"
     SIGNED_OUT = "signed-out"
     DEACTIVATED = "deactivated"
+    DELETED = "deleted"
+    ADOPTED = "adopted"
+    CONNECTION_OFF = "connection-off"
     APP_REVOKED = "app-revoked"
     ADMINISTRATOR = "administrator"
 

@@ -17,6 +17,7 @@ from rolebridge.store.documents import stamp
 from rolebridge.store.links import Row, in_batches
 from rolebridge.store.scope import Scope
 from rolebridge.store.statements import Statement, among, given, json_list
+from rolebridge.store.tables.directory import users
 from rolebridge.store.tables.provider import (
     applications,
     authorization_codes,
@@ -57,6 +58,22 @@ def _end(column: Column[Any]) -> Update:
 END_OF_USERS: Final = Statement(lambda _: _end(authorizations.c.user_id).returning(*_SHOWN))
 END_OF_APPLICATION: Final = Statement(lambda _: _end(authorizations.c.application_id).returning(*_SHOWN))
 END: Final = Statement(lambda _: _end(authorizations.c.id).returning(*_SHOWN))
+END_OF_CONNECTION: Final = Statement(
+    lambda _: (
+        update(authorizations)
+        .where(
+            *_LIVE,
+            authorizations.c.user_id.in_(
+                select(users.c.id).where(
+                    users.c.organization_id == given("organization_id"),
+                    users.c.connection_id == given("connection_id"),
+                )
+            ),
+        )
+        .values(ended_at=given("now"), ended_why=given("why"))
+        .returning(*_SHOWN)
+    )
+)
 # Locked, so that who refreshes at the same time has either done so or finds the authorization ended.
 OF_SESSIONS: Final = Statement(
     lambda _: (
@@ -136,6 +153,11 @@ class EndingRows(Scope):
     def of_application(self, application_id: str, why: str, now: datetime) -> list[Ended]:
         """End everything that people gave to one application; return what ended now."""
         return self._end(END_OF_APPLICATION, [application_id], why, now)
+
+    def of_connection(self, connection_id: str, why: str, now: datetime) -> list[Ended]:
+        """End everything that the people of a connection gave to applications; return what ended now."""
+        values = {"organization_id": self._organization_id, "connection_id": connection_id}
+        return [_ended(row) for row in self._link.all(END_OF_CONNECTION, **values, why=why, now=stamp(now))]
 
     def end(self, ids: Iterable[str], why: str, now: datetime) -> list[Ended]:
         """End authorizations; return those that ended now."""
