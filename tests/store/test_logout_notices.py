@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 from tests.store.worlds import NOW, World, new_id
 
-from rolebridge.store.endings import HOLDS_ANYTHING, Ended
+from rolebridge.store.endings import HOLDING, Ended
 from rolebridge.store.logout_notices import LogoutNotice
 from rolebridge.store.statements import Statement, insert_into
 from rolebridge.store.tables.provider import applications, authorizations, refresh_tokens
@@ -68,7 +68,7 @@ class Given:
 
     def holds(self, user: str, at: datetime = NOW) -> bool:
         with self.world.store.read() as unit:
-            return unit.endings(self.world.organization).holds_anything(user, at)
+            return unit.endings(self.world.organization).holding(["nobody", user], at) == [user]
 
     def end_of(self, *users: str) -> list[Ended]:
         return self.world.store.transact(
@@ -107,8 +107,8 @@ def test_the_question_reads_two_indexes(given: Given) -> None:
     with given.world.store.read() as unit:
         if unit.link.database.value != "sqlite":
             pytest.skip("PostgreSQL plans by statistics, which a small table does not have")
-        compiled = HOLDS_ANYTHING.on(unit.link.database)
-        values = {**given.scope, "user_id": "ana", "now": "x"}
+        compiled = HOLDING.on(unit.link.database)
+        values = {**given.scope, "of": '["ana"]', "now": "x"}
         rows = unit.link.execute(f"EXPLAIN QUERY PLAN {compiled.sql}", compiled.parameters(values)).fetchall()
     said = " ".join(str(row) for row in rows)
     assert "ix_sessions_organization_id_user_id_begun_at" in said

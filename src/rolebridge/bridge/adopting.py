@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rolebridge.bridge.callers import Operator
+from rolebridge.bridge.endings import Endings
 from rolebridge.bridge.resolving import Cause, recompute
 from rolebridge.bridge.rulebooks import Rulebook, Rulebooks
+from rolebridge.core.applications import EndedWhy
 from rolebridge.core.errors import Invalid, NotFound, RolebridgeError
 from rolebridge.core.guardrails import Guarding
 from rolebridge.core.plan import Change
@@ -127,6 +129,8 @@ class _Transfer:
             raise Collides(collisions, self.target.name)
         adoption.move(USER, user_ids, source, target, self.now)
         adoption.move(GROUP, group_ids, source, target, self.now)
+        # Who vouched for these people vouches no more: they sign in by the other one.
+        Endings(self.unit, self.source.organization_id, self.now).people(user_ids, EndedWhy.ADOPTED)
         partings = adoption.part(user_ids, group_ids, self.now)
         if groups:
             self.unit.directory(self.source.organization_id).rebuild_nesting()

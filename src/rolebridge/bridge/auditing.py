@@ -199,6 +199,7 @@ class Auditing:
                     rows.append((row.sequence, left, salts))
             after = page[-1][1].sequence
         told = unit.history(organization_id).forget_person(gone.id)
+        unit.endings(organization_id).forget_user(gone.id)
         unit.record(organization_id).audit(
             kind=ERASED,
             actor=operator.actor,

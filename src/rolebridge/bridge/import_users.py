@@ -8,6 +8,7 @@ from rolebridge.bridge.identifiers import ordered_ids
 from rolebridge.bridge.import_batches import Batch, given_texts, refused
 from rolebridge.bridge.import_entries import Fate, Outcome, UserEntry
 from rolebridge.bridge.provisioning import core_user, may_matter, what_happened
+from rolebridge.core.applications import EndedWhy
 from rolebridge.core.errors import Invalid, Taken
 from rolebridge.store.bulk import NameHolder, NewUser, new_user
 from rolebridge.store.documents import exact_key, folded_key
@@ -128,6 +129,8 @@ class UserBatch:
             return Outcome(Fate.UNCHANGED), old
         new = change.directory.update_user(old, draft, change.now)
         change.audit(what_happened(old, new), old.id, old.body, new.body)
+        if old.active and not new.active:
+            change.end_access(old.id, EndedWhy.DEACTIVATED)
         if may_matter(change.rulebook, old, new):
             self.batch.affected.add(old.id)
         return Outcome(Fate.UPDATED), new

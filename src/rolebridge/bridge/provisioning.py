@@ -14,10 +14,12 @@ from datetime import datetime
 from typing import TypeVar, Unpack
 
 from rolebridge.bridge.callers import Caller
+from rolebridge.bridge.endings import Endings
 from rolebridge.bridge.extensions import Extensions
 from rolebridge.bridge.identifiers import ordered_id
 from rolebridge.bridge.resolving import Cause, recompute
 from rolebridge.bridge.rulebooks import Rulebook, Rulebooks
+from rolebridge.core.applications import EndedWhy
 from rolebridge.core.directory import (
     Group,
     GroupChange,
@@ -90,6 +92,8 @@ class Provisioning:
                 return self._user_answer(unit, caller, user_id)
             new, answer = change.directory.update_and_answer(old, draft, change.now, was=was, prefix=self.scim_base)
             change.audit(what_happened(old, new), user_id, old.body, new.body)
+            if old.active and not new.active:
+                change.end_access(user_id, EndedWhy.DEACTIVATED)
             if may_matter(change.rulebook, old, new):
                 change.recompute([user_id], _user_cause(old, new))
             return answer
@@ -105,6 +109,7 @@ class Provisioning:
             _check_version(old.version, versions)
             change.directory.delete_user(old, change.now)
             change.end_assignments(user_id, "the user was deleted")
+            change.end_access(user_id, EndedWhy.DELETED)
             change.audit("user.deleted", user_id, old.body, None)
             change.recompute([user_id], f"user `{old.user_name}` deleted")
 
@@ -382,6 +387,10 @@ class DirectoryChange:
         granted = self.unit.grants(self.caller.organization_id)
         for record in granted.manual_of_users([user_id])[user_id]:
             granted.end_manual(record.id, actor=self.caller.actor, reason=reason, now=self.now)
+
+    def end_access(self, user_id: str, why: EndedWhy) -> None:
+        """End a user's sessions and what they gave to applications; whoever never signed in costs one question."""
+        Endings(self.unit, self.caller.organization_id, self.now).people([user_id], why)
 
     def audit(self, kind: str, subject_id: str, before: str | None, after: str | None) -> None:
         """Record what happened to a user or group; `kind` begins with which of the two it is."""
