@@ -20,7 +20,6 @@ FINDING = {
     "uq_clients_id",
     "uq_access_tokens_hash",
     "uq_applications_id",
-    "uq_authorization_requests_hash",
     "uq_authorization_codes_hash",
     "uq_refresh_tokens_hash",
     "pk_organizations",

@@ -25,6 +25,12 @@ CLIENT_PREFIX = "rbc_"
 """Begins the id of every OAuth client, which is no secret."""
 SECRET_PREFIX = "rbs_"  # noqa: S105 - what every client secret begins with, not a secret
 """Begins every secret of an OAuth client."""
+APP_PREFIX = "rbapp_"
+"""Begins the id of every application that people sign in to, which is no secret."""
+CODE_PREFIX = "rbcode_"
+"""Begins every authorization code."""
+REFRESH_PREFIX = "rbr_"
+"""Begins every refresh token of an application."""
 ACCESS_PREFIX = "rba_"
 """Begins every access token that an OAuth client is given."""
 

@@ -1,11 +1,11 @@
 """The OpenID Provider: applications, what people's sign-ins gave them, signing keys, and notices of logout.
 
-How the rows hang together. Whoever comes to `/oauth/authorize` without a session leaves an *authorization request*,
-and comes back to it by an opaque id. Once somebody is signed in, one transaction writes an *authorization* (what this
-sign-in gives this application: person, session, scopes) and a *code* for it. The code is exchanged once; it and every
-*refresh token* name their authorization, and so does every access token (its `jti` is the authorization's id, a dot
-and something random), so that ending the authorization's row (`ended_at`) ends them all. A code or refresh token that
-comes a second time ends the authorization.
+How the rows hang together. Whoever comes to `/oauth/authorize` without a session takes the request along, sealed in a
+URL: anonymous visitors leave nothing here. Once somebody is signed in, one transaction writes an *authorization* (what
+this sign-in gives this application: person, session, scopes) and a *code* for it. The code is exchanged once; it and
+every *refresh token* name their authorization, and so does every access token (its `jti` is the authorization's id, a
+dot and something random), so that ending the authorization's row (`ended_at`) ends them all. A code or refresh token
+that comes a second time ends the authorization.
 """
 
 from __future__ import annotations
@@ -58,24 +58,9 @@ application_credentials: Final = Table(
     ForeignKeyConstraint(["organization_id", "application_id"], ["applications.organization_id", "applications.id"]),
 )
 
-# Requests of applications that wait for a sign-in; `hash` is of the id that the browser comes back with, `request` the
-# JSON of their parameters. No foreign keys from here on: rows come and go, applications are only ever revoked.
-authorization_requests: Final = Table(
-    "authorization_requests",
-    metadata,
-    organization(),
-    Column("hash", LargeBinary, nullable=False),
-    text("application_id"),
-    text("request"),
-    text("created"),
-    text("expires_at"),
-    PrimaryKeyConstraint("organization_id", "hash"),
-    UniqueConstraint("hash"),
-    Index(None, "organization_id", "application_id", "created"),
-)
-
 # What a sign-in gave an application. `expires_at` is when the last thing of it has ended; the row is kept till then.
-# `ended_why` is a word of `core.applications.EndedWhy`.
+# `ended_why` is a word of `core.applications.EndedWhy`. No foreign keys from here on: rows come and go, applications
+# are only ever revoked.
 authorizations: Final = Table(
     "authorizations",
     metadata,

@@ -60,22 +60,6 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
-        "authorization_requests",
-        _text("organization_id"),
-        sa.Column("hash", sa.LargeBinary(), nullable=False),
-        _text("application_id"),
-        _text("request"),
-        _text("created"),
-        _text("expires_at"),
-        sa.PrimaryKeyConstraint("organization_id", "hash", name=op.f("pk_authorization_requests")),
-        sa.UniqueConstraint("hash", name=op.f("uq_authorization_requests_hash")),
-    )
-    op.create_index(
-        op.f("ix_authorization_requests_organization_id_application_id_created"),
-        "authorization_requests",
-        ["organization_id", "application_id", "created"],
-    )
-    op.create_table(
         "authorizations",
         _text("organization_id"),
         _text("id"),
