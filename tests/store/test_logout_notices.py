@@ -123,6 +123,19 @@ def test_an_application_is_told_only_where_it_listens(given: Given) -> None:
     assert found == {given.talking}
 
 
+def test_what_has_expired_is_deleted_some_at_a_time(given: Given) -> None:
+    """Retention takes expired authorizations with their tokens, no more at a time than it is told, and nothing else."""
+    for _ in range(3):
+        given.authorization("ana", ends=NOW)
+    kept = given.authorization("ana")
+
+    def expire(unit: Unit) -> int:
+        return unit.endings(given.world.organization).expire(NOW, 2)
+
+    assert [given.world.store.transact(expire) for _ in range(3)] == [2, 1, 0]
+    assert [one.id for one in given.end_of("ana")] == [kept]
+
+
 def test_erasing_leaves_nothing_of_a_person(given: Given) -> None:
     """Erasing takes a person's authorizations with their tokens and the notices about them, and nobody else's."""
     organization = given.world.organization

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, select, update
@@ -10,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, select, update
 from rolebridge.store.documents import moment, moment_or_none, stamp
 from rolebridge.store.links import Link, Row
 from rolebridge.store.provider_records import Authorization, AuthorizationCode, RefreshToken
-from rolebridge.store.statements import Statement, given, insert_into, storable
+from rolebridge.store.statements import Database, Statement, given, insert_into, storable
 from rolebridge.store.tables.provider import authorization_codes as codes
 from rolebridge.store.tables.provider import authorizations, refresh_tokens
 
@@ -19,14 +20,15 @@ _WIDTH: Final = len(_AUTHORIZATION)
 _THIS: Final = (authorizations.c.organization_id == given("organization_id"), authorizations.c.id == given("of"))
 
 
-def _with_authorization(table: Any, *columns: ColumnElement[Any]) -> Select[Any]:
-    """Return the rows of a table by `hash`, locked, each behind the authorization that it hangs on."""
+def _with_authorization(table: Any, *columns: ColumnElement[Any], lock: bool = True) -> Select[Any]:
+    """Return the rows of a table by `hash`, locked unless not wanted, each behind the authorization it hangs on."""
     found = select(*_AUTHORIZATION, *columns).join(
         authorizations,
         (authorizations.c.organization_id == table.c.organization_id)
         & (authorizations.c.id == table.c.authorization_id),
     )
-    return found.where(table.c.hash == given("hash", table.c.hash)).with_for_update(key_share=True)
+    found = found.where(table.c.hash == given("hash", table.c.hash))
+    return found.with_for_update(key_share=True) if lock else found
 
 
 INSERT: Final = Statement(lambda db: insert_into(db, authorizations))
@@ -44,16 +46,21 @@ CODE: Final = Statement(
         codes.c.used_at,
     )
 )
-REFRESH: Final = Statement(
-    lambda _: _with_authorization(
+
+
+def _refresh(_: Database, *, lock: bool) -> Select[Any]:
+    return _with_authorization(
         refresh_tokens,
         refresh_tokens.c.hash,
         refresh_tokens.c.key_id,
         refresh_tokens.c.created.label("token_created"),
         refresh_tokens.c.expires_at.label("token_ends"),
         refresh_tokens.c.used_at,
+        lock=lock,
     )
-)
+
+
+REFRESH: Final = {lock: Statement(partial(_refresh, lock=lock)) for lock in (False, True)}
 USE_CODE: Final = Statement(
     lambda _: (
         update(codes)
@@ -154,9 +161,9 @@ class Authorizations:
             used_at=None,
         )
 
-    def refresh(self, hash: bytes) -> RefreshToken | None:
-        """Return a refresh token, used and expired or not; it and its authorization stay as they are for the others."""
-        row = self._link.one(REFRESH, hash=hash)
+    def refresh(self, hash: bytes, *, lock: bool = True) -> RefreshToken | None:
+        """Return a refresh token, used and expired or not; with `lock` it and its authorization stay as they are."""
+        row = self._link.one(REFRESH[lock], hash=hash)
         if row is None:
             return None
         hash_, key_id, created, ends, used = row[_WIDTH:]

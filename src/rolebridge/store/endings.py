@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Column, Delete, Table, Update, delete, literal_column, select, union, update
+from sqlalchemy import Column, Delete, Select, Table, Update, delete, literal_column, select, union, update
 
 from rolebridge.store.documents import stamp
 from rolebridge.store.links import Row, in_batches
 from rolebridge.store.scope import Scope
-from rolebridge.store.statements import Statement, among, given, json_list
+from rolebridge.store.statements import Database, Statement, among, given, json_list
 from rolebridge.store.tables.directory import users
 from rolebridge.store.tables.provider import (
     applications,
@@ -103,6 +104,11 @@ _OF_USER: Final = (
 )
 
 
+def _delete_among(column: Column[Any], _: Database) -> Delete:
+    table = column.table
+    return delete(table).where(table.c.organization_id == given("organization_id"), among(column, given("ids")))
+
+
 def _below(table: Table) -> Delete:
     """Return the delete of what belongs to a person's authorizations."""
     return delete(table).where(
@@ -111,6 +117,21 @@ def _below(table: Table) -> Delete:
     )
 
 
+def _expired(_: Database) -> Select[Any]:
+    return (
+        select(authorizations.c.id)
+        .where(
+            authorizations.c.organization_id == given("organization_id"), authorizations.c.expires_at <= given("now")
+        )
+        .limit(given("limit", logout_notices.c.attempts))
+    )
+
+
+EXPIRED: Final = Statement(_expired)
+FORGET: Final = tuple(
+    Statement(partial(_delete_among, column))
+    for column in (authorization_codes.c.authorization_id, refresh_tokens.c.authorization_id, authorizations.c.id)
+)
 # Children first: whatever is cut off in between is found again by its parent.
 _FORGET: Final = (
     Statement(lambda _: _below(authorization_codes)),
@@ -168,6 +189,15 @@ class EndingRows(Scope):
     def of_sessions(self, session_ids: Iterable[str], now: datetime) -> list[Ended]:
         """Return the authorizations of sessions that have not ended, locked until the transaction does."""
         return self._all(OF_SESSIONS, session_ids, now=stamp(now))
+
+    def expire(self, now: datetime, limit: int) -> int:
+        """Delete up to `limit` authorizations of which nothing works any more, with their codes and tokens."""
+        scope = {"organization_id": self._organization_id}
+        gone = [id_ for (id_,) in self._link.all(EXPIRED, **scope, now=stamp(now), limit=limit)]
+        if gone:
+            for statement in FORGET:
+                self._link.run(statement, **scope, ids=json_list(gone))
+        return len(gone)
 
     def forget_user(self, user_id: str) -> int:
         """Delete every trace of a deleted user here, notices of their logout included; return how many rows went."""
