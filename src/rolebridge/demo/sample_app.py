@@ -130,11 +130,13 @@ def callback() -> Any:
 @pages.post("/refresh")
 def refresh() -> Any:
     """Ask what the person holds now; an application does so whenever an access token has ended."""
-    me = signed_in().me() or abort(401)
+    held = (signed_in().me() or abort(401))["tokens"]
+    asked = {"grant_type": "refresh_token", "refresh_token": held["refresh_token"], "scope": held.get("scope", SCOPES)}
     try:
-        tokens = bridge().fetch_access_token(grant_type="refresh_token", refresh_token=me["tokens"]["refresh_token"])
+        tokens = bridge().fetch_access_token(**asked)
         claims = bridge().userinfo(token=tokens)
-    except OAuthError:
+    except OAuthError as error:
+        current_app.logger.warning("no tokens any more: %s", error)
         signed_in().forget()
         return redirect(url_for("pages.home", said="The bridge has ended your session."))
     except RequestException:

@@ -10,7 +10,8 @@ const provider = new Provider(issuer, {
   clients: [{ client_id: 'bridge', client_secret: 'never-kept-anywhere-else', ...JSON.parse(client) }],
   cookies: { keys: ['of this run alone'] },
   conformIdTokenClaims: false,
-  scopes: ['openid', 'email', 'profile', 'groups'],
+  scopes: ['openid', 'email', 'profile', 'groups', 'offline_access'],
+  issueRefreshToken: async (_context, client) => client.grantTypeAllowed('refresh_token'),
   claims: {
     openid: ['sub'],
     email: ['email', 'email_verified'],
