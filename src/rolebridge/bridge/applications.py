@@ -22,7 +22,6 @@ from rolebridge.store.provider_records import Application
 from rolebridge.store.records import ClientCredential, Credential, Organization
 from rolebridge.store.unit import Unit
 
-
 USE_NOTED_EVERY: Final = timedelta(minutes=1)
 """The last use of a secret is written at most so often."""
 

@@ -198,7 +198,7 @@ class Authorizing:
         return Redeemed(application, made, claims, held.nonce, refresh)
 
     def _first_refresh(self, unit: Unit, application: Application, made: Authorization, now: datetime) -> str:
-        """Return the first refresh token of an authorization, which lasts from now on as long as that can be renewed."""
+        """Return the first refresh token of an authorization, which from now on lasts as long as that one can."""
         secret = self._hasher.new(REFRESH_PREFIX)
         until = now + timedelta(days=application.settings.refresh_days)
         unit.authorizations.extend(made, until)

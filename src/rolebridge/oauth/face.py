@@ -1,4 +1,7 @@
-"""The token endpoint without a framework: a request comes in as a value, an answer goes out (RFC 6749 §3.2, §5)."""
+"""The token endpoint without a framework: a request comes in as a value, an answer goes out (RFC 6749 §3.2, §5).
+
+Clients of SCIM connections and applications share it; the grant that a request names says which of them it is from.
+"""
 
 from __future__ import annotations
 
@@ -11,30 +14,32 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from time import perf_counter
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import parse_qsl
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
+from rolebridge.bridge.applications import AppProof, AppProving
 from rolebridge.bridge.clients import AssertionReused, IssuedToken, NoLongerValid, Proof, TokenIssuing
-from rolebridge.bridge.credentials import CLIENT_PREFIX
+from rolebridge.bridge.credentials import APP_PREFIX, CLIENT_PREFIX
 from rolebridge.core.errors import Unavailable
 from rolebridge.core.limits import RateLimit
-from rolebridge.oauth.keys import SIGNING
-from rolebridge.oauth.proofs import Claim, Malformed, Method, claim_of, prove
+from rolebridge.oauth import metadata
+from rolebridge.oauth.proofs import Claim, Malformed, claim_of, prove, prove_app
 from rolebridge.oauth.refusals import ClientRefused, Reason
 from rolebridge.oauth.server import (
     ANSWER_HEADERS,
-    GRANT,
-    SCOPE,
     Answer,
+    AppGrant,
     NotProved,
     TokenRequest,
     TokenServer,
     TryLater,
     plain,
 )
+from rolebridge.store.provider_records import Application
 from rolebridge.store.records import Client
 from rolebridge.store.request_log import NOBODY, LoggedRequest
 from rolebridge.web.addresses import Origin, Origins
@@ -51,14 +56,24 @@ FAILURES_OF_ADDRESS: Final = RateLimit(1, 60)
 """Failed proofs from one address (of IPv6: one /64), whatever the client."""
 TOKENS_OF_CLIENT: Final = RateLimit(5, 100)
 """Tokens for one client, which needs one an hour."""
+TOKENS_OF_APP: Final = RateLimit(100, 2_000)
+"""Codes and refresh tokens that one application exchanges."""
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _MOST_PARAMETERS: Final = 20
-_CLIENT_ID: Final = re.compile(f"{CLIENT_PREFIX}[0-9a-f]{{32}}")
+_CLIENT_ID: Final = re.compile(f"(?:{CLIENT_PREFIX}|{APP_PREFIX})[0-9a-f]{{32}}")
+
+
+@dataclass(frozen=True, slots=True)
+class AppSide:
+    """What the endpoint needs for applications: what proves them, and their grants by `grant_type`."""
+
+    proving: AppProving
+    grants: Mapping[str, AppGrant] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class OAuthFace:
-    """The OAuth 2.0 authorization server of an installation, for SCIM clients."""
+    """The OAuth 2.0 token endpoint of an installation."""
 
     def __init__(
         self,
@@ -68,10 +83,12 @@ class OAuthFace:
         issuer: str,
         endpoint: str,
         observe: Callable[[LoggedRequest], None] = lambda row: None,
+        *,
+        apps: AppSide | None = None,
     ) -> None:
         """`issuer` is the installation's base URL, `endpoint` the URL of its token endpoint.
 
-        `observe` is told of every request.
+        `observe` is told of every request. Without `apps` it is for SCIM clients only.
         """
         self._issuing = issuing
         self._origins = origins
@@ -79,15 +96,17 @@ class OAuthFace:
         self._issuer = issuer
         self._endpoint = endpoint
         self._observe = observe
-        self._server = TokenServer(self._issue)
+        self._apps = apps
+        self._server = TokenServer(self._issue, apps.grants if apps else {})
 
     def token(self, request: Request) -> Response:
         """Answer a request to the token endpoint. What it raises is a defect."""
         origin = self._origins.of(request.peer, request.headers.get("x-forwarded-for"))
-        seen = _Seen(request, origin, self._issuing.clock())
+        seen = Seen(request, origin, self._issuing.clock())
         try:
-            form = _form_of(request)
-            answer = self._server.answer(TokenRequest(form, partial(self._prove, seen, form)))
+            form = form_of(request)
+            provers = partial(self._prove, seen, form), partial(self.prove_app, seen, form)
+            answer = self._server.answer(TokenRequest(form, *provers))
         except OAuth2Error as error:
             answer = Answer(*error())
         except Unavailable as busy:
@@ -99,32 +118,44 @@ class OAuthFace:
 
     def metadata(self) -> Response:
         """Describe the server (RFC 8414 §2)."""
-        document = {
-            "issuer": self._issuer,
-            "token_endpoint": self._endpoint,
-            "token_endpoint_auth_methods_supported": list(Method),
-            "token_endpoint_auth_signing_alg_values_supported": list(SIGNING),
-            "grant_types_supported": [GRANT],
-            "response_types_supported": [],
-            "scopes_supported": [SCOPE],
-        }
-        return Response(200, (("Content-Type", "application/json"),), json.dumps(document).encode())
+        headers = (("Content-Type", "application/json"), ("Access-Control-Allow-Origin", "*"))
+        return Response(200, headers, metadata.document(self._issuer, self._endpoint))
 
-    def _prove(self, seen: _Seen, form: Mapping[str, str]) -> Proof:
+    def _prove(self, seen: Seen, form: Mapping[str, str]) -> Proof:
         """Return the proof of the request's client. Raises OAuth2Error."""
-        try:
-            claim = claim_of(seen.request.headers.get("authorization"), form)
-        except Malformed as error:
-            raise InvalidRequestError(plain(str(error))) from None
-        except ClientRefused as refused:
-            raise self._refused(seen, "", refused) from None
-        self._check_failures(claim, seen.origin)
+        claim = self._claim(seen, form, public=False)
         try:
             proof = prove(claim, self._issuing, (self._endpoint, self._issuer))
         except ClientRefused as refused:
             raise self._refused(seen, claim.client_id, refused) from None
         seen.client, seen.credential_id = proof.client, proof.credential.credential.id
         return proof
+
+    def prove_app(self, seen: Seen, form: Mapping[str, str]) -> AppProof:
+        """Return the proof of the request's application. Raises OAuth2Error."""
+        assert self._apps is not None  # whoever asks has grants for them
+        claim = self._claim(seen, form, public=True)
+        try:
+            proof = prove_app(claim, self._apps.proving, (self._endpoint, self._issuer))
+        except ClientRefused as refused:
+            raise self._refused(seen, claim.client_id, refused) from None
+        seen.client = proof.application
+        seen.credential_id = proof.credential.credential.id if proof.credential else ""
+        wait = self._meters.take(f"tokens {proof.application.id}", TOKENS_OF_APP)
+        if wait:
+            raise _slower("the application asks for tokens too often", wait)
+        return proof
+
+    def _claim(self, seen: Seen, form: Mapping[str, str], *, public: bool) -> Claim:
+        """Return who a request says it is from, if not too many have failed. Raises OAuth2Error."""
+        try:
+            claim = claim_of(seen.request.headers.get("authorization"), form, public=public)
+        except Malformed as error:
+            raise InvalidRequestError(plain(str(error))) from None
+        except ClientRefused as refused:
+            raise self._refused(seen, "", refused) from None
+        self._check_failures(claim, seen.origin)
+        return claim
 
     def _issue(self, proof: Proof) -> IssuedToken:
         """Give a proved client its token. Raises OAuth2Error."""
@@ -150,7 +181,7 @@ class OAuthFace:
         if any(waits):
             raise _slower("too many proofs have failed", max(waits))
 
-    def _refused(self, seen: _Seen, client_id: str, refused: ClientRefused) -> NotProved:
+    def _refused(self, seen: Seen, client_id: str, refused: ClientRefused) -> NotProved:
         """Count a failure and tell the log about it; return what the client is told."""
         for name, limit in _failures(client_id, seen.origin):
             self._meters.take(name, limit)
@@ -162,13 +193,13 @@ class OAuthFace:
 
 
 @dataclass(slots=True)
-class _Seen:
-    """A request while it is answered: what became known of it, for the request log."""
+class Seen:
+    """A request to the endpoint while it is answered: what became known of it, for the request log."""
 
     request: Request
     origin: Origin
     at: datetime
-    client: Client | None = None
+    client: Client | Application | None = None
     credential_id: str = ""
     reason: str = ""
     began: float = field(default_factory=perf_counter)
@@ -178,7 +209,7 @@ class _Seen:
         said = f"{answer.body['error']}: {answer.body.get('error_description', '')}" if answer.status != 200 else ""
         return LoggedRequest(
             organization_id=self.client.organization_id if self.client else NOBODY,
-            connection_id=self.client.connection_id if self.client else NOBODY,
+            connection_id=self.client.connection_id if isinstance(self.client, Client) else NOBODY,
             at=self.at,
             request_id=self.request.request_id,
             method=self.request.method,
@@ -202,7 +233,7 @@ def error_body(status: int, detail: str) -> tuple[list[tuple[str, str]], bytes]:
     return list(ANSWER_HEADERS), json.dumps({"error": error, "error_description": plain(detail)}).encode()
 
 
-def _form_of(request: Request) -> dict[str, str]:
+def form_of(request: Request) -> dict[str, str]:
     """Return the parameters of a request's body, each there once (RFC 6749 §3.2); the query holds none (§2.3.1)."""
     if len(request.body) > MAX_BODY:
         raise InvalidRequestError(f"the body has {len(request.body)} bytes, the limit is {MAX_BODY}", status_code=413)

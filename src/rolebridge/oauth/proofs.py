@@ -1,6 +1,7 @@
 """How a client proves who it is at the token endpoint: by a secret, in one of two places, or by a signed assertion.
 
-RFC 6749 §2.3.1 (`client_secret_basic`, `client_secret_post`) and RFC 7523 §2.2 (`private_key_jwt`).
+RFC 6749 §2.3.1 (`client_secret_basic`, `client_secret_post`) and RFC 7523 §2.2 (`private_key_jwt`). Clients of SCIM
+connections and applications prove themselves alike; a public application only says who it is (`none`).
 """
 
 from __future__ import annotations
@@ -8,18 +9,57 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Generic, Protocol, TypeVar
 from urllib.parse import unquote
 
+from rolebridge.bridge.applications import AppProof, AppProving
 from rolebridge.bridge.clients import Proof, TokenIssuing
+from rolebridge.bridge.credentials import Hashed
+from rolebridge.core.applications import AppKind
 from rolebridge.oauth.assertions import ASSERTION_TYPE, Assertion, take_apart, verify
 from rolebridge.oauth.refusals import ClientRefused, Reason
-from rolebridge.store.records import Client, ClientCredential
+from rolebridge.store.provider_records import Application
+from rolebridge.store.records import ClientCredential
 
-_Found: TypeAlias = tuple[Client, Sequence[ClientCredential]] | None
+
+class _Holder(Protocol):
+    """Whoever can hold credentials: a client of a connection, or an application."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def revoked_at(self) -> datetime | None: ...
+
+
+H = TypeVar("H", bound=_Holder)
+H_co = TypeVar("H_co", bound=_Holder, covariant=True)
+
+
+class _Prover(Protocol[H_co]):
+    """What knows holders and their credentials."""
+
+    def hashes(self, text: str) -> Mapping[str, bytes]: ...
+    def moved(self, text: str, key_id: str) -> Hashed | None: ...
+    def client(self, client_id: str) -> tuple[H_co, Sequence[ClientCredential]] | None: ...
+    @property
+    def clock(self) -> Callable[[], datetime]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown(Generic[H]):
+    """A holder that has proved itself, and by what."""
+
+    holder: H
+    credential: ClientCredential
+    jti: str | None = None
+    until: datetime | None = None
+    moved: Hashed | None = None
 
 
 class Method(StrEnum):
@@ -28,6 +68,11 @@ class Method(StrEnum):
     SECRET_BASIC = "client_secret_basic"  # noqa: S105 - a name
     SECRET_POST = "client_secret_post"  # noqa: S105 - a name
     PRIVATE_KEY_JWT = "private_key_jwt"
+    NONE = "none"
+
+
+PROVING = (Method.SECRET_BASIC, Method.SECRET_POST, Method.PRIVATE_KEY_JWT)
+"""The ways that do prove something."""
 
 
 class Malformed(Exception):
@@ -43,8 +88,11 @@ class Claim:
     evidence: str | Assertion = field(repr=False)
 
 
-def claim_of(authorization: str | None, form: Mapping[str, str]) -> Claim:
-    """Return who a request says it is from. Raises Malformed for several proofs at once, ClientRefused for none."""
+def claim_of(authorization: str | None, form: Mapping[str, str], *, public: bool = False) -> Claim:
+    """Return who a request says it is from. Raises Malformed for several proofs at once, ClientRefused for none.
+
+    With `public` it need not prove it: a `client_id` alone is the claim of a public application.
+    """
     shown = [
         method
         for method, is_shown in (
@@ -56,8 +104,10 @@ def claim_of(authorization: str | None, form: Mapping[str, str]) -> Claim:
     ]
     if len(shown) > 1:
         raise Malformed(f"a client proves itself in one way, not by {' and '.join(shown)} at once")
+    if not shown and public and "client_id" in form:
+        return Claim(Method.NONE, form["client_id"], "")
     if not shown:
-        raise ClientRefused(Reason.NO_PROOF, f"the request holds none of {', '.join(Method)}", proved=True)
+        raise ClientRefused(Reason.NO_PROOF, f"the request holds none of {', '.join(PROVING)}", proved=True)
     claim = _CLAIMS[shown[0]](authorization or "", form)
     if form.get("client_id", claim.client_id) != claim.client_id:
         raise Malformed("`client_id` is another client than the one that proves itself")
@@ -95,32 +145,57 @@ _CLAIMS = {Method.SECRET_BASIC: _basic, Method.SECRET_POST: _post, Method.PRIVAT
 
 
 def prove(claim: Claim, issuing: TokenIssuing, audiences: Collection[str]) -> Proof:
-    """Return the proof that a request is from whom it says. Raises ClientRefused."""
+    """Return the proof that a request is from the client of a connection that it names. Raises ClientRefused."""
     found = issuing.client(claim.client_id)
     try:
-        return _proof(claim, found, issuing, audiences)
+        shown = _shown(claim, found, issuing, audiences)
     except ClientRefused as refused:
         refused.client = found[0] if found else None
         raise
+    return Proof(shown.holder, shown.credential, shown.jti, shown.until, shown.moved)
 
 
-def _proof(claim: Claim, found: _Found, issuing: TokenIssuing, audiences: Collection[str]) -> Proof:
+def prove_app(claim: Claim, proving: AppProving, audiences: Collection[str]) -> AppProof:
+    """Return the proof that a request is from the application that it names. Raises ClientRefused."""
+    found = proving.client(claim.client_id)
+    try:
+        if claim.method is Method.NONE:
+            return AppProof(_public(found))
+        shown = _shown(claim, found, proving, audiences)
+    except ClientRefused as refused:
+        refused.client = found[0] if found else None
+        raise
+    return AppProof(shown.holder, shown.credential, shown.jti, shown.until, shown.moved)
+
+
+def _public(found: tuple[Application, Sequence[ClientCredential]] | None) -> Application:
+    application, _ = _known(found)
+    if application.kind is not AppKind.PUBLIC:
+        raise ClientRefused(Reason.NO_PROOF, "the application is confidential, and shows no proof")
+    if application.revoked_at is not None:
+        raise ClientRefused(Reason.REVOKED_CLIENT, f"the application `{application.name}` was revoked")
+    return application
+
+
+def _shown(
+    claim: Claim, found: tuple[H, Sequence[ClientCredential]] | None, prover: _Prover[H], audiences: Collection[str]
+) -> _Shown[H]:
     if isinstance(claim.evidence, Assertion):
-        client, held = _known(found)
-        verified = verify(claim.evidence, client.id, held, audiences, issuing.clock())
-        proof = Proof(client, verified.credential, verified.jti, verified.until)
+        holder, held = _known(found)
+        verified = verify(claim.evidence, holder.id, held, audiences, prover.clock())
+        shown = _Shown(holder, verified.credential, verified.jti, verified.until)
     else:
         # The same work for a client that is not there: neither the answer nor its time tells which ones are.
-        secret = _matching(issuing.hashes(claim.evidence), found[1] if found else ())
-        client, _ = _known(found)
-        usable = _usable_secret(secret, issuing)
-        proof = Proof(client, usable, moved=issuing.moved(claim.evidence, usable.credential.key_id))
-    if client.revoked_at is not None:
-        raise ClientRefused(Reason.REVOKED_CLIENT, f"the client `{client.name}` was revoked", proved=True)
-    return proof
+        secret = _matching(prover.hashes(claim.evidence), found[1] if found else ())
+        holder, _ = _known(found)
+        usable = _usable_secret(secret, prover.clock())
+        shown = _Shown(holder, usable, moved=prover.moved(claim.evidence, usable.credential.key_id))
+    if holder.revoked_at is not None:
+        raise ClientRefused(Reason.REVOKED_CLIENT, f"the client `{holder.name}` was revoked", proved=True)
+    return shown
 
 
-def _known(found: _Found) -> tuple[Client, Sequence[ClientCredential]]:
+def _known(found: tuple[H, Sequence[ClientCredential]] | None) -> tuple[H, Sequence[ClientCredential]]:
     if found is None:
         raise ClientRefused(Reason.UNKNOWN_CLIENT, "there is no such client")
     return found
@@ -136,12 +211,12 @@ def _matching(hashes: Mapping[str, bytes], held: Sequence[ClientCredential]) -> 
     return matching
 
 
-def _usable_secret(secret: ClientCredential | None, issuing: TokenIssuing) -> ClientCredential:
+def _usable_secret(secret: ClientCredential | None, now: datetime) -> ClientCredential:
     if secret is None:
         raise ClientRefused(Reason.WRONG_SECRET, "no secret of the client is that")
     credential = secret.credential
     if credential.revoked_at is not None:
         raise ClientRefused(Reason.REVOKED_SECRET, f"the secret `{credential.name}` was revoked", proved=True)
-    if not credential.usable(issuing.clock()):
+    if not credential.usable(now):
         raise ClientRefused(Reason.EXPIRED_SECRET, f"the secret `{credential.name}` has expired", proved=True)
     return secret

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from rolebridge.store.provider_records import Application
 from rolebridge.store.records import Client
 
 
@@ -37,7 +38,7 @@ class ClientRefused(Exception):
     secret or signature learns neither which clients there are nor what is wrong with them.
     """
 
-    client: Client | None = None
+    client: Client | Application | None = None
     """Whom the request said it was from, if there is such a client."""
 
     def __init__(self, reason: Reason, detail: str, *, proved: bool = False) -> None:

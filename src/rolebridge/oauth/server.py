@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
 
 from authlib.oauth2 import OAuth2Error, OAuth2Request
 from authlib.oauth2.rfc6749 import (
@@ -20,9 +21,10 @@ from authlib.oauth2.rfc6749 import (
     InvalidScopeError,
     UnsupportedGrantTypeError,
 )
-from authlib.oauth2.rfc6749.grants import BaseGrant, ClientCredentialsGrant
+from authlib.oauth2.rfc6749.grants import BaseGrant, ClientCredentialsGrant, TokenEndpointMixin
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
+from rolebridge.bridge.applications import AppProof
 from rolebridge.bridge.clients import IssuedToken, Proof
 
 SCOPE: Final = "scim"
@@ -78,11 +80,16 @@ class Answer:
 class TokenRequest:
     """A request to the token endpoint: the parameters of its body, and a function that proves its client.
 
-    `prove` raises OAuth2Error.
+    The client of a connection is proved by `prove`, an application by `prove_app`; both raise OAuth2Error.
     """
 
     form: Mapping[str, str]
     prove: Callable[[], Proof]
+    prove_app: Callable[[], AppProof] | None = None
+
+
+AppGrant: TypeAlias = Callable[[AppProof, Mapping[str, str]], Mapping[str, object]]
+"""Gives a proved application what the parameters of its request stand for (RFC 6749 §5.1). Raises OAuth2Error."""
 
 
 class _Proved(ClientMixin):
@@ -107,12 +114,38 @@ class _Request(OAuth2Request):
         self.payload = BasicOAuth2Payload(dict(origin.form))
 
 
-class TokenServer(AuthorizationServer):
-    """Answers token requests. `issue` gives a proved client its token, and raises OAuth2Error."""
+class _OfApplications(BaseGrant, TokenEndpointMixin):
+    """The grants that applications use: which one it is and what it gives, our own functions say."""
 
-    def __init__(self, issue: Callable[[Proof], IssuedToken]) -> None:
+    def __init__(self, request: _Request, server: TokenServer, grant: AppGrant) -> None:
+        super().__init__(request, server)
+        self._grant = grant
+
+    def validate_token_request(self) -> None:
+        """Do nothing: the grant looks at its own parameters once the application is proved."""
+
+    def create_token_response(self) -> Any:
+        """Return the answer. Raises OAuth2Error."""
+        assert isinstance(self.request, _Request)
+        origin = self.request.origin
+        assert origin.prove_app is not None  # whoever has such grants says how applications prove themselves
+        return 200, self._grant(origin.prove_app(), origin.form), self.TOKEN_RESPONSE_HEADER
+
+
+class TokenServer(AuthorizationServer):
+    """Answers token requests. `issue` gives a proved client its token, and raises OAuth2Error.
+
+    `of_applications` are the grants of applications by `grant_type`.
+    """
+
+    def __init__(
+        self,
+        issue: Callable[[Proof], IssuedToken],
+        of_applications: Mapping[str, AppGrant] = MappingProxyType({}),
+    ) -> None:
         super().__init__(scopes_supported=[SCOPE])
         self._issue = issue
+        self._of_applications = of_applications
         self.register_grant(ClientCredentialsGrant)
 
     def answer(self, request: TokenRequest) -> Answer:
@@ -136,8 +169,11 @@ class TokenServer(AuthorizationServer):
         asked = payload.data.get("grant_type") if payload else None
         if not asked:
             raise InvalidRequestError("`grant_type` is missing")
+        if asked in self._of_applications:
+            assert isinstance(request, _Request)
+            return _OfApplications(request, self, self._of_applications[asked])
         if asked != GRANT:
-            raise _unsupported()
+            raise _unsupported((GRANT, *self._of_applications))
         return super().get_token_grant(request)
 
     def authenticate_client(
@@ -177,7 +213,8 @@ class TokenServer(AuthorizationServer):
         return Answer(status, body, tuple(headers))
 
 
-def _unsupported() -> UnsupportedGrantTypeError:
+def _unsupported(grants: Collection[str]) -> UnsupportedGrantTypeError:
     error = UnsupportedGrantTypeError(GRANT)
-    error.description = f"the only grant is `{GRANT}`"
+    names = ", ".join(f"`{one}`" for one in grants)
+    error.description = f"the only grant is {names}" if len(grants) == 1 else f"the grants are {names}"
     return error
