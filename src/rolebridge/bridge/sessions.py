@@ -20,6 +20,7 @@ from rolebridge.bridge.administration import record_act
 from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.credentials import Hasher
 from rolebridge.bridge.endings import Endings
+from rolebridge.bridge.vault import Locked, Vault
 from rolebridge.core.applications import EndedWhy
 from rolebridge.core.errors import NotFound, Unavailable
 from rolebridge.core.login import AssertedIdentity
@@ -91,11 +92,13 @@ class Sessions:
         self,
         store: Store,
         hasher: Hasher,
+        vault: Vault,
         clock: Callable[[], datetime],
         lifetimes: Lifetimes,
     ) -> None:
         self._store = store
         self._hasher = hasher
+        self._vault = vault
         self._clock = clock
         self._lifetimes = lifetimes
 
@@ -113,14 +116,36 @@ class Sessions:
         if previous is not None:
             going_on = previous.session
             if _same_person(going_on, new) and self._counts(previous, now):
-                session = _session(new, going_on.id, now)
+                session = self._made(new, going_on.id, now)
                 if unit.sessions(new.organization_id).renew(session, secret.hash):
                     return Begun(session, secret.text)
             else:
                 self._end(unit, going_on, EndedWhy.SIGNED_OUT, now)
-        session = _session(new, str(uuid4()), now)
+        session = self._made(new, str(uuid4()), now)
         unit.sessions(new.organization_id).add(session, secret.hash)
         return Begun(session, secret.text)
+
+    def _made(self, new: NewSession, id: str, now: datetime) -> Session:
+        identity, hint = new.identity, new.logout_hint
+        if hint is not None:
+            hint = self._vault.seal(hint, _hint_of(new.organization_id, id))
+        return Session(
+            organization_id=new.organization_id,
+            id=id,
+            user_id=new.user_id,
+            connection_id=new.connection_id,
+            protocol=identity.protocol,
+            issuer=identity.issuer,
+            subject=identity.subject,
+            idp_session=identity.idp_session,
+            context=identity.context,
+            authenticated_at=min(identity.authenticated_at or now, now),
+            begun_at=now,
+            seen_at=now,
+            agent=new.agent,
+            address=new.address,
+            logout_hint=hint,
+        )
 
     # --- who is signed in
 
@@ -164,6 +189,15 @@ class Sessions:
             self._store.transact(lambda unit: unit.sessions(session.organization_id).touch(session.id, now))
         except Unavailable as busy:  # the next request will tell as much; who is signed in is known without
             logger.warning("last use of a session not written: %s", busy)
+
+    def logout_hint(self, session: Session) -> bytes | None:
+        """Return what signing out at the identity provider needs; None when there is nothing, or its key is gone."""
+        if session.logout_hint is None:
+            return None
+        try:
+            return self._vault.open(session.logout_hint, _hint_of(session.organization_id, session.id))
+        except Locked:
+            return None
 
     # --- lists
 
@@ -301,25 +335,8 @@ def _same_person(session: Session, new: NewSession) -> bool:
     return was == (new.organization_id, new.user_id, new.connection_id)
 
 
-def _session(new: NewSession, id: str, now: datetime) -> Session:
-    identity = new.identity
-    return Session(
-        organization_id=new.organization_id,
-        id=id,
-        user_id=new.user_id,
-        connection_id=new.connection_id,
-        protocol=identity.protocol,
-        issuer=identity.issuer,
-        subject=identity.subject,
-        idp_session=identity.idp_session,
-        context=identity.context,
-        authenticated_at=min(identity.authenticated_at or now, now),
-        begun_at=now,
-        seen_at=now,
-        agent=new.agent,
-        address=new.address,
-        logout_hint=new.logout_hint,
-    )
+def _hint_of(organization_id: str, id: str) -> str:
+    return f"logout hint {organization_id} {id}"
 
 
 def _signed_in(held: HeldSession) -> SignedIn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from rolebridge.bridge.sessions import Begun, NewSession, Sessions
 from rolebridge.core.login import AssertedIdentity, LoginRefused, Trail
@@ -13,6 +13,8 @@ from rolebridge.store.engine import Store
 from rolebridge.store.unit import Unit
 
 if TYPE_CHECKING:
+    from rolebridge.bridge.login_log import LoginLog
+    from rolebridge.bridge.logins import Logins
     from rolebridge.bridge.sso_connections import SsoConnection
 
 
@@ -33,36 +35,32 @@ class Arrival:
     logout_hint: bytes | None = field(default=None, repr=False)
 
 
-Accept: TypeAlias = "Callable[[Unit, SsoConnection, AssertedIdentity, datetime, str], str]"
-"""Finds or makes the user of an identity in a transaction, and consumes its assertion; returns the user's id.
-
-The last argument is the request's id. Raises LoginRefused.
-"""
-Log: TypeAlias = "Callable[[SsoConnection, Trail, LoginRefused | None, str], None]"
-"""Keeps how a login went, for the administrator; the last argument is the request's id."""
-
-
 class SigningIn:
     """Signs people in, and keeps how logins went."""
 
     def __init__(
-        self, store: Store, sessions: Sessions, clock: Callable[[], datetime], accept: Accept, log: Log
+        self, store: Store, sessions: Sessions, logins: Logins, log: LoginLog, clock: Callable[[], datetime]
     ) -> None:
         self._store = store
         self._sessions = sessions
-        self._clock = clock
-        self._accept = accept
+        self._logins = logins
         self._log = log
+        self._clock = clock
 
-    def finish(self, arrival: Arrival) -> Begun:
-        """Sign somebody in. Raises LoginRefused, and then nothing of it is kept."""
-        connection = arrival.connection
+    def finish(self, arrival: Arrival, trail: Trail) -> Begun:
+        """Sign somebody in: the assertion is used up, the user found or made, a session begun, the login logged.
+
+        Raises LoginRefused, and then nothing of it has happened.
+        """
+        connection, request_id = arrival.connection, arrival.request_id
 
         def work(unit: Unit) -> Begun:
-            user_id = self._accept(unit, connection, arrival.identity, self._clock(), arrival.request_id)
+            now = self._clock()
+            of = (connection, arrival.identity, trail)
+            accepted = self._logins.accept(unit, *of, now=now, request_id=request_id)
             new = NewSession(
                 connection.organization_id,
-                user_id,
+                accepted.user.id,
                 connection.id,
                 arrival.identity,
                 agent=arrival.agent,
@@ -74,6 +72,6 @@ class SigningIn:
 
         return self._store.transact(work)
 
-    def log(self, connection: SsoConnection, trail: Trail, refused: LoginRefused | None, request_id: str) -> None:
-        """Keep how a login went: every check that was made, and which one refused."""
-        self._log(connection, trail, refused, request_id)
+    def refuse(self, connection: SsoConnection, trail: Trail, refused: LoginRefused, request_id: str) -> None:
+        """Keep how a refused login went, for the administrator: every check that was made, and why it was refused."""
+        self._log.refused(connection, trail, refused, request_id=request_id)

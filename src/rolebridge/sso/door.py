@@ -170,8 +170,7 @@ class LoginDoor:
             previous=cookie(request, SESSION_COOKIE),
             logout_hint=proved.logout_hint,
         )
-        begun = self._signing_in.finish(arrival)
-        self._signing_in.log(connection, visit.trail, None, request.request_id)
+        begun = self._signing_in.finish(arrival, visit.trail)
         logger.info("request %s: connection `%s` signed somebody in", request.request_id, connection.id)
         target = own_target(visit.flow.request.target) if visit.flow else proved.target
         # The browser's own cookie stays: logins under way in its other tabs are bound to it.
@@ -182,7 +181,6 @@ class LoginDoor:
         logger.warning("request %s: login refused: %s", request.request_id, refused.code)
         again = None
         if visit is not None:
-            visit.trail.failed(refused)
-            self._signing_in.log(visit.connection, visit.trail, refused, request.request_id)
+            self._signing_in.refuse(visit.connection, visit.trail, refused, request.request_id)
             again = self._flows.seal(visit.flow.request) if visit.flow else None
         return self.pages.refused(refused.code, request.request_id, again=again)

@@ -43,6 +43,7 @@ class Browsers:
         self.base_url = base_url
         parts = urlsplit(base_url)
         self._origin = f"{parts.scheme}://{parts.netloc}"
+        self.is_secure = parts.scheme == "https"
 
     def signed_in(self, request: Request, organization_id: str | None = None) -> SignedIn | None:
         """Return who is signed in at this request; of one organization, when that is said (others do not count)."""
