@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.core import models
 from tests.core.strategies import GROUPS, cases
 
+from rolebridge.core.assignment import Reason
 from rolebridge.core.catalogue import Level
 from rolebridge.core.directory import Group, Membership, User
 from rolebridge.core.explanation import Case
@@ -158,3 +159,28 @@ def test_every_way_gives_the_role(world: models.Case, data: st.DataObject) -> No
     event(f"ways: {min(len(found.ways), 3)}, longest {max(map(len, found.ways), default=0)}")
     for way in found.ways:
         assert target.is_held(after(there, way).resolve())
+
+
+NEEDING = """\
+workspace: hz
+platform: itag
+projects: {signs: {name: Signs}}
+accounts: {external_account: {when: userType eq "Guest", uid: employeeNumber, alias: displayName}}
+outside: {pai_role: {administrator: [ana@acme.example]}}
+rules:
+  - {id: heads, groups: [Heads], grant: {itag_role: administrator}}
+"""
+
+
+def test_a_need_that_is_met_while_something_else_is_lacking() -> None:
+    """No role that is needed gives an external account its UID: the search comes to an end and says what is lacking."""
+    mappings, problems = load_mapping_set(
+        {"hz.yaml": NEEDING}, shipped_catalogues(), table=USER_TABLE, connections=["okta"]
+    )
+    assert mappings is not None, problems
+    program = Program(shipped_catalogues()["itag"], mappings.mappings[0])
+    there = case(program, "Heads", userType="Guest", displayName="Ana")
+    found = why_not(there, Target("itag_role", "administrator", None), [group("Heads")])
+    assert [one.reason for one in found.lost] == [Reason.BLOCKED]
+    assert found.ways == ()
+    assert found.obstacles == ("blocked: an account of kind external_account needs uid (`employeeNumber`)",)

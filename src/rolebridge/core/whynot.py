@@ -26,6 +26,7 @@ MOST_WAYS: Final = 8
 _MOST_STEPS: Final = 6
 _MOST_GROUPS: Final = 200  # groups that are tried: those that a rule gives the role for
 _NEEDS_DEEP: Final = 2  # prerequisites of prerequisites
+_MOST_TRIED: Final = 2_000  # cases that one search resolves, steps to prerequisites included: each costs some 0.1 ms
 _NEW: Final = "(new)"
 _BY: Final = "(whoever assigns)"
 
@@ -109,6 +110,18 @@ def why_not(case: Case, target: Target, groups: Iterable[Group]) -> WhyNot:
 
 
 @dataclass(slots=True)
+class _Effort:
+    """How many cases a search, with those inside it, may still resolve."""
+
+    left: int = _MOST_TRIED
+
+    def spend(self) -> bool:
+        """Take one; return whether there was one."""
+        self.left -= 1
+        return self.left >= 0
+
+
+@dataclass(slots=True)
 class _Search:
     """One search for ways to a role."""
 
@@ -116,12 +129,17 @@ class _Search:
     groups: tuple[Group, ...]
     deep: int = 0
     obstacles: list[str] = field(default_factory=list)
+    effort: _Effort = field(default_factory=_Effort)
 
     def ways(self, case: Case) -> Iterator[tuple[Step, ...]]:
         """Yield ways that work, each alone."""
         begun: tuple[Step, ...] = ()
         if self.target.project is not None and self.target.project not in case.program.projects:
             case, begun = _declared(case, self.target.project)
+        yield from self._found(case, begun)
+
+    def _found(self, case: Case, begun: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
+        """Yield ways that work, after what was begun with, in a case whose projects are all declared."""
         for started, steps in self._starts(case):
             way = self._pursue(started, (*begun, *steps))
             if way is not None:
@@ -165,7 +183,7 @@ class _Search:
 
     def _pursue(self, case: Case, steps: tuple[Step, ...]) -> tuple[Step, ...] | None:
         """Return the steps after which the role holds, or None, with the obstacle told."""
-        while len(steps) <= _MOST_STEPS:
+        while len(steps) <= _MOST_STEPS and self.effort.spend():
             resolution = case.resolve()
             if self.target.is_held(resolution):
                 return steps
@@ -205,29 +223,37 @@ class _Search:
             case Reason.DENIED:
                 return _without_denial(case, lost)
             case Reason.BLOCKED:
-                return self._with_need(case, claim)
+                return self._with_need(case, lost)
             case Reason.OUTRANKED | Reason.SHADOWED | Reason.OVERRULED | Reason.CONFLICT | Reason.HELD_OUTSIDE:
                 return _without_rivals(case, resolution, self.target)
             case _:
                 return None
 
-    def _with_need(self, case: Case, claim: Assignment) -> tuple[Case, tuple[Step, ...]] | None:
-        """Return the case in which the person has one of the roles that the claim needs."""
+    def _with_need(self, case: Case, lost: Lost) -> tuple[Case, tuple[Step, ...]] | None:
+        """Return the case in which the claim no longer lacks what it lacks: the person has a role that it needs."""
         if self.deep >= _NEEDS_DEEP:
             return None
+        for way in self._ways_to_needs(case, lost.assignment):
+            there = after(case, way)
+            # A need may be met already, or by what does not count for this claim: then something else is lacking.
+            if way and self.effort.spend() and not any(_is_same(lost, other) for other in there.resolve().lost):
+                return there, way
+        return None
+
+    def _ways_to_needs(self, case: Case, claim: Assignment) -> Iterator[tuple[Step, ...]]:
+        """Yield ways to roles that the claim needs."""
         for prerequisite in case.program.catalogue.prerequisites:
             if prerequisite.slot != claim.slot or (prerequisite.roles and claim.role not in prerequisite.roles):
                 continue
             for need in prerequisite.needs:
                 slot = case.program.catalogue.slots[need.slot]
                 for role in [one for one in slot.roles if not need.roles or one in need.roles]:
-                    target = Target(need.slot, role, None)
-                    inner = _Search(target, self.groups, self.deep + 1)
-                    for started, steps in inner._starts(case):
-                        way = inner._pursue(started, steps)
-                        if way is not None:
-                            return after(case, way), way
-        return None
+                    inner = _Search(Target(need.slot, role, None), self.groups, self.deep + 1, effort=self.effort)
+                    yield from inner._found(case)
+
+
+def _is_same(lost: Lost, other: Lost) -> bool:
+    return (lost.assignment, lost.reason, lost.detail) == (other.assignment, other.reason, other.detail)
 
 
 _ORDER: Final = {
