@@ -27,6 +27,8 @@ from rolebridge.bridge.feed import Feed
 from rolebridge.bridge.holding import Holds
 from rolebridge.bridge.idempotency import Idempotency
 from rolebridge.bridge.importing import Importing
+from rolebridge.bridge.login_log import LoginLog
+from rolebridge.bridge.logins import Logins
 from rolebridge.bridge.members import Membership
 from rolebridge.bridge.observing import Observing
 from rolebridge.bridge.planning import Planning
@@ -38,6 +40,7 @@ from rolebridge.bridge.reviewing import Reviewing
 from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.bridge.sealing import SealKeys
 from rolebridge.bridge.secret_keys import SecretKeys
+from rolebridge.bridge.sso_connections import SsoConnections
 from rolebridge.bridge.status import Status
 from rolebridge.bridge.suggesting import Suggesting
 from rolebridge.bridge.supposing import Supposing
@@ -113,6 +116,9 @@ class Installation:
     status: Status
     secret_keys: SecretKeys
     vault: Vault
+    sso: SsoConnections
+    logins: Logins
+    login_log: LoginLog
     readiness: Readiness
 
     @property
@@ -206,6 +212,9 @@ def open_installation(
         status=Status(store, clock, _silent_after, rulebooks),
         secret_keys=SecretKeys(store, hasher, clock),
         vault=vault,
+        sso=SsoConnections(store, clock, vault),
+        logins=Logins(rulebooks),
+        login_log=LoginLog(store, clock),
         readiness=Readiness(store),
     )
 

@@ -24,6 +24,8 @@ from rolebridge.store.holds import HoldRows
 from rolebridge.store.idempotency import IdempotencyRows
 from rolebridge.store.links import Link
 from rolebridge.store.login_flows import LoginFlowRows
+from rolebridge.store.login_log import LoginLogRows
+from rolebridge.store.logins import LoginRows
 from rolebridge.store.logout_notices import LogoutNotices
 from rolebridge.store.members import Members
 from rolebridge.store.overview import Overview
@@ -34,6 +36,7 @@ from rolebridge.store.revisions import Revisions
 from rolebridge.store.sealing import Sealing
 from rolebridge.store.sessions import SessionFinding, SessionRows
 from rolebridge.store.signing_keys import SigningKeyRows
+from rolebridge.store.sso import SsoRows
 from rolebridge.store.workspaces import Workspaces
 
 
@@ -89,6 +92,19 @@ class Unit:
     def chore_runs(self) -> ChoreRuns:
         """Return how the worker's chores went: the installation's, of no organization."""
         return ChoreRuns(self.link)
+
+    @property
+    def sso(self) -> SsoRows:
+        """Return how connections log people in, which finds the organization too."""
+        return SsoRows(self.link)
+
+    def logins(self, organization_id: str) -> LoginRows:
+        """Return who the people of an organization are at identity providers, and what their logins stated."""
+        return LoginRows(self.link, organization_id)
+
+    def login_log(self, organization_id: str) -> LoginLogRows:
+        """Return how logins of an organization went."""
+        return LoginLogRows(self.link, organization_id)
 
     def upkeep(self, organization_id: str) -> Upkeep:
         """Return what the worker tidies up in an organization."""
