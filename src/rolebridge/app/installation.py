@@ -29,6 +29,7 @@ from rolebridge.bridge.idempotency import Idempotency
 from rolebridge.bridge.importing import Importing
 from rolebridge.bridge.login_log import LoginLog
 from rolebridge.bridge.logins import Logins
+from rolebridge.bridge.login_flows import LoginFlows
 from rolebridge.bridge.members import Membership
 from rolebridge.bridge.observing import Observing
 from rolebridge.bridge.planning import Planning
@@ -41,6 +42,7 @@ from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.bridge.sealing import SealKeys
 from rolebridge.bridge.secret_keys import SecretKeys
 from rolebridge.bridge.sso_connections import SsoConnections
+from rolebridge.bridge.sessions import Lifetimes, Sessions
 from rolebridge.bridge.status import Status
 from rolebridge.bridge.suggesting import Suggesting
 from rolebridge.bridge.supposing import Supposing
@@ -52,6 +54,7 @@ from rolebridge.store.engine import Store
 from rolebridge.web.addresses import Origins
 from rolebridge.web.admission import Admission
 from rolebridge.web.authentication import Authenticator
+from rolebridge.web.browser import Browsers
 from rolebridge.web.keys import KeyAuthenticator
 from rolebridge.web.outgoing import Outgoing
 from rolebridge.web.rates import Memory, Meters
@@ -162,6 +165,8 @@ def open_installation(
     authenticator = Authenticator(store, hasher, clock, admission)
     provisioning = Provisioning(store, rulebooks, clock, scim_base_url(settings))
     auditing = Auditing(store, clock, _seal_keys(settings), settings.audit_days)
+    flows = LoginFlows(store, hasher, vault, clock)
+    sessions = Sessions(store, hasher, vault, clock, _lifetimes(settings))
     request_log = RequestLog(store, clock, Retention(settings.request_log_days, settings.request_log_rows))
     return Installation(
         settings=settings,
@@ -212,6 +217,9 @@ def open_installation(
         status=Status(store, clock, _silent_after, rulebooks),
         secret_keys=SecretKeys(store, hasher, clock),
         vault=vault,
+        login_flows=flows,
+        sessions=sessions,
+        browsers=Browsers(sessions, flows, settings.base_url),
         sso=SsoConnections(store, clock, vault),
         logins=Logins(rulebooks),
         login_log=LoginLog(store, clock),
@@ -222,6 +230,10 @@ def open_installation(
 def _seal_keys(settings: Settings) -> SealKeys:
     present = [settings.secret_key] if settings.secret_key else []
     return SealKeys([*present, *settings.previous_secret_keys])
+
+
+def _lifetimes(settings: Settings) -> Lifetimes:
+    return Lifetimes(timedelta(seconds=settings.session_idle), timedelta(seconds=settings.session_lifetime))
 
 
 def _silent_after(profile_name: str) -> timedelta | None:

@@ -165,6 +165,19 @@ SETTINGS: tuple[Setting, ...] = (
         readers.yes_or_no,
     ),
     Setting(
+        "session_idle",
+        "28800",
+        "Seconds (300 to 2592000) after which somebody who signed in with a browser and has not come back since signs "
+        "in again.",
+        readers.whole_number(300, 2_592_000),
+    ),
+    Setting(
+        "session_lifetime",
+        "86400",
+        "Seconds (300 to 7776000) after which everybody who signed in with a browser signs in again.",
+        readers.whole_number(300, 7_776_000),
+    ),
+    Setting(
         "metrics_bind",
         None,
         "Host and port at which Prometheus finds metrics (`/metrics`), as in `127.0.0.1:9464`; a port alone is one of "

@@ -41,6 +41,8 @@ class Settings:
     outgoing_networks: tuple[str, ...]
     hold_window: int
     four_eyes: bool
+    session_idle: int
+    session_lifetime: int
     metrics_bind: Bind | None
     log_format: str
     log_level: str
