@@ -27,9 +27,9 @@ from rolebridge.bridge.feed import Feed
 from rolebridge.bridge.holding import Holds
 from rolebridge.bridge.idempotency import Idempotency
 from rolebridge.bridge.importing import Importing
+from rolebridge.bridge.login_flows import LoginFlows
 from rolebridge.bridge.login_log import LoginLog
 from rolebridge.bridge.logins import Logins
-from rolebridge.bridge.login_flows import LoginFlows
 from rolebridge.bridge.members import Membership
 from rolebridge.bridge.observing import Observing
 from rolebridge.bridge.planning import Planning
@@ -41,8 +41,9 @@ from rolebridge.bridge.reviewing import Reviewing
 from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.bridge.sealing import SealKeys
 from rolebridge.bridge.secret_keys import SecretKeys
-from rolebridge.bridge.sso_connections import SsoConnections
 from rolebridge.bridge.sessions import Lifetimes, Sessions
+from rolebridge.bridge.signing_in import SigningIn
+from rolebridge.bridge.sso_connections import SsoConnections
 from rolebridge.bridge.status import Status
 from rolebridge.bridge.suggesting import Suggesting
 from rolebridge.bridge.supposing import Supposing
@@ -122,6 +123,10 @@ class Installation:
     sso: SsoConnections
     logins: Logins
     login_log: LoginLog
+    login_flows: LoginFlows
+    sessions: Sessions
+    browsers: Browsers
+    signing_in: SigningIn
     readiness: Readiness
 
     @property
@@ -167,6 +172,7 @@ def open_installation(
     auditing = Auditing(store, clock, _seal_keys(settings), settings.audit_days)
     flows = LoginFlows(store, hasher, vault, clock)
     sessions = Sessions(store, hasher, vault, clock, _lifetimes(settings))
+    logins, login_log = Logins(rulebooks), LoginLog(store, clock)
     request_log = RequestLog(store, clock, Retention(settings.request_log_days, settings.request_log_rows))
     return Installation(
         settings=settings,
@@ -221,8 +227,9 @@ def open_installation(
         sessions=sessions,
         browsers=Browsers(sessions, flows, settings.base_url),
         sso=SsoConnections(store, clock, vault),
-        logins=Logins(rulebooks),
-        login_log=LoginLog(store, clock),
+        logins=logins,
+        login_log=login_log,
+        signing_in=SigningIn(store, sessions, logins, login_log, clock),
         readiness=Readiness(store),
     )
 

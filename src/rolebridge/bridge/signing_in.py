@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
 
+from rolebridge.bridge.login_log import LoginLog
+from rolebridge.bridge.logins import Logins
 from rolebridge.bridge.sessions import Begun, NewSession, Sessions
+from rolebridge.bridge.sso_connections import SsoConnection
 from rolebridge.core.login import AssertedIdentity, LoginRefused, Trail
 from rolebridge.store.engine import Store
 from rolebridge.store.unit import Unit
-
-if TYPE_CHECKING:
-    from rolebridge.bridge.login_log import LoginLog
-    from rolebridge.bridge.logins import Logins
-    from rolebridge.bridge.sso_connections import SsoConnection
 
 
 @dataclass(frozen=True, slots=True)

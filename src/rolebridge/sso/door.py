@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from rolebridge.bridge.login_flows import Flow, LoginFlows, SignInRequest
 from rolebridge.bridge.signing_in import Arrival, SigningIn
+from rolebridge.bridge.sso_connections import SsoConnection
 from rolebridge.core.limits import RateLimit
 from rolebridge.core.login import AssertedIdentity, LoginRefused, Trail
 from rolebridge.core.login import Protocol as LoginProtocol
@@ -32,9 +33,6 @@ from rolebridge.web.browser import (
 from rolebridge.web.pages import Pages
 from rolebridge.web.rates import Meters
 from rolebridge.web.requests import Request, Response
-
-if TYPE_CHECKING:
-    from rolebridge.bridge.sso_connections import SsoConnection
 
 logger = logging.getLogger("rolebridge.sso")
 

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
 from rolebridge.bridge.login_flows import Demands, LoginFlows, SignInRequest
 from rolebridge.bridge.sessions import Sessions, SignedIn
+from rolebridge.bridge.sso_connections import SsoConnection
 from rolebridge.core.login import LoginRefused
 from rolebridge.core.login import Protocol as LoginProtocol
 from rolebridge.sso.door import LoginDoor, Starter
@@ -32,9 +33,6 @@ from rolebridge.web.browser import (
     without,
 )
 from rolebridge.web.requests import Request, Response
-
-if TYPE_CHECKING:
-    from rolebridge.bridge.sso_connections import SsoConnection
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
