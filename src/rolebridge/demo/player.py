@@ -81,6 +81,16 @@ class Player:
                 self._hold(turn, subject, tally)
         return Played(self._traffic.connection, tally.requests, tally.made, tally.found, tuple(tally.news))
 
+    def tell(self, exchange: str, person: str, id_: str) -> None:
+        """Hold one exchange about somebody, beside the cycles; `id_` is what the server calls them.
+
+        Raises ReplayFailed, and KeyError for an exchange or a person that the provider does not have.
+        """
+        self._named[person] = {**self._named[person], "id": id_}
+        turn = self._traffic.about_person(exchange, person)
+        for subject in turn.subjects:
+            self._hold(turn, subject, _Tally())
+
     def _hold(self, turn: Turn, subject: Record, tally: _Tally) -> None:
         """Hold one exchange about one subject."""
         known: bool | None = None
