@@ -11,7 +11,6 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Any, Final
-from urllib.parse import SplitResult, urlsplit
 
 from rolebridge.core.errors import Invalid
 
@@ -38,6 +37,11 @@ _LONGEST_ID: Final = 255
 _MOST: Final = 20
 _SKEWS: Final = range(301)
 _MAX_AGES: Final = range(30 * 86_400 + 1)
+_URL: Final = re.compile(
+    r"(?P<scheme>https?)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:[/?][!$-;=?-Z\[\]_a-z~]*)?"
+)
+"""Scheme, host, port, and what may stand in the rest: no fragment, no blank, nothing that ends an attribute."""
 _TOKEN: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}")
 """A scope, or the name of a context class: printable ASCII but blank, `"` and `\\` (RFC 6749 §3.3)."""
 
@@ -144,10 +148,9 @@ def check_issuer(issuer: str) -> None:
 
     http is for a provider on this machine, where a developer tries things.
     """
-    parts = _split(issuer)
-    if parts is None or not parts.hostname or parts.username is not None or not _fetchable(parts):
+    if not is_endpoint(issuer.partition("#")[0]):
         raise Invalid("the issuer must be an https URL, as the provider's discovery document says it", "issuer")
-    if parts.query or parts.fragment or "?" in issuer or "#" in issuer:
+    if "?" in issuer or "#" in issuer:
         raise Invalid("an issuer has neither query nor fragment", "issuer")
     if issuer.endswith(WELL_KNOWN):
         raise Invalid(
@@ -159,25 +162,12 @@ def check_issuer(issuer: str) -> None:
 
 def is_endpoint(url: object) -> bool:
     """Return whether a provider's endpoint may be used: an https URL, or http on this machine, without fragment."""
-    if not isinstance(url, str):
+    if not isinstance(url, str) or len(url) > _LONGEST_URL:
         return False
-    parts = _split(url)
-    return bool(parts and parts.hostname and parts.username is None and _fetchable(parts) and "#" not in url)
-
-
-def _split(url: str) -> SplitResult | None:
-    if not 1 <= len(url) <= _LONGEST_URL or not url.isascii() or not url.isprintable() or set(url) & set(' \\"<>^`{|}'):
-        return None
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - it raises for what is no port
-    except ValueError:
-        return None
-    return parts
-
-
-def _fetchable(parts: SplitResult) -> bool:
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
+    parts = _URL.fullmatch(url)
+    if parts is None or not 0 < int(parts["port"] or 443) < 65_536:
+        return False
+    return parts["scheme"] == "https" or _is_loopback(parts["host"].strip("[]"))
 
 
 def _is_loopback(host: str) -> bool:
