@@ -10,11 +10,15 @@ from rolebridge.scim.tolerances import Tolerance
 from rolebridge.store.request_log import LoggedRequest
 from rolebridge.web.metrics import OTHER, SECONDS, Family, Shared, Tally
 
-DOORS: Final = ("scim", "api", "oauth")
+DOORS: Final = ("scim", "api", "oauth", "sso")
 _PATHS: Final = (
     ("scim", SCIM_PATH, f"{SCIM_PATH}/"),
     ("api", API_PATH, f"{API_PATH}/"),
     ("oauth", "/oauth", "/oauth/"),
+    ("sso", "/sso", "/sso/"),
+    ("sso", "/sign-in", "/sign-in/"),
+    ("sso", "/sign-out", "/sign-out/"),
+    ("sso", "/account", "/account/"),
 )
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _CLASSES: Final = ("2xx", "3xx", "4xx", "5xx")

@@ -1,8 +1,8 @@
 """The faces of an installation as one WSGI application, and how it refuses outside of them.
 
 Every answer carries an `X-Request-Id` of ours; a client's own is not taken over, so that a line of the audit cannot be
-made to look like another's. No answer is ever HTML: below a face's path errors are in the face's form, elsewhere they
-are problem documents (RFC 9457).
+made to look like another's. Below a face's path errors are in the face's form, where people come with a browser they
+are pages, elsewhere problem documents (RFC 9457).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from werkzeug.exceptions import HTTPException
 from rolebridge.api.routes import api_blueprint
 from rolebridge.app import logs
 from rolebridge.app.api import api_face, explain_problems
-from rolebridge.app.installation import API_PATH, SCIM_PATH, TOKEN_PATH, Installation, open_installation
+from rolebridge.app.installation import API_PATH, SCIM_PATH, Installation, open_installation
 from rolebridge.app.metrics import Metrics, door_of
+from rolebridge.app.provider import provider_blueprints
+from rolebridge.app.sso import error_page, is_page, sso_blueprints
 from rolebridge.bridge.readiness import Readiness
 from rolebridge.core.errors import Unavailable
-from rolebridge.oauth.face import OAuthFace
 from rolebridge.oauth.face import error_body as token_error
-from rolebridge.oauth.routes import oauth_blueprint
 from rolebridge.scim.door import ScimDoor
 from rolebridge.scim.errors import ScimError
 from rolebridge.scim.exchanges import Exchange, Observer, log_refusal
@@ -67,10 +67,10 @@ def create_app(installation: Installation, metrics: Metrics | None = None) -> Fl
     app.register_blueprint(
         api_blueprint(api_face(installation), installation.keys, _request_id, observe), url_prefix=API_PATH
     )
-    issuer = installation.settings.base_url
-    endpoint = installation.token_endpoint
-    oauth = OAuthFace(installation.issuing, installation.origins, installation.meters, issuer, endpoint, observe)
-    app.register_blueprint(oauth_blueprint(oauth, issuer, TOKEN_PATH, _request_id))
+    for blueprint in provider_blueprints(installation, _request_id, observe):
+        app.register_blueprint(blueprint)
+    for blueprint in sso_blueprints(installation, _request_id):
+        app.register_blueprint(blueprint)
     # In front of Flask's routing, which costs as much as reading a user: docs/adr/0009-scim-door-without-framework.md.
     app.wsgi_app = mounted(_scim_door(installation, observe), SCIM_PATH, app.wsgi_app)  # type: ignore[assignment, method-assign]
     return app
@@ -149,6 +149,8 @@ def error_body(status: int, detail: str, path: str, base_url: str = "") -> tuple
     """Return the headers and body with which a request to `path` is refused, in the form of the face there."""
     if _is_scim(path):
         return [("Content-Type", SCIM_TYPE)], ScimError(status, None, detail).body()
+    if is_page(path):
+        return error_page(status, base_url, current_request_id.get())
     if path.startswith("/oauth/"):
         return token_error(status, detail)
     if (path == API_PATH or path.startswith(API_PATH + "/")) and status in _KINDS:

@@ -41,7 +41,9 @@ _MOST_CHOICES: Final = 20
 _MOST_FIELDS: Final = 10
 _LONGEST_FORM: Final = 32 * 1024
 _FORM: Final = "application/x-www-form-urlencoded"
-_ROLES_SHOWN: Final = 200
+
+MOST_ROLES: Final = 200
+"""Roles that the account page shows."""
 
 
 class Discovery(Protocol):
@@ -69,11 +71,12 @@ class HeldRole:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What the account page shows beside sessions."""
+    """What the account page shows beside sessions; `more` says that there are roles which are not among `roles`."""
 
     organization: str
     name: str
     roles: Sequence[HeldRole]
+    more: bool = False
 
 
 class SignInPages:
@@ -89,7 +92,6 @@ class SignInPages:
         *,
         starters: Mapping[LoginProtocol, Starter],
         account: Callable[[SignedIn], Account],
-        clock: Callable[[], datetime],
     ) -> None:
         """`account` returns what there is to show of somebody who is signed in."""
         self._door = door
@@ -99,7 +101,6 @@ class SignInPages:
         self._discovery = discovery
         self._starters = starters
         self._account = account
-        self._clock = clock
         self._pages = door.pages
 
     # --- signing in
@@ -252,7 +253,6 @@ class SignInPages:
             "account.html",
             who=signed_in,
             account=self._account(signed_in),
-            most=_ROLES_SHOWN,
             sessions=[_shown(one, session.id) for one in sessions],
             out_token=form_token(secret, "sign-out"),
             token=form_token(secret, "sessions"),
