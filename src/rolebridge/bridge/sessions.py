@@ -167,8 +167,11 @@ class Sessions:
         return _signed_in(held)
 
     def live(self, unit: Unit, organization_id: str, id: str) -> SignedIn | None:
-        """Return who is signed in by the session of that id, in a transaction; what tokens hang on."""
-        held = unit.sessions(organization_id).session(id)
+        """Return who is signed in by the session of that id; what tokens hang on.
+
+        It does not end before the transaction that asks: what that writes is there for whoever ends it to end, too.
+        """
+        held = unit.sessions(organization_id).session(id, lock=True)
         return _signed_in(held) if held and self._counts(held, self._clock()) else None
 
     def _by_secret(self, unit: Unit, secret: str | None) -> HeldSession | None:

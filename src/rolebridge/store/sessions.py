@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, delete, or_, select, true, update
@@ -12,7 +13,7 @@ from rolebridge.core.login import Protocol
 from rolebridge.store.documents import moment, stamp
 from rolebridge.store.links import Link, Row
 from rolebridge.store.scope import Scope
-from rolebridge.store.statements import Statement, given, insert_into, storable
+from rolebridge.store.statements import Database, Statement, given, insert_into, storable
 from rolebridge.store.tables.accounts import connections
 from rolebridge.store.tables.directory import users
 from rolebridge.store.tables.logins import sso_connections
@@ -87,7 +88,15 @@ def _too_old() -> ColumnElement[bool]:
 INSERT: Final = Statement(lambda db: insert_into(db, sessions))
 # The one question of a request from a browser: unique indexes only, one row.
 BY_HASH: Final = Statement(lambda _: _held().where(sessions.c.hash == given("hash", sessions.c.hash)))
-BY_ID: Final = Statement(lambda _: _held().where(*_SAME))
+
+
+def _by_id(_: Database, *, lock: bool) -> Select[Any]:
+    found = _held().where(*_SAME)
+    # Shared with others who only go by the session, and with those who note its use: it must not end meanwhile.
+    return found.with_for_update(read=True, key_share=True, of=sessions) if lock else found
+
+
+BY_ID: Final = {lock: Statement(partial(_by_id, lock=lock)) for lock in (False, True)}
 OF_ORGANIZATION: Final = Statement(
     lambda _: (
         _held()
@@ -190,9 +199,9 @@ class SessionRows(Scope):
         row = _row(session)
         return self._link.run(RENEW, **row, of=row["id"], hash=hash) > 0
 
-    def session(self, id: str) -> HeldSession | None:
-        """Return a session, whether or not it still counts."""
-        row = self._link.one(BY_ID, organization_id=self._organization_id, of=id) if storable(id) else None
+    def session(self, id: str, *, lock: bool = False) -> HeldSession | None:
+        """Return a session, whether or not it still counts; with `lock` it does not end before the transaction does."""
+        row = self._link.one(BY_ID[lock], organization_id=self._organization_id, of=id) if storable(id) else None
         return _held_session(row) if row else None
 
     def page(self, after: str, limit: int) -> list[HeldSession]:
