@@ -146,7 +146,20 @@ _LOGIN: Final = {
     "login-groups-shape": "The groups do not have the declared shape",
     "login-groups-many": "The login states too many groups",
 }
-_FLOW: Final[dict[str, str]] = {}
+_FLOW: Final = {
+    "flow-missing": "The answer does not say which login it belongs to",
+    "flow-unknown": "No such login is under way",
+    "flow-expired": "The login took too long",
+    "flow-no-cookie": "The browser did not send the cookie with which the login began",
+    "flow-other-browser": "The login began in another browser",
+    "flow-other-connection": "The login began by another connection",
+    "flow-other-organization": "The connection belongs to another organization",
+    "flow-no-connection": "Nobody logs in at this address",
+    "flow-link-broken": "The link to the sign-in page is not ours",
+    "flow-link-expired": "The sign-in page was open for too long",
+    "flow-form": "The form was not sent from a page of ours",
+    "flow-too-many": "Too many logins from one address or browser",
+}
 
 CODES: Final[Mapping[str, str]] = MappingProxyType(_SAML | _OIDC | _LOGIN | _FLOW)
 """Code → title, in the order in which a login meets them: the protocol's, the person's, the browser's."""
