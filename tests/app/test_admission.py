@@ -232,19 +232,29 @@ def test_a_body_beyond_the_installations_limit(door: Door) -> None:
     assert oauth_error(door.http.post("/oauth/token", data=b"x" * (17 * 1024 * 1024)), 413) == "invalid_request"
 
 
-def test_the_server_describes_itself(door: Door) -> None:
-    """The metadata (RFC 8414) say what is true: where, how, which algorithms, one grant, one scope."""
-    response = door.http.get("/.well-known/oauth-authorization-server")
+@pytest.mark.parametrize("name", ["oauth-authorization-server", "openid-configuration"])
+def test_the_server_describes_itself(door: Door, name: str) -> None:
+    """The metadata (RFC 8414, OpenID Connect Discovery) say what is true: where, how, which algorithms and grants."""
+    response = door.http.get(f"/.well-known/{name}")
     assert response.content_type == "application/json"
-    assert json.loads(response.data) == {
-        "issuer": "http://127.0.0.1:8080",
-        "token_endpoint": "http://127.0.0.1:8080/oauth/token",
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
-        "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"],
-        "grant_types_supported": ["client_credentials"],
-        "response_types_supported": [],
-        "scopes_supported": ["scim"],
-    }
+    told = json.loads(response.data)
+    base = "http://127.0.0.1:8080"
+    places = {one: url for one, url in told.items() if one.endswith(("_endpoint", "_uri"))}
+    assert places.pop("token_endpoint") == f"{base}/oauth/token"
+    assert all(url.startswith(f"{base}/oauth/") for url in places.values())
+    assert told["issuer"] == base
+    assert told["token_endpoint_auth_methods_supported"] == [
+        "client_secret_basic", "client_secret_post", "private_key_jwt", "none",
+    ]  # fmt: skip
+    algorithms = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"]
+    assert told["token_endpoint_auth_signing_alg_values_supported"] == algorithms
+    assert told["grant_types_supported"] == ["authorization_code", "refresh_token", "client_credentials"]
+    assert told["response_types_supported"] == ["code"]
+    assert told["code_challenge_methods_supported"] == ["S256"]
+    assert told["id_token_signing_alg_values_supported"] == ["RS256"]
+    assert not any(told[f"{one}_parameter_supported"] for one in ("request", "request_uri", "claims"))
+    assert told["authorization_response_iss_parameter_supported"]
+    assert {"openid", "roles", "scim"} <= set(told["scopes_supported"])
 
 
 def test_token_requests_are_in_the_request_log(door: Door) -> None:

@@ -11,9 +11,11 @@ from rolebridge.bridge.access import Access
 from rolebridge.bridge.access_then import AccessThen
 from rolebridge.bridge.administration import Administration
 from rolebridge.bridge.adopting import Adopting
+from rolebridge.bridge.applications import Applications, AppProving
 from rolebridge.bridge.approvals import Approvals
 from rolebridge.bridge.assigning import Assigning
 from rolebridge.bridge.auditing import Auditing
+from rolebridge.bridge.authorizing import Authorizing
 from rolebridge.bridge.chores import Chores
 from rolebridge.bridge.clients import ClientAdministration, TokenIssuing
 from rolebridge.bridge.consistency import Consistency
@@ -43,6 +45,7 @@ from rolebridge.bridge.sealing import SealKeys
 from rolebridge.bridge.secret_keys import SecretKeys
 from rolebridge.bridge.sessions import Lifetimes, Sessions
 from rolebridge.bridge.signing_in import SigningIn
+from rolebridge.bridge.signing_keys import SigningKeys
 from rolebridge.bridge.sso_connections import SsoConnections
 from rolebridge.bridge.status import Status
 from rolebridge.bridge.suggesting import Suggesting
@@ -120,6 +123,10 @@ class Installation:
     status: Status
     secret_keys: SecretKeys
     vault: Vault
+    applications: Applications
+    app_proving: AppProving
+    authorizing: Authorizing
+    signing_keys: SigningKeys
     sso: SsoConnections
     logins: Logins
     login_log: LoginLog
@@ -223,6 +230,10 @@ def open_installation(
         status=Status(store, clock, _silent_after, rulebooks),
         secret_keys=SecretKeys(store, hasher, clock),
         vault=vault,
+        applications=Applications(store, hasher, clock),
+        app_proving=AppProving(store, hasher, clock),
+        authorizing=Authorizing(store, hasher, sessions, clock),
+        signing_keys=SigningKeys(store, vault, clock, _lifetimes(settings).absolute),
         login_flows=flows,
         sessions=sessions,
         browsers=Browsers(sessions, flows, settings.base_url),

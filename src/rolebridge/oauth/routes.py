@@ -12,29 +12,33 @@ from rolebridge.web.requests import EnvironHeaders, Request
 from rolebridge.web.requests import Response as Answer
 
 WELL_KNOWN = "/.well-known/oauth-authorization-server"
+OPENID_WELL_KNOWN = "/.well-known/openid-configuration"
 
 
 def oauth_blueprint(face: OAuthFace, issuer: str, path: str, request_id: Callable[[], str]) -> Blueprint:
     """Return the routes, to be registered at the root, of a server whose token endpoint is at `path`.
 
     `request_id` names the present request. An issuer with a path is asked for its description with that path at the
-    end (RFC 8414 §3.1).
+    end (RFC 8414 §3.1), or before `/.well-known/` (OpenID Connect Discovery §4), where a proxy takes the path away.
     """
     blueprint = Blueprint("oauth", __name__)
 
     def token() -> Response:
-        return _response(face.token(_request(request_id())))
+        return as_response(face.token(as_request(request_id())))
 
     def metadata() -> Response:
-        return _response(face.metadata())
+        return as_response(face.metadata())
 
     blueprint.add_url_rule(path, "token", token, methods=["POST"], provide_automatic_options=False)
-    for number, known in enumerate({WELL_KNOWN, WELL_KNOWN + urlsplit(issuer).path}):
+    below = urlsplit(issuer).path
+    known_places = dict.fromkeys((WELL_KNOWN, OPENID_WELL_KNOWN, WELL_KNOWN + below, OPENID_WELL_KNOWN + below))
+    for number, known in enumerate(known_places):
         blueprint.add_url_rule(known, f"metadata{number}", metadata, methods=["GET"])
     return blueprint
 
 
-def _request(id_: str) -> Request:
+def as_request(id_: str) -> Request:
+    """Return the present request as a value."""
     return Request(
         method=request.method,
         path=request.path,
@@ -46,5 +50,6 @@ def _request(id_: str) -> Request:
     )
 
 
-def _response(answer: Answer) -> Response:
+def as_response(answer: Answer) -> Response:
+    """Return an answer as Flask sends it."""
     return Response(answer.body, answer.status, list(answer.headers))
