@@ -15,7 +15,7 @@ from rolebridge.bridge.sso_connections import SsoConnection, SsoConnections
 from rolebridge.core.login import LoginRefused, Protocol, Trail
 from rolebridge.core.oidc_settings import read_oidc_settings
 from rolebridge.sso.door import LoginDoor, Proved, Visit
-from rolebridge.sso.oidc.credentials import client_of, public_keys
+from rolebridge.sso.oidc.credentials import client_of, public_keys, signed_out_url
 from rolebridge.sso.oidc.login import Asked, OidcLogin
 from rolebridge.sso.oidc.logout import end_session_url, read_logout_token
 from rolebridge.sso.oidc.tokens import LONGEST
@@ -23,6 +23,8 @@ from rolebridge.web.requests import Request, Response
 
 logger = logging.getLogger("rolebridge.sso")
 
+MAX_FORM: Final = 2 * LONGEST
+"""Bytes of the form that a notice of a sign-out is."""
 LONGEST_HINT: Final = 4_000
 """Characters of an ID token that still travels in a URL when somebody signs out."""
 
@@ -120,11 +122,6 @@ class OidcFace:
         return Response(200, (_JSON, ("Cache-Control", "max-age=300")), json.dumps({"keys": keys}).encode())
 
 
-def signed_out_url(base_url: str) -> str:
-    """Return where a provider sends browsers after signing out; it must be registered there."""
-    return f"{base_url}/sign-in"
-
-
 def _asked(flow: Flow) -> Asked:
     demands = flow.request.demands
     return Asked(
@@ -142,7 +139,7 @@ def _asked(flow: Flow) -> Asked:
 def _logout_token(request: Request) -> str:
     """Return the one parameter of a notice (Back-Channel Logout §2.5). Raises LoginRefused."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == _FORM and len(request.body) <= 2 * LONGEST:
+    if kind == _FORM:
         try:
             pairs = parse_qsl(request.body.decode("ascii"), strict_parsing=True, max_num_fields=20)
         except ValueError:
