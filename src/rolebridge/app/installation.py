@@ -54,6 +54,8 @@ from rolebridge.bridge.vault import Vault
 from rolebridge.core.limits import read_rate_limit
 from rolebridge.scim.profile import profiles
 from rolebridge.settings import Settings, SettingsError
+from rolebridge.sso.oidc.administration import OidcAdministration
+from rolebridge.sso.saml.administration import SamlAdministration
 from rolebridge.store.engine import Store
 from rolebridge.web.addresses import Origins
 from rolebridge.web.admission import Admission
@@ -128,6 +130,8 @@ class Installation:
     authorizing: Authorizing
     signing_keys: SigningKeys
     sso: SsoConnections
+    saml: SamlAdministration
+    oidc: OidcAdministration
     logins: Logins
     login_log: LoginLog
     login_flows: LoginFlows
@@ -181,6 +185,8 @@ def open_installation(
     sessions = Sessions(store, hasher, vault, clock, _lifetimes(settings))
     logins, login_log = Logins(rulebooks), LoginLog(store, clock)
     request_log = RequestLog(store, clock, Retention(settings.request_log_days, settings.request_log_rows))
+    sso = SsoConnections(store, clock, vault)
+    outgoing = Outgoing(Reach.read(settings.outgoing_networks, loopback=settings.is_local))
     return Installation(
         settings=settings,
         clock=clock,
@@ -224,7 +230,7 @@ def open_installation(
         clients=ClientAdministration(store, hasher, clock),
         issuing=TokenIssuing(store, hasher, clock),
         origins=Origins(settings.trusted_proxies),
-        outgoing=Outgoing(Reach.read(settings.outgoing_networks, loopback=settings.is_local)),
+        outgoing=outgoing,
         meters=meters,
         request_log=request_log,
         status=Status(store, clock, _silent_after, rulebooks),
@@ -237,7 +243,9 @@ def open_installation(
         login_flows=flows,
         sessions=sessions,
         browsers=Browsers(sessions, flows, settings.base_url),
-        sso=SsoConnections(store, clock, vault),
+        sso=sso,
+        saml=SamlAdministration(sso, outgoing, clock, settings.base_url),
+        oidc=OidcAdministration(sso, outgoing, clock, settings.base_url),
         logins=logins,
         login_log=login_log,
         signing_in=SigningIn(store, sessions, logins, login_log, clock),

@@ -9,13 +9,20 @@ from typing import Final
 from flask import Blueprint
 
 from rolebridge.app.installation import Installation
+from rolebridge.bridge.idp_logout import IdpLogouts
 from rolebridge.bridge.sessions import SignedIn
 from rolebridge.bridge.titles import role_title
 from rolebridge.core.grants import Grant, GrantState
 from rolebridge.core.login import Protocol
 from rolebridge.sso.door import LoginDoor, Starter
+from rolebridge.sso.oidc.face import OidcFace
+from rolebridge.sso.oidc.login import OidcLogin
+from rolebridge.sso.oidc.providers import Providers
+from rolebridge.sso.oidc.routes import oidc_blueprint
 from rolebridge.sso.pages import MOST_ROLES, TEMPLATES, Account, HeldRole, SignInPages
 from rolebridge.sso.routes import sign_in_blueprint
+from rolebridge.sso.saml.face import SamlFace
+from rolebridge.sso.saml.routes import saml_blueprint
 from rolebridge.web.browser import AUTHORIZE_PATH
 from rolebridge.web.pages import Pages
 
@@ -46,7 +53,9 @@ def sso_blueprints(installation: Installation, request_id: Callable[[], str]) ->
         origins=installation.origins,
         meters=installation.meters,
     )
-    starters: dict[Protocol, Starter] = {}
+    saml = SamlFace(installation.sso, door, installation.clock, installation.settings.base_url)
+    oidc = _oidc(installation, door)
+    starters: dict[Protocol, Starter] = {Protocol.SAML: saml, Protocol.OIDC: oidc}
     shown = SignInPages(
         door,
         installation.browsers,
@@ -57,6 +66,15 @@ def sso_blueprints(installation: Installation, request_id: Callable[[], str]) ->
         account=partial(_account, installation),
     )
     yield sign_in_blueprint(shown, request_id)
+    yield oidc_blueprint(oidc, request_id)
+    yield saml_blueprint(saml, door, request_id)
+
+
+def _oidc(installation: Installation, door: LoginDoor) -> OidcFace:
+    clock, outgoing = installation.clock, installation.outgoing
+    login = OidcLogin(outgoing, Providers(outgoing, clock))
+    logouts = IdpLogouts(installation.store, installation.sessions)
+    return OidcFace(installation.sso, door, login, logouts, clock, installation.settings.base_url)
 
 
 def is_page(path: str) -> bool:

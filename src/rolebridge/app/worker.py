@@ -31,7 +31,8 @@ _SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 def make_worker(installation: Installation) -> Worker:
     """Return the worker of an installation, which does not lead yet."""
     lead = leadership(installation.settings.database_url)
-    return Worker(installation.store, installation.clock, installation.chores.all(), lead)
+    chores = (*installation.chores.all(), *installation.saml.chores())
+    return Worker(installation.store, installation.clock, chores, lead)
 
 
 def work_until_told(worker: Worker) -> None:

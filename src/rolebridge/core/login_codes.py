@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 _SAML: Final = {
+    "saml-form": "What came is no form with one response",
     "saml-too-large": "The response is too large",
     "saml-base64": "The form field is not base64",
     "saml-not-utf8": "The response is not UTF-8",
@@ -80,6 +81,8 @@ _SAML: Final = {
     "saml-authentication-context": "The person proved themselves in another way",
     "saml-encrypted-attribute": "An attribute is encrypted by itself",
     "saml-attributes": "Attributes are not built as they should be",
+    "saml-relay-state": "RelayState names no place that the connection knows",
+    "saml-no-key": "Requests are to be signed, and there is no key",
 }
 _OIDC: Final = {
     "oidc-discovery-unreachable": "The provider's discovery document cannot be fetched",

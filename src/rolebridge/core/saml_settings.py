@@ -104,7 +104,8 @@ class SamlSettings:
     """How a connection logs people in by SAML.
 
     `pinned` are the one or two certificates of `idp` by which its responses are verified. `metadata_url` is where it
-    describes itself; what that says differently is an `offer`, until somebody agrees to it.
+    describes itself; what that says differently is an `offer`, until somebody agrees to it, and `trouble` says since
+    when and why it cannot be read.
 
     Requests go by `binding`, signed if `sign_requests`; they ask for `name_id_format`, for one of `contexts`, and with
     `force_authn` that people prove themselves again. A response must then name one of `contexts`, and no longer than
@@ -119,6 +120,7 @@ class SamlSettings:
     pinned: tuple[str, ...]
     metadata_url: str = ""
     offer: Offer | None = None
+    trouble: str = ""
     binding: Binding = Binding.REDIRECT
     sign_requests: bool = False
     name_id_format: str = ""
@@ -277,6 +279,7 @@ _READERS: Final[Mapping[str, Any]] = {
     "pinned": _texts,
     "metadata_url": _text,
     "offer": _offer,
+    "trouble": _text,
     "binding": _binding,
     "sign_requests": _yes_or_no,
     "name_id_format": _text,
