@@ -132,6 +132,8 @@ class _Transfer:
         # Who vouched for these people vouches no more: they sign in by the other one.
         Endings(self.unit, self.source.organization_id, self.now).people(user_ids, EndedWhy.ADOPTED)
         partings = adoption.part(user_ids, group_ids, self.now)
+        adoption.end_logins(user_ids, group_ids, self.now)
+        self.unit.logins(self.source.organization_id).forget_users(user_ids)
         if groups:
             self.unit.directory(self.source.organization_id).rebuild_nesting()
         self.record(USER, user_ids)

@@ -374,8 +374,7 @@ class DirectoryChange:
         below = {user_id for id_ in (*moved.entered, *moved.left) for user_id in self.directory.members_below(id_)}
         if before == after:
             return moved.users | below
-        inside = self.directory.members_below(new.id) if old.nested else self.directory.member_ids(new.id)
-        return [*inside, *moved.removed, *below]
+        return [*self.directory.members_below(new.id), *moved.removed, *below]
 
     def recompute(self, user_ids: Iterable[str], text: str, guarding: Guarding = Guarding.COUNTED) -> None:
         """Resolve users again because of what `text` says; only what takes people out of groups may be held."""

@@ -16,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 from rolebridge.bridge.callers import Operator
+from rolebridge.bridge.endings import Endings
 from rolebridge.bridge.vault import Vault
 from rolebridge.core.errors import Invalid, NotFound, RolebridgeError
 from rolebridge.core.login import Protocol
@@ -139,6 +140,7 @@ class SsoConnections:
                 row = replace(row, enabled=old.enabled if enabled is None else enabled)
                 row = replace(row, rules=old.rules if rules is None else rules.document())
                 unit.sso.update(row)
+                self._end_if_off(unit, row)
                 if old.protocol is not protocol:
                     self._drop_secrets(unit, connection)
             self._audit(unit, operator, connection, "sso.configured", _told(old), _told(row))
@@ -164,13 +166,14 @@ class SsoConnections:
         return self._store.transact(work)
 
     def set_enabled(self, operator: Operator, connection: Connection, *, enabled: bool) -> SsoConnection:
-        """Switch logging in on or off. Sessions that there are go on. Raises NotFound when it was never set up."""
+        """Switch logging in on or off; switched off, its people's sessions end. Raises NotFound if never set up."""
 
         def work(unit: Unit) -> SsoConnection:
             old = _kept(unit, connection)
             if old.enabled != enabled:
                 row = replace(old, enabled=enabled, changed=self._clock())
                 unit.sso.update(row)
+                self._end_if_off(unit, row)
                 self._audit(unit, operator, connection, "sso.configured", _told(old), _told(row))
             return self._again(unit, connection)
 
@@ -258,6 +261,11 @@ class SsoConnections:
         return self._store.transact(work)
 
     # --- shared ----------------------------------------------------------------------------------------------
+
+    def _end_if_off(self, unit: Unit, row: SsoRow) -> None:
+        """End what people got through a connection that logs nobody in any more."""
+        if not row.enabled:
+            Endings(unit, row.connection.organization_id, row.changed).connection(row.connection.id)
 
     def _drop_secrets(self, unit: Unit, connection: Connection) -> None:
         for one in unit.sso.secrets(connection.organization_id, connection.id):

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Select, Table, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Table, func, or_, select, update
 from sqlalchemy.sql import ClauseElement
 
 from rolebridge.store.documents import restamped, stamp
@@ -22,6 +22,7 @@ from rolebridge.store.links import in_batches
 from rolebridge.store.scope import GROUP, USER, Scope
 from rolebridge.store.statements import Database, Statement, among, given, json_list, next_sequence
 from rolebridge.store.tables.directory import group_children, groups, memberships, users
+from rolebridge.store.tables.logins import login_memberships
 from rolebridge.store.tables.sealing import past_children, past_memberships
 
 _TABLES: Final = {USER: users, GROUP: groups}
@@ -161,6 +162,17 @@ END_MEMBERSHIP: Final = Ending(
         memberships.c.user_id == given("member_id"),
     ),
 )
+
+
+def _of_moving(_: Database, *, by: str) -> tuple[ColumnElement[bool], ...]:
+    own = login_memberships.c
+    return (own.organization_id == given("organization_id"), among(own[by], given("ids")))
+
+
+END_LOGINS: Final = {
+    kind: Ending(login_memberships, past_memberships, "user_id", partial(_of_moving, by=by))
+    for kind, by in ((USER, "user_id"), (GROUP, "group_id"))
+}
 END_NESTING: Final = Ending(
     group_children,
     past_children,
@@ -227,6 +239,15 @@ class Adoption(Scope):
             ending.end(self._link, now, **scope, group_id=parting.group_id, member_id=parting.member_id)
         bump_groups(self._link, self._organization_id, sorted({parting.group_id for parting in partings}), now)
         return partings
+
+    def end_logins(self, user_ids: Sequence[str], group_ids: Sequence[str], now: datetime) -> list[str]:
+        """End what logins state of those who move, or are in what moves; return of whom something ended."""
+        scope = {"organization_id": self._organization_id}
+        ended: set[str] = set()
+        for kind, ids in ((USER, user_ids), (GROUP, group_ids)):
+            for batch in in_batches(ids):
+                ended.update(END_LOGINS[kind].end(self._link, now, **scope, ids=json_list(batch)))
+        return sorted(ended)
 
     def _pairs(self, statement: Statement, ids: Iterable[str]) -> list[tuple[str, str]]:
         rows = self._link.all(statement, organization_id=self._organization_id, ids=json_list(ids))

@@ -19,6 +19,7 @@ from rolebridge.store.tables.accounts import connections
 from rolebridge.store.tables.directory import group_ancestors, group_children, groups, memberships, user_values, users
 from rolebridge.store.tables.grants import grants, manual_assignments, rechecks
 from rolebridge.store.tables.holds import holds
+from rolebridge.store.tables.logins import identities, login_memberships
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ _REFERENCES: Final = {
     for table, column, owner in (
         (memberships, "user_id", users),
         (memberships, "group_id", groups),
+        (login_memberships, "user_id", users),
+        (login_memberships, "group_id", groups),
         (group_children, "parent_id", groups),
         (group_children, "child_id", groups),
         (user_values, "user_id", users),
@@ -69,6 +72,20 @@ def _of_nobody() -> Select[Any]:
 
 
 OF_NOBODY: Final = Statement(lambda _: _of_nobody())
+
+
+def _endless() -> Select[Any]:
+    """Return the count of memberships by login that no identity's statement will end."""
+    stated = exists().where(
+        identities.c.organization_id == login_memberships.c.organization_id,
+        identities.c.connection_id == login_memberships.c.connection_id,
+        identities.c.user_id == login_memberships.c.user_id,
+        identities.c.stated_until.is_not(None),
+    )
+    return select(func.count()).where(login_memberships.c.organization_id == given("organization_id"), ~stated)
+
+
+ENDLESS: Final = Statement(lambda _: _endless())
 
 
 def _held_grants() -> Select[Any]:
@@ -165,6 +182,7 @@ class Checks(Scope):
         yield from self._miscounted()
         yield from self._holds()
         yield from self._by_hand()
+        yield from self._logins()
         yield from self._users()
         yield from self._groups()
 
@@ -185,6 +203,11 @@ class Checks(Scope):
         row = self._link.one(OF_NOBODY, organization_id=self._organization_id)
         if row and row[0]:
             yield RowProblem(manual_assignments.name, f"{row[0]} assignments by hand are of users that are not there")
+
+    def _logins(self) -> Iterator[RowProblem]:
+        row = self._link.one(ENDLESS, organization_id=self._organization_id)
+        if row and row[0]:
+            yield RowProblem(login_memberships.name, f"{row[0]} memberships by login would never end")
 
     def _nesting(self) -> Iterator[RowProblem]:
         """Compare what groups are in, through however many groups, with what follows from who is in whom."""

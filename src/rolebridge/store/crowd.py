@@ -7,15 +7,17 @@ are read whom the plan can concern.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Table, distinct, func, literal_column, select, union
+from sqlalchemy import ColumnElement, Select, Table, distinct, func, literal_column, select, union
 
+from rolebridge.core.directory import MembershipSource
 from rolebridge.core.grants import GrantState
+from rolebridge.store.asserted import ASSERTED, from_both
 from rolebridge.store.scope import Scope
 from rolebridge.store.statements import Database, Statement, among, given, json_list
 from rolebridge.store.tables.accounts import connections
-from rolebridge.store.tables.directory import group_ancestors, group_children, memberships, users
+from rolebridge.store.tables.directory import group_ancestors, group_children, users
 from rolebridge.store.tables.grants import grants, manual_assignments, rechecks
 
 _OWNER: Final = (connections.c.organization_id == users.c.organization_id) & (connections.c.id == users.c.connection_id)
@@ -48,12 +50,16 @@ def _of(table: Table) -> tuple[ColumnElement[bool], ...]:
     return (table.c.organization_id == given("organization_id"), among(table.c.user_id, given("ids")))
 
 
-def _in_groups(database: Database) -> ColumnElement[bool]:
+def _in_groups(database: Database, table: Table) -> ColumnElement[bool]:
     """That a membership is in one of the groups: by the range of people, not by the groups, if there is a choice."""
     if database is Database.POSTGRES:
-        return among(memberships.c.group_id, given("groups"))
+        return among(table.c.group_id, given("groups"))
     # No index understands the column put so.
-    return among(memberships.c.group_id.concat(literal_column("''")), given("groups"))
+    return among(table.c.group_id.concat(literal_column("''")), given("groups"))
+
+
+def _memberships(table: Table) -> Select[Any]:
+    return select(table.c.user_id, table.c.group_id, table.c.since, table.c.source).where(*_of(table))
 
 
 IDS: Final = Statement(
@@ -66,7 +72,7 @@ IDS: Final = Statement(
 )
 CONCERNED: Final = Statement(
     lambda database: union(
-        select(memberships.c.user_id).where(*_within(memberships), _in_groups(database)),
+        *(select(table.c.user_id).where(*_within(table), _in_groups(database, table)) for table in ASSERTED),
         select(rechecks.c.user_id).where(*_within(rechecks)),
         select(grants.c.user_id).where(*_within(grants), grants.c.held_since.is_not(None)),
     )
@@ -103,13 +109,7 @@ PEOPLE: Final = Statement(
         .order_by(users.c.id)
     )
 )
-MEMBERSHIPS: Final = Statement(
-    lambda _: (
-        select(memberships.c.user_id, memberships.c.group_id, memberships.c.since, memberships.c.source)
-        .where(*_of(memberships))
-        .order_by(memberships.c.user_id, memberships.c.group_id)
-    )
-)
+MEMBERSHIPS: Final = Statement(lambda _: from_both(_memberships, 1, 2))
 GRANTS: Final = Statement(
     lambda _: (
         select(grants.c.user_id, _shape(), grants.c.because, grants.c.held_since)
@@ -199,8 +199,13 @@ class Crowd(Scope):
         """Return (group id, since, source) of the users' direct memberships in `groups`."""
         found: dict[str, list[tuple[str, str, str]]] = {}
         for user_id, group_id, since, source in self._link.all(MEMBERSHIPS, **self._of(ids)):
-            if group_id in groups:
-                found.setdefault(user_id, []).append((group_id, since, source))
+            if group_id not in groups:
+                continue
+            held = found.setdefault(user_id, [])
+            if held and held[-1][0] == group_id:  # SCIM and a login say so
+                held[-1] = (group_id, since, source) if source == MembershipSource.SCIM else held[-1]
+            else:
+                held.append((group_id, since, source))
         return found
 
     def grants(self, ids: str) -> dict[str, list[tuple[str, str, str | None]]]:

@@ -24,6 +24,7 @@ from rolebridge.store.records import MemberDelta, StoredGroup
 from rolebridge.store.scope import GROUP, Scope, owned, update_unless_taken
 from rolebridge.store.statements import Database, Statement, among, given, insert_for, insert_into, json_list, storable
 from rolebridge.store.tables.directory import departed, group_children, groups, memberships, users
+from rolebridge.store.tables.logins import login_memberships
 from rolebridge.store.tables.sealing import past_memberships
 
 
@@ -171,6 +172,15 @@ REMOVE: Final = Ending(
 )
 REMOVE_OTHERS: Final = Ending(memberships, past_memberships, "user_id", _others_of)
 REMOVE_ALL: Final = Ending(memberships, past_memberships, "user_id", lambda _: _OF_GROUP)
+END_LOGINS: Final = Ending(
+    login_memberships,
+    past_memberships,
+    "user_id",
+    lambda _: (
+        login_memberships.c.organization_id == given("organization_id"),
+        login_memberships.c.group_id == given("group_id"),
+    ),
+)
 MEMBER_IDS: Final = Statement(
     lambda _: (
         select(memberships.c.user_id)
@@ -247,6 +257,8 @@ class Groups(Scope):
         left = sorted(REMOVE_ALL.end(self._link, now, **scope, group_id=stored.id))
         if not self._link.run(DELETE, **scope, id=stored.id):
             raise _changed(stored)
+        # A login that is about to enter somebody holds the row until it is done, and none begins after this.
+        left = sorted({*left, *END_LOGINS.end(self._link, now, **scope, group_id=stored.id)})
         self._link.run(
             INSERT_DEPARTED,
             **scope,

@@ -22,6 +22,7 @@ from rolebridge.store.scope import USER, Scope
 from rolebridge.store.statements import Database, Statement, among, given, insert_for, json_list, storable
 from rolebridge.store.tables.directory import departed, group_children, memberships
 from rolebridge.store.tables.grants import manual_assignments
+from rolebridge.store.tables.logins import login_memberships
 from rolebridge.store.tables.record import outbox
 from rolebridge.store.tables.sealing import past_children, past_memberships
 
@@ -128,7 +129,12 @@ def _at(past: Table, present: Table, who: str, *names: str) -> tuple[Statement, 
     )
 
 
-MEMBERSHIPS_AT: Final = _at(past_memberships, memberships, "user_id", "group_id", "since", "source", "user_id")
+_MEMBERSHIP: Final = ("group_id", "since", "source", "user_id")
+# SCIM's after those of logins: of two that say the same, it is the one that is told.
+MEMBERSHIPS_AT: Final = (
+    _at(past_memberships, login_memberships, "user_id", *_MEMBERSHIP)[0],
+    *_at(past_memberships, memberships, "user_id", *_MEMBERSHIP),
+)
 NESTINGS_AT: Final = _at(past_children, group_children, "child_id", "child_id", "parent_id", "since")
 
 

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, delete, exists, func, literal_column, or_, select, union
+from sqlalchemy import CompoundSelect, Select, Table, delete, exists, func, literal_column, or_, select, union
 from sqlalchemy.sql import ClauseElement
 
 from rolebridge.core.directory import Group
 from rolebridge.core.errors import Invalid
 from rolebridge.core.nesting import MAX_CHILDREN, MAX_DEPTH, MAX_REACH, Circle, Nested, closure
+from rolebridge.store.asserted import users_of_both
 from rolebridge.store.documents import moment, stamp
 from rolebridge.store.groups import bump_groups
 from rolebridge.store.history import Ending
@@ -23,7 +24,7 @@ from rolebridge.store.links import BLOCK, in_batches
 from rolebridge.store.scope import Scope, owned
 from rolebridge.store.statements import Database, Statement, among, given, insert_for, insert_into, json_list
 from rolebridge.store.tables.accounts import connections
-from rolebridge.store.tables.directory import group_ancestors, group_children, groups, memberships
+from rolebridge.store.tables.directory import group_ancestors, group_children, groups
 from rolebridge.store.tables.sealing import past_children
 
 _EDGES: Final = (group_children.c.organization_id == given("organization_id"),)
@@ -132,18 +133,16 @@ def _join(database: Database) -> ClauseElement:
     return made.on_conflict_do_nothing()
 
 
-def _members_below(_: Database) -> Select[Any]:
+def _members_below(_: Database) -> CompoundSelect[Any]:
     """Return a block of the users in a group or in any group below it, in the order of their ids."""
     below = select(group_ancestors.c.group_id).where(*_PATHS, group_ancestors.c.ancestor_id == given("of"))
-    inside = or_(memberships.c.group_id == given("of"), memberships.c.group_id.in_(below))
-    return (
-        select(memberships.c.user_id)
-        .distinct()
-        .where(memberships.c.organization_id == given("organization_id"), inside)
-        .where(memberships.c.user_id > given("after"))
-        .order_by(memberships.c.user_id)
-        .limit(literal_column(str(BLOCK)))
-    )
+
+    def inside(table: Table) -> Select[Any]:
+        there = or_(table.c.group_id == given("of"), table.c.group_id.in_(below))
+        of = (table.c.organization_id == given("organization_id"), table.c.user_id > given("after"))
+        return select(table.c.user_id).where(*of, there)
+
+    return users_of_both(inside, BLOCK)
 
 
 def _edges_above(_: Database) -> Select[Any]:

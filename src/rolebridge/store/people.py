@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from sqlalchemy import Select, literal_column, select
+from sqlalchemy import Select, Table, literal_column, select
 
 from rolebridge.core.directory import Group, Membership, MembershipSource, User
 from rolebridge.core.nesting import effective, ways_up
+from rolebridge.store.asserted import from_both
 from rolebridge.store.documents import folded_key, moment
 from rolebridge.store.groups import BY_ID as GROUP_BY_ID
 from rolebridge.store.groups import GROUP_COLUMNS, stored_group
@@ -18,7 +19,7 @@ from rolebridge.store.nesting import NESTS, Nesting
 from rolebridge.store.records import Departed, StoredGroup, StoredUser
 from rolebridge.store.statements import Statement, among, given, json_list, storable
 from rolebridge.store.tables.accounts import connections
-from rolebridge.store.tables.directory import departed, groups, memberships, users
+from rolebridge.store.tables.directory import departed, groups, users
 from rolebridge.store.users import BY_ID as USER_BY_ID
 from rolebridge.store.users import USER_COLUMNS, stored_user
 
@@ -41,30 +42,27 @@ CORE: Final = Statement(lambda _: _core().where(among(users.c.id, given("ids")))
 CORE_AFTER: Final = Statement(
     lambda _: _core().where(users.c.id > given("after")).limit(given("limit", users.c.version))
 )
-MEMBERSHIPS: Final = Statement(
-    lambda _: (
+
+
+def _memberships(table: Table) -> Select[Any]:
+    return (
         select(
-            memberships.c.user_id,
+            table.c.user_id,
             groups.c.id,
             groups.c.display,
             connections.c.name,
             groups.c.external_id,
-            memberships.c.since,
-            memberships.c.source,
+            table.c.since,
+            table.c.source,
             NESTS,
         )
-        .join(
-            groups,
-            (groups.c.organization_id == memberships.c.organization_id) & (groups.c.id == memberships.c.group_id),
-        )
+        .join(groups, (groups.c.organization_id == table.c.organization_id) & (groups.c.id == table.c.group_id))
         .join(connections, _GROUP_OWNER)
-        .where(
-            memberships.c.organization_id == given("organization_id"),
-            among(memberships.c.user_id, given("ids")),
-        )
-        .order_by(memberships.c.user_id, memberships.c.group_id)
+        .where(table.c.organization_id == given("organization_id"), among(table.c.user_id, given("ids")))
     )
-)
+
+
+MEMBERSHIPS: Final = Statement(lambda _: from_both(_memberships, 1, 2))
 USER_NAMED: Final = Statement(
     lambda _: select(*USER_COLUMNS).where(
         users.c.organization_id == given("organization_id"), users.c.user_key == given("user_key")
@@ -129,9 +127,8 @@ class People(Nesting):
             for row in self._link.all(CORE, organization_id=self._organization_id, ids=json_list(batch))
         ]
 
-    def all_core_users(self, batch: int = BLOCK) -> Iterator[User]:
-        """Yield all users in the order of their ids, reading `batch` at a time."""
-        after = ""
+    def all_core_users(self, batch: int = BLOCK, *, after: str = "") -> Iterator[User]:
+        """Yield all users with ids after `after` in the order of their ids, reading `batch` at a time."""
         while rows := self._link.all(CORE_AFTER, organization_id=self._organization_id, after=after, limit=batch):
             yield from map(_user, rows)
             after = rows[-1][0]
@@ -168,7 +165,12 @@ class People(Nesting):
         for batch in in_batches(ids):
             for row in self._link.all(MEMBERSHIPS, organization_id=self._organization_id, ids=json_list(batch)):
                 group = seen.get(row[1]) or seen.setdefault(row[1], Group(*row[1:5]))
-                found[row[0]].append(Membership(group, moment(row[5]), MembershipSource(row[6])))
+                one = Membership(group, moment(row[5]), MembershipSource(row[6]))
+                held = found[row[0]]
+                if held and held[-1].group is group:  # SCIM and a login say so
+                    held[-1] = one if one.source is MembershipSource.SCIM else held[-1]
+                else:
+                    held.append(one)
                 nests = bool(row[7])
         if not nests:
             return {id_: tuple(held) for id_, held in found.items()}

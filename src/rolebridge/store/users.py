@@ -32,6 +32,7 @@ from rolebridge.store.scope import USER, Scope, owned, update_unless_taken
 from rolebridge.store.statements import Database, Statement, given, insert_for, insert_into, storable
 from rolebridge.store.tables.accounts import connections
 from rolebridge.store.tables.directory import counts, departed, memberships, user_values, users
+from rolebridge.store.tables.logins import login_memberships
 from rolebridge.store.tables.sealing import past_memberships
 
 USER_COLUMNS: Final = (
@@ -152,6 +153,15 @@ LEAVE_GROUPS: Final = Ending(
     past_memberships,
     "group_id",
     lambda _: (memberships.c.organization_id == given("organization_id"), memberships.c.user_id == given("user_id")),
+)
+END_LOGINS: Final = Ending(
+    login_memberships,
+    past_memberships,
+    "group_id",
+    lambda _: (
+        login_memberships.c.organization_id == given("organization_id"),
+        login_memberships.c.user_id == given("user_id"),
+    ),
 )
 INSERT_DEPARTED: Final = Statement(lambda db: insert_into(db, departed))
 NAME_OWNER: Final = Statement(
@@ -287,6 +297,7 @@ class Users(Scope):
         self._link.all(LOCK_FOR_DELETE, **scope, id=stored.id)
         left = sorted(LEAVE_GROUPS.end(self._link, now, **scope, user_id=stored.id))
         bump_groups(self._link, self._organization_id, left, now)
+        END_LOGINS.end(self._link, now, **scope, user_id=stored.id)
         self._link.run(DELETE_VALUES, **scope, user_id=stored.id)
         if not self._link.run(DELETE, **scope, id=stored.id):
             raise Unavailable(f"the user `{stored.id}` was deleted at the same time")
