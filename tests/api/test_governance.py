@@ -352,3 +352,29 @@ def test_the_past_and_what_would_have_to_change(fresh: Tenant) -> None:
     found = holds(fresh.get("/explanations/why-not", user="ana", role="admin"), "WhyNotAnswer")["why_not"]
     assert (found["held"], found["slot"]) == (False, "workspace_role")
     assert found["ways"]
+
+
+def test_who_held_what_at_a_moment_that_has_passed(fresh: Tenant) -> None:
+    """Page by page and whole, those included who were deleted since; a key of one workspace sees that one."""
+    cara = fresh.user("cara@own.example")
+    fresh.group("lbx-retail-labelers", cara)
+    then = datetime.now(UTC).isoformat()
+    assert fresh.scim("DELETE", f"/Users/{cara}").status == 204
+    whole = holds(fresh.get("/access/past", at=then), "AccessThen")
+    held = {(row["user"]["user_name"], row["user"]["deleted"], row["role"]) for row in whole["access"]}
+    assert {("ana@own.example", False, "reviewer"), ("cara@own.example", True, "labeler")} <= held
+    paged: list[object] = []
+    cursor: dict[str, str] | None = {}
+    while cursor is not None:
+        page = holds(fresh.get("/access/past", at=then, limit="1", **cursor), "AccessThen")
+        paged += page["access"]
+        cursor = {"cursor": page["next_cursor"]} if page["next_cursor"] else None
+    assert paged == whole["access"]
+    mine = holds(fresh.get("/access/past", at=then, user="cara@own.example"), "AccessThen")["access"]
+    assert {row["user"]["id"] for row in mine} == {cara}
+    limited = fresh.ask("GET", "/access/past", key=fresh.key("reader", "vision"), query={"at": then, "user": cara})
+    assert limited.body["access"] == mine
+    assert "missing" in problem(fresh.get("/access/past"), Kind.INVALID)["detail"]
+    problem(fresh.get("/access/past", at="2001-01-01T00:00:00Z"), Kind.INVALID)
+    review = holds(fresh.get("/workspaces/vision/review", at=then), "Review")["review"]
+    assert ("cara@own.example", "labeler") in {(row["user_name"], row["role"]) for row in review}

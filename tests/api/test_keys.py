@@ -40,6 +40,7 @@ MATRIX = {
     "GET /connections/{connection}/requests": Case("/connections/okta/requests", RECORD, NOTHING),
     "GET /connections/{connection}/requests/{id}": Case("/connections/okta/requests/none", RECORD, NOTHING),
     "GET /access": Case("/access", EVERYBODY, EVERYBODY),
+    "GET /access/past": Case("/access/past?at=2001-01-01T00:00:00Z", EVERYBODY, EVERYBODY),
     "GET /explanations": Case("/explanations?user=ana", EVERYBODY, EVERYBODY),
     "GET /decisions": Case("/decisions?user=ana&permission=review_labels", EVERYBODY, EVERYBODY),
     "POST /decisions": Case(

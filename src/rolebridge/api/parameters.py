@@ -52,9 +52,9 @@ def day(name: str, meaning: str) -> Query:
     return Query(name, meaning, DAY)
 
 
-def moment(name: str, meaning: str) -> Query:
+def moment(name: str, meaning: str, *, required: bool = False) -> Query:
     """Return a parameter that is a moment."""
-    return Query(name, meaning, MOMENT)
+    return Query(name, meaning, MOMENT, required)
 
 
 def flag(name: str, meaning: str) -> Query:
@@ -144,11 +144,12 @@ class Parameters:
 
     def moment(self, name: str) -> datetime | None:
         """Return a moment (RFC 3339); without an offset it is UTC."""
-        value = self.text(name)
-        if value is None:
-            return None
+        return None if self.text(name) is None else self.required_moment(name)
+
+    def required_moment(self, name: str) -> datetime:
+        """Return a moment that must be given."""
         try:
-            read = read_moment(value)
+            read = read_moment(self.required(name))
             return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
         except (ValueError, OverflowError):
             raise invalid(name, "is not a moment such as `2026-11-20T09:14:00Z`") from None

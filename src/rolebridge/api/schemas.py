@@ -212,6 +212,25 @@ SCHEMAS: Final[Schema] = {
             "changes_cursor": {**TEXT, "description": "`since` of `/changes`: everything after this page was begun."},
         }
     ),
+    "AccessThen": record(
+        {
+            "at": MOMENT,
+            "access": list_of(
+                record(
+                    {
+                        "user": record({"id": TEXT, "user_name": MAYBE_TEXT, "deleted": FLAG}),
+                        **dict.fromkeys(("workspace", "slot", "role", "state", "source"), TEXT),
+                        **dict.fromkeys(("project", "acts_as", "lock", "rule"), MAYBE_TEXT),
+                        "revision": COUNT,
+                        "valid_until": MAYBE_TEXT,
+                        "held_since": MAYBE_TEXT,
+                        "because": {**OBJECT, "description": "As it was recorded: the winners, and who lost to them."},
+                    }
+                )
+            ),
+            "next_cursor": MAYBE_TEXT,
+        }
+    ),
     "Claim": {
         "type": "object",
         "description": "An assignment and where it comes from; what does not apply is absent.",

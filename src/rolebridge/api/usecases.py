@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rolebridge.bridge.access import Access
+from rolebridge.bridge.access_then import AccessThen
 from rolebridge.bridge.administration import Administration
 from rolebridge.bridge.approvals import Approvals
 from rolebridge.bridge.assigning import Assigning
@@ -35,6 +36,7 @@ class UseCases:
     clock: Callable[[], datetime]
     administration: Administration
     access: Access
+    access_then: AccessThen
     membership: Membership
     explaining: Explaining
     deciding: Deciding

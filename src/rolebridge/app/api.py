@@ -27,6 +27,7 @@ def _use_cases(installation: Installation) -> UseCases:
         clock=installation.clock,
         administration=installation.administration,
         access=installation.access,
+        access_then=installation.access_then,
         membership=installation.membership,
         explaining=installation.explaining,
         deciding=installation.deciding,

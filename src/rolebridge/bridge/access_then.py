@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import heapq
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rolebridge.bridge.past import Past, RecordedRole
 from rolebridge.core.batches import batches
@@ -13,7 +14,8 @@ from rolebridge.core.catalogue import Reach
 from rolebridge.store.engine import Store
 from rolebridge.store.unit import Unit
 
-_CHUNK = 500
+_CHUNK: Final = 500
+_PEOPLE: Final = 50  # of a page at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,14 @@ class HeldThen:
     user_name: str
     deleted: bool
     role: RecordedRole
+
+
+@dataclass(frozen=True, slots=True)
+class PageThen:
+    """Some rows, and the id of the person to go on after; None when these were the last."""
+
+    rows: tuple[HeldThen, ...]
+    after: str | None
 
 
 class AccessThen:
@@ -49,28 +59,66 @@ class AccessThen:
         """
         with self._store.read(snapshot=True) as unit:
             past = Past(unit, organization_id, at, self._clock())
-            people = people_then(unit, organization_id, at, user_id)
-            for chunk in batches(people, _CHUNK):
-                roles = past.recorded(id_ for id_, _, _ in chunk)
-                for id_, name, deleted in chunk:
-                    for role in roles[id_]:
-                        if _wanted(role, workspace, project):
-                            yield HeldThen(id_, name, deleted, role)
+            for chunk in batches(people_then(unit, organization_id, at, user_id), _CHUNK):
+                yield from _held_by(past, chunk, workspace, project)
+
+    def page(
+        self,
+        organization_id: str,
+        at: datetime,
+        *,
+        workspace: str | None = None,
+        project: str | None = None,
+        user_id: str | None = None,
+        after: str = "",
+        limit: int,
+    ) -> PageThen:
+        """Return the rows of people with ids after `after`: those of whole people, at least `limit` if there.
+
+        Two pages may be of two states of the record, which tells the same of a past moment unless somebody was erased.
+        Raises Invalid for a moment that the record does not reach.
+        """
+        found: list[HeldThen] = []
+        with self._store.read(snapshot=True) as unit:
+            past = Past(unit, organization_id, at, self._clock())
+            chunks = batches(people_then(unit, organization_id, at, user_id, after=after), _PEOPLE)
+            for chunk in chunks:
+                found += _held_by(past, chunk, workspace, project)
+                if len(found) >= limit:
+                    return PageThen(tuple(found), chunk[-1][0] if next(chunks, None) else None)
+        return PageThen(tuple(found), None)
 
 
-def people_then(unit: Unit, organization_id: str, at: datetime, user_id: str | None) -> Iterator[tuple[str, str, bool]]:
-    """Yield who can have held anything: who is there, and who was deleted since."""
-    directory, history = unit.directory(organization_id), unit.history(organization_id)
+def people_then(
+    unit: Unit, organization_id: str, at: datetime, user_id: str | None = None, *, after: str = ""
+) -> Iterator[tuple[str, str, bool]]:
+    """Yield who can have held anything, with ids after `after` in their order: who is there, who was deleted since."""
+    directory = unit.directory(organization_id)
     if user_id is not None:
         found = next(iter(directory.core_users([user_id])), None)
         gone = None if found else directory.departed(user_id)
-        yield user_id, found.user_name if found else gone.name if gone else "", found is None
+        if user_id > after:
+            yield user_id, found.user_name if found else gone.name if gone else "", found is None
         return
-    yield from ((user.id, user.user_name, False) for user in directory.all_core_users(_CHUNK))
-    after = ""
+    here = ((user.id, user.user_name, False) for user in directory.all_core_users(_CHUNK, after=after))
+    yield from heapq.merge(here, _departed(unit, organization_id, at, after))
+
+
+def _departed(unit: Unit, organization_id: str, at: datetime, after: str) -> Iterator[tuple[str, str, bool]]:
+    history = unit.history(organization_id)
     while page := history.departed_after(at, after=after, limit=_CHUNK):
         yield from ((id_, name, True) for id_, name in page)
         after = page[-1][0]
+
+
+def _held_by(
+    past: Past, people: Sequence[tuple[str, str, bool]], workspace: str | None, project: str | None
+) -> Iterator[HeldThen]:
+    roles = past.recorded(id_ for id_, _, _ in people)
+    for id_, name, deleted in people:
+        for role in roles[id_]:
+            if _wanted(role, workspace, project):
+                yield HeldThen(id_, name, deleted, role)
 
 
 def _wanted(role: RecordedRole, workspace: str | None, project: str | None) -> bool:

@@ -94,46 +94,41 @@ class Reviewing:
         that the record does not reach.
         """
         with self._store.read(snapshot=True) as unit:
-            now = self._clock()
-            past = Past(unit, organization_id, at or now, now)
-            rulebook = self._rulebooks.current(unit, organization_id) if at is None else past.rulebook()
-            if rulebook.program(workspace) is None:
-                raise NotFound("workspace", workspace)
-            reading = _Reading(unit, organization_id, past, present=at is None)
-            if at is None:
-                ids = unit.grants(organization_id).holders(workspace)
-            else:
-                ids = [id_ for id_, _, _ in people_then(unit, organization_id, past.at, None)]
-            for chunk in batches(ids, _CHUNK):
+            reading = self._reading(unit, organization_id, workspace, at)
+            for chunk in batches(reading.people(workspace), _CHUNK):
                 yield from reading.rows(chunk, workspace)
 
-    def page(self, organization_id: str, workspace: str, *, after: str = "", limit: int) -> ReviewPage:
-        """Return the present roles of people with ids after `after`: those of whole people, at least `limit` if there.
+    def page(
+        self, organization_id: str, workspace: str, at: datetime | None = None, *, after: str = "", limit: int
+    ) -> ReviewPage:
+        """Return what `review` tells of people with ids after `after`: of whole people, at least `limit` rows if there.
 
-        Raises NotFound for a workspace that no mapping names.
+        Raises NotFound for a workspace that no mapping names, and Invalid for a moment that the record does not reach.
         """
+        found: list[ReviewRow] = []
         with self._store.read(snapshot=True) as unit:
-            if self._rulebooks.current(unit, organization_id).program(workspace) is None:
-                raise NotFound("workspace", workspace)
-            now = self._clock()
-            reading = _Reading(unit, organization_id, Past(unit, organization_id, now, now), present=True)
-            ids = [id_ for id_ in unit.grants(organization_id).holders(workspace) if id_ > after]
-            found: list[ReviewRow] = []
-            for chunk in batches(ids, _PEOPLE):
+            reading = self._reading(unit, organization_id, workspace, at)
+            chunks = batches(reading.people(workspace, after), _PEOPLE)
+            for chunk in chunks:
                 found += reading.rows(chunk, workspace)
                 if len(found) >= limit:
-                    return ReviewPage(tuple(found), chunk[-1] if chunk[-1] != ids[-1] else None)
+                    return ReviewPage(tuple(found), chunk[-1] if next(chunks, None) else None)
         return ReviewPage(tuple(found), None)
 
     def movers(self, organization_id: str, workspace: str) -> Iterator[ReviewRow]:
         """Yield assignments by hand that are older than their person's last change of department or manager."""
         with self._store.read(snapshot=True) as unit:
-            if self._rulebooks.current(unit, organization_id).program(workspace) is None:
-                raise NotFound("workspace", workspace)
-            now = self._clock()
-            reading = _Reading(unit, organization_id, Past(unit, organization_id, now, now), present=True)
+            reading = self._reading(unit, organization_id, workspace)
             for chunk in batches(unit.grants(organization_id).holders_by_hand(workspace), _CHUNK):
                 yield from reading.movers(chunk, workspace)
+
+    def _reading(self, unit: Unit, organization_id: str, workspace: str, at: datetime | None = None) -> _Reading:
+        now = self._clock()
+        past = Past(unit, organization_id, at or now, now)
+        rulebook = self._rulebooks.current(unit, organization_id) if at is None else past.rulebook()
+        if rulebook.program(workspace) is None:
+            raise NotFound("workspace", workspace)
+        return _Reading(unit, organization_id, past, present=at is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +139,13 @@ class _Reading:
     organization_id: str
     past: Past
     present: bool
+
+    def people(self, workspace: str, after: str = "") -> Iterator[str]:
+        """Yield the ids, after `after` in their order, of those who may hold something in a workspace."""
+        if self.present:
+            yield from (id_ for id_ in self.unit.grants(self.organization_id).holders(workspace) if id_ > after)
+        else:
+            yield from (id_ for id_, _, _ in people_then(self.unit, self.organization_id, self.past.at, after=after))
 
     def rows(self, ids: list[str], workspace: str) -> Iterator[ReviewRow]:
         held = {id_: [one for one in roles if one.workspace == workspace] for id_, roles in self._recorded(ids).items()}

@@ -7,11 +7,13 @@ from typing import Final
 from rolebridge.api.parameters import PAGED, choice, moment, next_cursor, word
 from rolebridge.api.routing import Answer, Call, Endpoint
 from rolebridge.api.usecases import UseCases
+from rolebridge.bridge.access_then import held_then_document
 from rolebridge.bridge.explanation_documents import explained_document, not_held_document
 from rolebridge.bridge.explanation_graph import LANGUAGES, graph_of
 from rolebridge.bridge.grant_documents import held_document
 from rolebridge.bridge.permissions import Permission
 from rolebridge.core.grants import GrantKey
+from rolebridge.core.moments import stamp
 
 GRAPH: Final = "text/plain"
 USER: Final = "A userName, an id, or what stands before the @ of one userName."
@@ -38,6 +40,23 @@ def _access(use: UseCases, call: Call) -> Answer:
             "changes_cursor": next_cursor((str(now.position), now.at)),
         }
     )
+
+
+def _access_then(use: UseCases, call: Call) -> Answer:
+    said = call.query
+    (after,) = said.cursor(1) or ("",)
+    name, at = said.text("user"), said.required_moment("at")
+    page = use.access_then.page(
+        call.organization_id,
+        at,
+        workspace=call.workspace,
+        project=said.text("project"),
+        user_id=name and (name if call.holder.workspace else use.auditing.user_id(call.organization_id, name)),
+        after=after,
+        limit=said.limit(),
+    )
+    further = next_cursor(None if page.after is None else [page.after])
+    return Answer({"at": stamp(at), "access": [held_then_document(row) for row in page.rows], "next_cursor": further})
 
 
 def _explanations(use: UseCases, call: Call) -> Answer:
@@ -89,6 +108,23 @@ ENDPOINTS: Final = (
             *PAGED,
         ),
         description="The way to read everything before following `/changes` from `changes_cursor` of the first page.",
+    ),
+    Endpoint(
+        "GET",
+        "/access/past",
+        "Who held what at a moment that has passed, from the record",
+        Permission.READ_ACCESS,
+        "AccessThen",
+        _access_then,
+        query=(
+            moment("at", "The moment.", required=True),
+            word("workspace", "Only this workspace."),
+            word("project", "Only who was in this project, roles that reached every one included."),
+            word("user", f"Only this person, deleted since or not. {USER} With a key of one workspace an id."),
+            *PAGED,
+        ),
+        description="People who were deleted since are among them, person by person in the order of their ids. All "
+        "roles of a person are on one page, which may therefore be longer than `limit`.",
     ),
     Endpoint(
         "GET",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from rolebridge.api.parameters import PAGED, next_cursor
+from rolebridge.api.parameters import PAGED, moment, next_cursor
 from rolebridge.api.routing import Answer, Call, Endpoint
 from rolebridge.api.usecases import UseCases
 from rolebridge.bridge.permissions import Permission
@@ -17,7 +17,8 @@ TABLE: Final = "text/csv"
 
 def _review(use: UseCases, call: Call) -> Answer:
     (after,) = call.query.cursor(1) or ("",)
-    page = use.reviewing.page(call.organization_id, call.the_workspace, after=after, limit=call.query.limit())
+    at = call.query.moment("at")
+    page = use.reviewing.page(call.organization_id, call.the_workspace, at, after=after, limit=call.query.limit())
     further = next_cursor(None if page.after is None else [page.after])
     if not call.prefers(TABLE):
         return Answer({"review": [_document(row) for row in page.rows], "next_cursor": further})
@@ -40,7 +41,7 @@ ENDPOINTS: Final = (
         Permission.READ_ACCESS,
         "Review",
         _review,
-        query=PAGED,
+        query=(moment("at", "What was held at this moment, from the record."), *PAGED),
         media=(TABLE,),
         description="All roles of a person are on one page, which may therefore be longer than `limit`. With `Accept: "
         "text/csv` the table of `rolebridge review`, with empty columns for the decision; pages go on without a head, "
