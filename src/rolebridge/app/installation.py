@@ -43,6 +43,7 @@ from rolebridge.bridge.reviewing import Reviewing
 from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.bridge.sealing import SealKeys
 from rolebridge.bridge.secret_keys import SecretKeys
+from rolebridge.bridge.session_chores import session_chores
 from rolebridge.bridge.sessions import Lifetimes, Sessions
 from rolebridge.bridge.signing_in import SigningIn
 from rolebridge.bridge.signing_keys import SigningKeys
@@ -205,6 +206,7 @@ def open_installation(
             auditing,
             hold_window,
             changes_kept=timedelta(days=settings.changes_days),
+            further=session_chores(store, sessions, clock),
         ),
         projects=Projects(store, rulebooks, clock, approvals),
         observing=Observing(store, rulebooks, clock, approvals),

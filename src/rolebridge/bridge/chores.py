@@ -6,7 +6,7 @@ Every chore may be cut off between two of them and begun again: what it did is d
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -61,7 +61,9 @@ class Chores:
         hold_window: timedelta,
         *,
         changes_kept: timedelta,
+        further: Iterable[Chore] = (),
     ) -> None:
+        """`further` are chores of those who have some of their own."""
         self._store = store
         self._rulebooks = rulebooks
         self._clock = clock
@@ -70,6 +72,7 @@ class Chores:
         self._hold_window = hold_window
         self._changes_kept = changes_kept
         self._feed = Feed(store)
+        self._further = tuple(further)
 
     def all(self) -> tuple[Chore, ...]:
         """Return the chores, the one that people wait for first."""
@@ -83,6 +86,7 @@ class Chores:
             Chore("request-log", timedelta(minutes=15), self.retain_requests),
             Chore("changes", timedelta(hours=1), self.retain_changes),
             Chore("audit", timedelta(hours=1), self.retain_audit),
+            *self._further,
         )
 
     def take_effect(self, go_on: GoOn) -> int:
@@ -161,21 +165,25 @@ class Chores:
         return self._in_each(go_on, lambda id_: self._store.transact(partial(work, id_)))
 
     def _in_each(self, go_on: GoOn, work: Callable[[str], int]) -> int:
-        """Do something in every organization and return how much altogether; raise at the end what went wrong first."""
-        with self._store.read() as unit:
-            organizations = [one.id for one in unit.accounts.organizations()]
-        done, failed = 0, list[Exception]()
-        for organization_id in organizations:
-            if not go_on():
-                break
-            try:
-                done += work(organization_id)
-            except Exception as error:  # noqa: BLE001 - one organization's trouble must not keep the others waiting
-                logger.warning("organization %s: %s", organization_id, type(error).__name__)
-                failed.append(error)
-        if failed:
-            raise failed[0]
-        return done
+        return in_each_organization(self._store, go_on, work)
+
+
+def in_each_organization(store: Store, go_on: GoOn, work: Callable[[str], int]) -> int:
+    """Do something in every organization and return how much altogether; raise at the end what went wrong first."""
+    with store.read() as unit:
+        organizations = [one.id for one in unit.accounts.organizations()]
+    done, failed = 0, list[Exception]()
+    for organization_id in organizations:
+        if not go_on():
+            break
+        try:
+            done += work(organization_id)
+        except Exception as error:  # noqa: BLE001 - one organization's trouble must not keep the others waiting
+            logger.warning("organization %s: %s", organization_id, type(error).__name__)
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    return done
 
 
 def _fold(organization_id: str, connection_id: str, kind: str, unit: Unit) -> int:
