@@ -18,8 +18,12 @@ from tests.bridge.worlds import MAPPING, World, remove
 
 from rolebridge.bridge.auditing import Auditing
 from rolebridge.bridge.chores import Chore, Chores, GoOn
+from rolebridge.bridge.credentials import Hasher
 from rolebridge.bridge.request_log import RequestLog, Retention
 from rolebridge.bridge.sealing import SealKeys
+from rolebridge.bridge.session_chores import session_chores
+from rolebridge.bridge.sessions import Lifetimes, Sessions
+from rolebridge.bridge.vault import Vault
 from rolebridge.bridge.work import LONGEST_PAUSE, Worker
 from rolebridge.core.errors import Unavailable
 from rolebridge.store.chores import ChoreRun
@@ -44,8 +48,12 @@ class Alone(Leadership):
 def chores_of(world: World) -> Chores:
     log = RequestLog(world.store, world.clock, Retention(14, 1000))
     auditing = Auditing(world.store, world.clock, SealKeys((b"k" * 32,)))
-    kept = timedelta(days=30)
-    return Chores(world.store, world.rulebooks, world.clock, log, auditing, timedelta(hours=1), changes_kept=kept)
+    of = (world.store, world.rulebooks, world.clock, log, auditing, timedelta(hours=1))
+    vault = Vault(b"k" * 32)
+    lifetimes = Lifetimes(timedelta(hours=8), timedelta(hours=24))
+    sessions = Sessions(world.store, Hasher(b"k" * 32), vault, world.clock, lifetimes)
+    further = session_chores(world.store, sessions, world.clock)
+    return Chores(*of, changes_kept=timedelta(days=30), further=further)
 
 
 def the(world: World, name: str) -> Callable[[GoOn], int]:
@@ -160,7 +168,9 @@ def test_losses_that_no_window_reaches_are_forgotten(world: World) -> None:
         assert unit.holds(world.id).losses_of("vision", people, long_ago) == {}
 
 
-@pytest.mark.parametrize("name", ["tokens", "idempotency", "request-log", "changes", "audit"])
+@pytest.mark.parametrize(
+    "name", ["tokens", "idempotency", "request-log", "changes", "audit", "sessions", "unfinished-logins"]
+)
 def test_chores_that_find_nothing_do_nothing(world: World, name: str) -> None:
     """They run on a database without anything to tidy up."""
     assert the(world, name)(yes) == 0
