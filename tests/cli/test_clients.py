@@ -164,3 +164,16 @@ def test_adopt_collides(two: Machine) -> None:
 def test_adopt_must_be_meant(two: Machine, arguments: list[str]) -> None:
     """What moves is said, and doing it needs a reason: anything else is a usage error."""
     two.refused("connection", "adopt", "okta", "entra", *arguments, code=64)
+
+
+# --- profiles --------------------------------------------------------------------------------------------------
+
+
+def test_another_profile(ready: Machine) -> None:
+    """A connection is read by another profile from now on; the record tells both; a wrong name changes nothing."""
+    assert ready.out("connection", "profile", "okta", "strict") == "connection okta: profile strict (was okta)\n"
+    assert ready.out("connection", "profile", "okta", "strict") == "connection okta: profile strict (as before)\n"
+    assert ready.json("connection", "show", "okta")["profile"] == "strict"
+    [told] = ready.json("audit", "list", "--kind", "connection.changed")["audit"]
+    assert (told["before"], told["after"]) == ({"profile": "okta"}, {"profile": "strict"})
+    assert "did you mean `entra`?" in ready.refused("connection", "profile", "okta", "entrra", code=64)

@@ -100,6 +100,19 @@ class Administration:
             raise NotFound("connection", name)
         return found
 
+    def set_profile(self, operator: Operator, connection: Connection, profile: str) -> Connection:
+        """Have a connection's requests read by another tolerance profile, from the next one on."""
+
+        def work(unit: Unit) -> None:
+            unit.accounts.set_profile(connection.organization_id, connection.id, profile)
+            told = {"before": {"profile": connection.profile}, "after": {"profile": profile}}
+            reason = f"{connection.name}: profile {profile}"
+            self._audit(unit, operator, connection.organization_id, "connection.changed", connection.id, reason, **told)
+
+        if profile != connection.profile:
+            self._store.transact(work)
+        return replace(connection, profile=profile)
+
     def set_rate_limit(self, operator: Operator, connection: Connection, limit: str | None) -> Connection:
         """Give a connection its own rate (`25/100`, `none`), or with None the installation's. Raises Invalid."""
         if limit is not None:

@@ -127,6 +127,23 @@ def show(session: Session, name: str, org: str | None) -> None:
     session.answer(document, "\n".join(lines))
 
 
+@connection.command()
+@click.argument("name")
+@click.argument("to", type=ProfileName(), metavar="PROFILE")
+@org_option
+@json_option
+@pass_session
+def profile(session: Session, name: str, to: str, org: str | None) -> None:
+    """Read a connection's requests by another tolerance profile, from the next one on."""
+    with session.installation() as installation:
+        organization = installation.administration.organization(org)
+        found = installation.administration.connection(organization, name)
+        changed = installation.administration.set_profile(session.operator, found, to)
+        document = _document(installation, organization, changed)
+    was = "as before" if found.profile == changed.profile else f"was {found.profile}"
+    session.answer(document, f"connection {strong(changed.name)}: profile {changed.profile} ({was})")
+
+
 connection.add_command(admission.limit)
 connection.add_command(admission.allow)
 connection.add_command(adopt.adopt)
