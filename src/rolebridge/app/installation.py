@@ -38,6 +38,7 @@ from rolebridge.bridge.planning import Planning
 from rolebridge.bridge.projects import Projects
 from rolebridge.bridge.provisioning import Provisioning
 from rolebridge.bridge.readiness import Readiness
+from rolebridge.bridge.refreshing import Refreshing
 from rolebridge.bridge.request_log import RequestLog, Retention
 from rolebridge.bridge.reviewing import Reviewing
 from rolebridge.bridge.rulebooks import Rulebooks
@@ -48,6 +49,7 @@ from rolebridge.bridge.sessions import Lifetimes, Sessions
 from rolebridge.bridge.signing_in import SigningIn
 from rolebridge.bridge.signing_keys import SigningKeys
 from rolebridge.bridge.sso_connections import SsoConnections
+from rolebridge.bridge.standing import Standing
 from rolebridge.bridge.status import Status
 from rolebridge.bridge.suggesting import Suggesting
 from rolebridge.bridge.supposing import Supposing
@@ -129,6 +131,8 @@ class Installation:
     applications: Applications
     app_proving: AppProving
     authorizing: Authorizing
+    refreshing: Refreshing
+    standing: Standing
     signing_keys: SigningKeys
     sso: SsoConnections
     saml: SamlAdministration
@@ -241,6 +245,8 @@ def open_installation(
         applications=Applications(store, hasher, clock),
         app_proving=AppProving(store, hasher, clock),
         authorizing=Authorizing(store, hasher, sessions, clock),
+        refreshing=Refreshing(store, hasher, clock),
+        standing=Standing(store, hasher, clock),
         signing_keys=SigningKeys(store, vault, clock, _lifetimes(settings).absolute),
         login_flows=flows,
         sessions=sessions,

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from flask import Blueprint
 
 from rolebridge.app.installation import TOKEN_PATH, Installation
+from rolebridge.app.lifecycle import lifecycle_routes
 from rolebridge.oauth.authorize import AuthorizeFace
 from rolebridge.oauth.face import AppSide, OAuthFace
-from rolebridge.oauth.grants import CODE_GRANT, code_grant
+from rolebridge.oauth.grants import CODE_GRANT, REFRESH_GRANT, code_grant, refresh_grant
 from rolebridge.oauth.minting import Minter
 from rolebridge.oauth.provider_routes import provider_blueprint
 from rolebridge.oauth.routes import oauth_blueprint
@@ -23,7 +24,11 @@ def provider_blueprints(
     """Return the routes below `/oauth` and `/.well-known`. `request_id` names the present request."""
     issuer, endpoint = installation.settings.base_url, installation.token_endpoint
     minter = Minter(installation.signing_keys, issuer, installation.clock)
-    grants = {CODE_GRANT: code_grant(installation.authorizing, minter)}
+    grants = {
+        CODE_GRANT: code_grant(installation.authorizing, minter),
+        REFRESH_GRANT: refresh_grant(installation.refreshing, minter),
+    }
+    pages = Pages(issuer)
     tokens = OAuthFace(
         installation.issuing,
         installation.origins,
@@ -37,11 +42,12 @@ def provider_blueprints(
         installation.authorizing,
         minter,
         installation.browsers,
-        Pages(issuer),
+        pages,
         installation.vault,
         installation.meters,
     )
     return (
         oauth_blueprint(tokens, issuer, TOKEN_PATH, request_id),
         provider_blueprint(authorize, minter, request_id),
+        lifecycle_routes(installation, tokens, minter, pages, request_id),
     )

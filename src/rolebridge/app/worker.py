@@ -14,6 +14,7 @@ from typing import Final
 
 from rolebridge.app import logs
 from rolebridge.app.installation import Installation, open_installation
+from rolebridge.app.lifecycle import lifecycle_chores
 from rolebridge.bridge.work import Worker
 from rolebridge.settings import ServingSettings
 from rolebridge.store.leadership import leadership
@@ -31,7 +32,7 @@ _SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 def make_worker(installation: Installation) -> Worker:
     """Return the worker of an installation, which does not lead yet."""
     lead = leadership(installation.settings.database_url)
-    chores = (*installation.chores.all(), *installation.saml.chores())
+    chores = (*installation.chores.all(), *installation.saml.chores(), *lifecycle_chores(installation))
     return Worker(installation.store, installation.clock, chores, lead)
 
 

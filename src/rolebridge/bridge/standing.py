@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import partial
 
 from rolebridge.bridge.app_claims import PersonClaims, claims_of
+from rolebridge.bridge.applications import USE_NOTED_EVERY, AppProof, spend
 from rolebridge.bridge.credentials import REFRESH_PREFIX, Hasher
 from rolebridge.bridge.endings import Endings
 from rolebridge.bridge.refreshing import LONGEST_TOKEN
@@ -64,6 +65,16 @@ class Standing:
                 return None
             alive = token.authorization.lives(now) and self._is_active(unit, token.authorization)
             return token if alive else None
+
+    def note(self, proof: AppProof) -> None:
+        """Note that an application proved itself, where there is something to note. Raises AssertionReused."""
+        held, now = proof.credential, self._clock()
+        if held is None:
+            return
+        last = held.credential.last_used_at
+        stale = last is None or now - last >= USE_NOTED_EVERY
+        if stale or proof.jti is not None or proof.moved is not None:
+            self._store.transact(lambda unit: spend(unit, proof, now))
 
     # --- giving up (RFC 7009)
 

@@ -101,12 +101,17 @@ class OAuthFace:
 
     def token(self, request: Request) -> Response:
         """Answer a request to the token endpoint. What it raises is a defect."""
+        return self.answer(request, self._token)
+
+    def answer(self, request: Request, work: Callable[[Seen, Mapping[str, str]], Answer]) -> Response:
+        """Answer a request to an endpoint of applications or clients; `work` is given its form, and raises OAuth2Error.
+
+        What this raises is a defect.
+        """
         origin = self._origins.of(request.peer, request.headers.get("x-forwarded-for"))
         seen = Seen(request, origin, self._issuing.clock())
         try:
-            form = form_of(request)
-            provers = partial(self._prove, seen, form), partial(self.prove_app, seen, form)
-            answer = self._server.answer(TokenRequest(form, *provers))
+            answer = work(seen, form_of(request))
         except OAuth2Error as error:
             answer = Answer(*error())
         except Unavailable as busy:
@@ -115,6 +120,10 @@ class OAuthFace:
         response = Response(answer.status, answer.headers, json.dumps(answer.body).encode())
         self._observe(seen.row(answer, response))
         return response
+
+    def _token(self, seen: Seen, form: Mapping[str, str]) -> Answer:
+        provers = partial(self._prove, seen, form), partial(self.prove_app, seen, form)
+        return self._server.answer(TokenRequest(form, *provers))
 
     def metadata(self) -> Response:
         """Describe the server (RFC 8414 §2)."""

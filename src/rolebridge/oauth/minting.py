@@ -25,6 +25,7 @@ from joserfc.jws import JWSRegistry
 from rolebridge.bridge.app_claims import Links
 from rolebridge.bridge.authorizing import Redeemed
 from rolebridge.bridge.signing_keys import ALGORITHM, SigningKeys
+from rolebridge.core.applications import Scope
 from rolebridge.store.provider_records import Application, Authorization
 
 LONGEST: Final = 32_768
@@ -80,8 +81,9 @@ class Minter:
             "token_type": "Bearer",
             "expires_in": seconds,
             "scope": made.scope,
-            "id_token": self._signed(TokenKind.ID, identity),
         }
+        if Scope.OPENID in made.scope.split():  # a refresh may ask for less
+            answer["id_token"] = self._signed(TokenKind.ID, identity)
         return answer if redeemed.refresh is None else {**answer, "refresh_token": redeemed.refresh}
 
     def sign(self, typ: str, claims: Mapping[str, Any]) -> str:
