@@ -253,6 +253,11 @@ RESPONSES: Final = (
     ),
     Case("iss missing though announced", "oidc-response-issuer-missing", bring=without("iss")),
     Case("iss twice", "oidc-response-form", bring=added(("iss", "https://evil.example"))),
+    Case(
+        "iss twice, the good one last",
+        "oidc-response-form",
+        bring=lambda query: [("iss", "https://evil.example"), *query],
+    ),
     Case("code twice", "oidc-response-form", bring=added(("code", "code-evil"))),
     Case("access_denied", "oidc-provider-error", bring=added(("error", "access_denied"))),
     Case(
@@ -263,6 +268,7 @@ RESPONSES: Final = (
     Case("a response without code", "oidc-code-missing", bring=without("code")),
     Case("an empty code", "oidc-code-missing", bring=replaced(code="")),
     Case("a code with a line break", "oidc-code-missing", bring=replaced(code="a\r\nb")),
+    Case("a code with a bell", "oidc-code-missing", lambda provider: setattr(provider, "odd", "\7")),
     Case("a code of 10,000 characters", "oidc-code-missing", bring=replaced(code="x" * 10_000)),
     Case(
         "tokens in the response instead of a code",
