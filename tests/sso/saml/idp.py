@@ -79,9 +79,13 @@ class Signer:
         return base64.b64encode(self.certificate.public_bytes(serialization.Encoding.DER)).decode()
 
 
-@cache
 def signer(name: str = "idp", kind: str = "rsa", *, expired: bool = False) -> Signer:
     """Return the key and certificate of that name; the same one each time."""
+    return _signer(name, kind, expired)
+
+
+@cache
+def _signer(name: str, kind: str, expired: bool) -> Signer:
     key: PrivateKey
     if kind == "rsa":
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -94,9 +98,13 @@ def signer(name: str = "idp", kind: str = "rsa", *, expired: bool = False) -> Si
     return Signer(key, builder.sign(key, hashes.SHA256()))
 
 
-@cache
 def decryption_key(name: str = "sp") -> rsa.RSAPrivateKey:
     """Return the service provider's key of that name, for encrypted assertions; the same one each time."""
+    return _decryption_key(name)
+
+
+@cache
+def _decryption_key(name: str) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 

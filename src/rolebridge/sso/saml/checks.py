@@ -129,8 +129,8 @@ def is_success(response: etree._Element) -> Finding:
     value = codes[0].get("Value")
     if value == _SUCCESS:
         return None
-    inner = "".join(f", {shown(each.get('Value'))}" for each in children(codes[0], samlp("StatusCode")))
-    words = "".join(f": {shown(text_of(each))}" for each in children(status[0], samlp("StatusMessage")))
+    inner = "".join(f", {shown(each.get('Value'))}" for each in children(codes[0], samlp("StatusCode"))[:2])
+    words = "".join(f": {shown(text_of(each))}" for each in children(status[0], samlp("StatusMessage"))[:1])
     return f"the identity provider says {shown(value)}{inner}{words}"
 
 
@@ -250,9 +250,7 @@ def has_name(assertion: etree._Element) -> Finding:
         return f"the assertion has {len(subjects) or 'no'} Subject, not one"
     found = [tag for tag in tags(subjects[0]) if tag != saml("SubjectConfirmation")]
     if found != [saml("NameID")]:
-        return (
-            f"the subject is given by {', '.join(shown(local(tag)) for tag in found) or 'nothing'}, not by one NameID"
-        )
+        return f"the subject is given by {', '.join(map(shown, map(local, found[:4]))) or 'nothing'}, not by one NameID"
     name = children(subjects[0], saml("NameID"))[0]
     text = text_of(name)
     good = text.strip() == text and 0 < len(text) <= _MAX_SUBJECT and not elements(name)

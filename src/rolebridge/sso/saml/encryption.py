@@ -75,7 +75,7 @@ def has_encrypted_parts(encrypted: etree._Element) -> Finding:
     """An encrypted assertion is data with one method and one value, and one to four keys that are the same."""
     found = tags(encrypted)
     if found.count(xenc("EncryptedData")) != 1 or set(found) - {xenc("EncryptedData"), xenc("EncryptedKey")}:
-        return f"an EncryptedAssertion consists of {', '.join(shown(local(tag)) for tag in found[:8]) or 'nothing'}"
+        return f"an EncryptedAssertion consists of {', '.join(shown(local(tag)) for tag in found[:4]) or 'nothing'}"
     sealed_keys = list(descendants(encrypted, xenc("EncryptedKey")))
     if not 0 < len(sealed_keys) <= _MAX_KEYS:
         return f"an EncryptedAssertion has {len(sealed_keys)} keys, not between 1 and {_MAX_KEYS}"
@@ -101,7 +101,7 @@ def is_transported_by(sealed_keys: Sequence[etree._Element]) -> Finding:
     for sealed in sealed_keys:
         if _padding(_method(sealed)) is None:
             said = [_method(sealed).get("Algorithm"), *(each.get("Algorithm") for each in elements(_method(sealed)))]
-            return f"the key of the assertion is encrypted by {', '.join(map(shown, said))}"
+            return f"the key of the assertion is encrypted by {', '.join(map(shown, said[:4]))}"
     return None
 
 

@@ -1,0 +1,170 @@
+"""Attacks by encryption, which proves nothing, and on it."""
+
+from __future__ import annotations
+
+import base64
+from copy import deepcopy
+from typing import Any
+
+from lxml import etree
+from tests.sso.saml import idp
+from tests.sso.saml.attacking import (
+    ADMIN,
+    Message,
+    assertion_in,
+    attack,
+    part,
+    signed,
+    wrapped,
+)
+from tests.sso.saml.idp import Login, Sealing
+
+
+def sealed(plain: str | bytes, sealing: Sealing | None = None, key: str = "sp") -> str:
+    data = plain if isinstance(plain, bytes) else plain.encode()
+    return idp.encrypt(data, idp.decryption_key(key).public_key(), sealing or Sealing())
+
+
+def signed_assertion(**changed: Any) -> bytes:
+    return idp.canonical(assertion_in(signed(**changed)))
+
+
+@attack("saml-encrypted-unsigned")
+def a_forged_assertion_encrypted_for_us() -> Message:
+    return Login().response(sealed(Login(subject=ADMIN).assertion()))
+
+
+@attack("saml-assertion-count")
+def a_forged_encrypted_assertion_beside_the_signed_one() -> Message:
+    root = signed()
+    root.append(idp.parsed(sealed(Login(subject=ADMIN, assertion_id="_evil").assertion())))
+    return root
+
+
+@attack("saml-assertion-count")
+def two_encrypted_assertions() -> Message:
+    return Login().response(sealed(signed_assertion()) + sealed(Login(subject=ADMIN).assertion()).replace("_key", "_k"))
+
+
+@attack("saml-signature")
+def a_changed_assertion_encrypted() -> Message:
+    return Login().response(sealed(signed_assertion().replace(b"jane@example.com", ADMIN.encode())))
+
+
+@attack("saml-assertion-place")
+def a_signed_assertion_within_a_forged_encrypted_one() -> Message:
+    forged = idp.parsed(Login(subject=ADMIN, assertion_id="_evil").assertion())
+    forged.append(idp.parsed(signed_assertion()))
+    return Login().response(sealed(etree.tostring(forged)))
+
+
+@attack("saml-encrypted-content")
+def an_encrypted_response() -> Message:
+    return Login().response(sealed(etree.tostring(signed("both"))))
+
+
+@attack("saml-doctype")
+def a_document_type_in_the_encrypted_assertion() -> Message:
+    return Login().response(sealed(b"<!DOCTYPE x [<!ENTITY a 'b'>]>" + signed_assertion()))
+
+
+@attack("saml-key-transport")
+def the_key_by_pkcs1() -> Message:
+    return Login().response(sealed(signed_assertion(), Sealing(transport=idp.RSA_1_5)))
+
+
+@attack("saml-key-transport")
+def one_of_two_keys_by_pkcs1() -> Message:
+    root = idp.parsed(Login().response(sealed(signed_assertion())))
+    weak = idp.parsed(sealed(b"x", Sealing(transport=idp.RSA_1_5)))
+    part(root, "saml:EncryptedAssertion").append(next(weak.iter(f"{{{idp.XENC}}}EncryptedKey")))
+    next(root.iter(f"{{{idp.XENC}}}EncryptedKey")).attrib.pop("Id")
+    return root
+
+
+@attack("saml-key-transport")
+def an_oaep_digest_of_md5() -> Message:
+    sealing = Sealing(transport=idp.OAEP, oaep_digest="http://www.w3.org/2001/04/xmldsig-more#md5")
+    return Login().response(sealed(signed_assertion(), sealing))
+
+
+@attack("saml-data-encryption")
+def cbc_where_it_is_not_taken() -> Message:
+    return idp.signed(
+        Login(), "response", encrypt_for=idp.decryption_key().public_key(), sealing=Sealing(data=idp.AES256_CBC)
+    )
+
+
+@attack("saml-decryption")
+def cbc_in_an_unsigned_response_where_it_is_not_taken() -> Message:
+    return Login().response(sealed(signed_assertion(), Sealing(data=idp.AES256_CBC)))
+
+
+@attack("saml-decryption", allow_cbc=True)
+def cbc_with_a_forged_assertion() -> Message:
+    return Login().response(sealed(Login(subject=ADMIN).assertion(), Sealing(data=idp.AES128_CBC)))
+
+
+@attack("saml-decryption", allow_cbc=True)
+def cbc_with_rubbish() -> Message:
+    return Login().response(sealed(b"rubbish", Sealing(data=idp.AES128_CBC)))
+
+
+@attack("saml-decryption", allow_cbc=True)
+def cbc_with_a_changed_block() -> Message:
+    return changed_ciphertext(Sealing(data=idp.AES256_CBC), 40)
+
+
+@attack("saml-decryption", allow_cbc=True)
+def cbc_with_wrong_padding() -> Message:
+    return changed_ciphertext(Sealing(data=idp.AES256_CBC), -17)
+
+
+@attack("saml-decryption")
+def gcm_with_a_changed_byte() -> Message:
+    return changed_ciphertext(Sealing(), 40)
+
+
+@attack("saml-decryption")
+def gcm_cut_to_nothing() -> Message:
+    root = idp.parsed(Login().response(sealed(signed_assertion())))
+    part(root, ".//xenc:EncryptedData/xenc:CipherData/xenc:CipherValue").text = "AAAA"
+    return root
+
+
+def changed_ciphertext(sealing: Sealing, place: int) -> etree._Element:
+    root = idp.parsed(Login().response(sealed(signed_assertion(), sealing)))
+    value = part(root, ".//xenc:EncryptedData/xenc:CipherData/xenc:CipherValue")
+    data = bytearray(base64.b64decode(str(value.text)))
+    data[place] ^= 1
+    value.text = base64.b64encode(data).decode()
+    return root
+
+
+@attack("saml-decryption")
+def encrypted_for_somebody_else() -> Message:
+    return Login().response(sealed(signed_assertion(), key="stranger"))
+
+
+@attack("saml-no-decryption-key", decryption_keys=())
+def encrypted_without_our_having_a_key() -> Message:
+    return Login().response(sealed(signed_assertion()))
+
+
+@attack("saml-encrypted-parts")
+def a_ciphertext_to_be_fetched() -> Message:
+    root = idp.parsed(Login().response(sealed(signed_assertion())))
+    value = part(root, ".//xenc:EncryptedData/xenc:CipherData/xenc:CipherValue")
+    reference = wrapped("CipherReference", space=idp.XENC)
+    reference.set("URI", "http://127.0.0.1:9/cipher")
+    value.getparent().replace(value, reference)  # type: ignore[union-attr]
+    return root
+
+
+@attack("saml-encrypted-parts")
+def a_hundred_keys() -> Message:
+    root = idp.parsed(Login().response(sealed(signed_assertion())))
+    key = next(root.iter(f"{{{idp.XENC}}}EncryptedKey"))
+    key.attrib.pop("Id")
+    part(root, "saml:EncryptedAssertion").extend(deepcopy(key) for _ in range(100))
+    return root
