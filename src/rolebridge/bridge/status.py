@@ -11,8 +11,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from rolebridge.bridge.certificates import facts
 from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.core.guardrails import Trip, short_of
+from rolebridge.core.login import Protocol
+from rolebridge.core.saml_settings import SamlSettings, read_saml_settings
 from rolebridge.store.chores import ChoreRun
 from rolebridge.store.engine import Store
 from rolebridge.store.holds import HoldKind, HoldSum
@@ -66,6 +69,9 @@ class Concern(StrEnum):
     KEEP = "too-few-holders"
     CHORE = "chore-failing"
     WORKER = "no-worker"
+    CERTIFICATE = "certificate-ends"
+    OFFERED = "identity-provider-changed"
+    METADATA = "metadata-unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +147,12 @@ class Status:
             nobodys = unit.request_log(NOBODY).traffic(now - DAY).get(NOBODY, Traffic())
             holds, chores = tuple(unit.holds(organization.id).counts()), tuple(unit.chore_runs.all())
             short = tuple(self._short(unit, organization.id))
+            logins = tuple(_of_logins(unit, organization.id, now))
         notices = (
             *(notice for one in connections for notice in _of_connection(one, now)),
             *(notice for one in secrets for notice in _of_secret(one, connections, now)),
             *(notice for name, counts in workspaces.items() for notice in _of_workspace(name, counts)),
+            *logins,
             *(_of_hold(one) for one in holds),
             *(Notice(Concern.KEEP, trip.workspace, trip.actual) for trip in short),
             *_of_worker(chores, now),
@@ -250,6 +258,39 @@ def _of_secret(secret: Secret, connections: Sequence[ConnectionStatus], now: dat
         yield Notice(Concern.EXPIRED, subject, f"{what} expired on {ends:%Y-%m-%d}")
     elif ends is not None and secret.credential.revoked_at is None:
         yield Notice(Concern.EXPIRING, subject, f"{what} expires on {ends:%Y-%m-%d}, in {span_words(ends - now)}")
+
+
+def _of_logins(unit: Unit, organization_id: str, now: datetime) -> Iterator[Notice]:
+    """Yield what is the matter with how connections log people in by SAML."""
+    for row in unit.sso.all(organization_id):
+        if row.enabled and row.protocol is Protocol.SAML:
+            settings = read_saml_settings(row.settings)
+            yield from _of_saml(row.connection.name, settings, now)
+            for secret in unit.sso.secrets(organization_id, row.connection.id):
+                if secret.public:
+                    after = f"rolebridge saml key add {row.connection.name}"
+                    yield from _of_certificate(row.connection.name, "our own certificate", secret.public, after, now)
+
+
+def _of_saml(name: str, settings: SamlSettings, now: datetime) -> Iterator[Notice]:
+    for one in settings.pinned:
+        after = f"responses are accepted all the same; see rolebridge saml cert list {name}"
+        yield from _of_certificate(name, "the identity provider's certificate", one, after, now)
+    if settings.offer is not None:
+        text = f"the identity provider announces other keys or addresses since {settings.offer.since}, which are held"
+        yield Notice(Concern.OFFERED, name, f"{text}: rolebridge saml show {name}")
+    if settings.trouble:
+        since, _, problem = settings.trouble.partition(" ")
+        yield Notice(Concern.METADATA, name, f"the metadata cannot be read since {since}: {problem}")
+
+
+def _of_certificate(name: str, whose: str, certificate: str, after: str, now: datetime) -> Iterator[Notice]:
+    known = facts(certificate)
+    if known.ends - now > EXPIRES_SOON:
+        return
+    what = f"{whose} {known.fingerprint[:16]}…"
+    ends = "expired" if known.ends <= now else "expires"
+    yield Notice(Concern.CERTIFICATE, name, f"{what} {ends} on {known.ends:%Y-%m-%d}: {after}")
 
 
 def _of_workspace(name: str, counts: GrantCounts) -> Iterator[Notice]:

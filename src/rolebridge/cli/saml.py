@@ -248,12 +248,14 @@ def show(session: Session, connection: str, org: str | None) -> None:
 @saml.command()
 @click.argument("connection", metavar="CONNECTION")
 @org_option
+@json_option
 @pass_session
 def metadata(session: Session, connection: str, org: str | None) -> None:
     """Print our metadata for a connection, as the identity provider imports it; also before `saml set`."""
     with session.installation() as installation:
         found = _connection(installation, connection, org)
-        click.echo(installation.saml.metadata(found).decode(), nl=False)
+        said = installation.saml.metadata(found).decode()
+    session.answer({"connection": found.name, "metadata": said}, said.rstrip())
 
 
 @saml.command()
