@@ -79,6 +79,7 @@ class Entry:
     world: World
     cookie: str | None = None
     seconds: float = 1_000.0
+    ana: str = ""
     desk: Desk = field(init=False)
 
     def __post_init__(self) -> None:
