@@ -165,7 +165,7 @@ class Served:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    one = Served(tmp_path, free_port())
+    one = Served(tmp_path, free_port(2))
     try:
         yield one
     finally:
@@ -175,7 +175,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 def again(folder: Path) -> dict[str, Any]:
     """A second run on the same data, which is killed: it leaves no server behind that holds the port."""
-    one = Served(folder, free_port())
+    one = Served(folder, free_port(2))
     try:
         document = one.document()
     finally:
@@ -220,13 +220,21 @@ def test_it_keeps_serving_and_a_second_run_finds_everything(tmp_path: Path, serv
     assert '"state": "active"' not in listed.stdout
 
 
-def test_a_taken_port_is_said_so(tmp_path: Path) -> None:
-    """Exit code 3, the address, and what to do; nothing is sent to whoever is there."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+@pytest.mark.parametrize("at", [0, 1, 2], ids=["server", "identity provider", "application"])
+def test_a_taken_port_is_said_so(tmp_path: Path, at: int) -> None:
+    """Exit code 3, the address, and what to do; nothing is made, and nothing sent to whoever is there."""
+    port = free_port(2)
+    with socket.create_server(("127.0.0.1", port + at)) as listener:
         answer = run(tmp_path, "demo", "--serve", "--address", f"127.0.0.1:{port}", code=3)
         listener.settimeout(0)
         with pytest.raises(BlockingIOError):
             listener.accept()
-    assert f"cannot listen on 127.0.0.1:{port}: address already in use" in answer.stderr
-    assert f"--address 127.0.0.1:{port + 1}" in answer.stderr
+    assert f"cannot listen on 127.0.0.1:{port + at}: address already in use" in answer.stderr
+    assert f"--address 127.0.0.1:{port + 100}" in answer.stderr
+    assert not (tmp_path / "var/demo.db").exists()
+
+
+def test_three_ports_are_needed(tmp_path: Path) -> None:
+    """Ports end at 65535: where three do not fit, that is said."""
+    answer = run(tmp_path, "demo", "--serve", "--address", "127.0.0.1:65534", code=1)
+    assert "the demo takes 3 ports, and there are no 3 from 65534 on" in answer.stderr

@@ -6,8 +6,9 @@ import os
 import signal
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -20,14 +21,24 @@ from rolebridge.cli.session import Session, as_json, pass_session
 from rolebridge.cli.terminal import say
 from rolebridge.settings import CONFIG_VARIABLE, Bind, Settings, redacted_url
 
+if TYPE_CHECKING:
+    from rolebridge.cli.demo_sign_in import SignInDemo
+
+PORTS: Final = 3
+"""How many ports a demo that serves takes: the bridge's, the identity provider's, the application's."""
+_PORTS: Final = 65_536
+
 
 @click.command()
-@click.option("--serve", is_flag=True, help="Keep the data in var/demo.db and keep serving until interrupted.")
+@click.option(
+    "--serve", is_flag=True, help="Keep the data in var/demo.db and keep serving until interrupted; people can sign in."
+)
 @click.option(
     "--address",
     type=LoopbackAddress(),
     metavar="HOST:PORT",
-    help="Listen here, on this machine only.  [default: 127.0.0.1:8080 with --serve, else a free port]",
+    help="Listen here, on this machine only; --serve takes the two ports after it, too.  "
+    "[default: 127.0.0.1:8080 with --serve, else a free port]",
 )
 @click.option("--database-url", metavar="URL", help="Use this database, and leave the sample in it.")
 @click.option(
@@ -43,21 +54,24 @@ def demo(session: Session, serve: bool, address: Bind | None, database_url: str 
 
     Starts the server, sends it Okta- and Entra-shaped traffic over HTTP, applies mapping files and shows the outcome.
     Without --serve all of it happens in a temporary folder. Run again on the same data, it makes nothing twice.
+    With it an identity provider and a sample application run beside the server, to sign in with a browser.
     """
     files = _mapping_files(mappings)
     with _ended_by_signals(), settings_file(kept=serve, database_url=database_url, address=address) as config:
         inner = Session(environ={CONFIG_VARIABLE: str(config)}, clock=session.clock)
         inner.json = session.json
-        _check_free(inner.settings.bind)
+        _check_free(inner.settings.bind, PORTS if serve else 1)
         if not session.json:
             say(_beginning(inner.settings, kept=serve or database_url is not None))
         _prepare(inner.settings.database_url)
-        with DemoServer(config, config.with_suffix(".log"), session.environ) as server:
+        with ExitStack() as stack:
+            server = stack.enter_context(DemoServer(config, config.with_suffix(".log"), session.environ))
             if not server.accepts():
                 say(server.words(), err=True)
                 return Exit(server.wait())
             try:
-                _show(inner, files, config if serve else None)
+                sign_in = stack.enter_context(_sign_in(inner, config)) if serve else None
+                _show(inner, files, config if serve else None, sign_in)
                 return Exit(server.wait()) if serve else Exit.DONE
             except KeyboardInterrupt:
                 if serve:  # whoever asked for a server ends it in this way, at any time
@@ -79,17 +93,21 @@ def _mapping_files(folder: Path | None) -> Mapping[str, str]:
     return files
 
 
-def _check_free(bind: Bind) -> None:
-    """Refuse an address that somebody uses, before anything is made."""
-    family, _, _, _, place = socket.getaddrinfo(bind.host, bind.port, type=socket.SOCK_STREAM)[0]
-    try:
-        socket.create_server(place[:2], family=family).close()
-    except OSError as error:
-        from rolebridge.core.errors import Unavailable
+def _check_free(first: Bind, ports: int) -> None:
+    """Refuse an address that somebody uses, before anything is made; so many `ports` are needed, one after another."""
+    from rolebridge.core.errors import Invalid, Unavailable
 
-        why = os.strerror(error.errno).lower() if error.errno else str(error)
-        help_ = f"another demo may be running; `--address {bind.host}:{bind.port + 1}` listens elsewhere"
-        raise Refused(Unavailable(f"cannot listen on {bind}: {why}"), help_) from error
+    if first.port + ports > _PORTS:
+        raise Invalid(f"the demo takes {ports} ports, and there are no {ports} from {first.port} on", "address")
+    for bind in (Bind(first.host, first.port + at) for at in range(ports)):
+        family, _, _, _, place = socket.getaddrinfo(bind.host, bind.port, type=socket.SOCK_STREAM)[0]
+        try:
+            socket.create_server(place[:2], family=family).close()
+        except OSError as error:
+            why = os.strerror(error.errno).lower() if error.errno else str(error)
+            elsewhere = Bind(first.host, first.port + (1 if ports == 1 else 100))
+            help_ = f"another demo may be running; `--address {elsewhere}` listens elsewhere"
+            raise Refused(Unavailable(f"cannot listen on {bind}: {why}"), help_) from error
 
 
 def _beginning(settings: Settings, *, kept: bool) -> str:
@@ -109,17 +127,25 @@ def _prepare(database_url: str) -> None:
         store.close()
 
 
-def _show(session: Session, files: Mapping[str, str], config: Path | None) -> None:
+def _sign_in(session: Session, config: Path) -> SignInDemo:
+    """Return the demo's identity provider and application, which are not begun."""
+    from rolebridge.cli.demo_sign_in import SignInDemo
+
+    return SignInDemo(session, config.parent, session.settings.bind)
+
+
+def _show(session: Session, files: Mapping[str, str], config: Path | None, sign_in: SignInDemo | None) -> None:
     from rolebridge.cli.demo_story import live
     from rolebridge.cli.views import demo as view
 
     with session.installation() as installation:
         telling = view.Telling(say if not session.json else lambda _: None)
         story = live(installation, session.operator, files, telling)
+        places = sign_in.begin(installation, session.operator) if sign_in else None
     if session.json:
-        say(as_json(view.document(story)))
+        say(as_json(view.document(story, places)))
     else:
-        say(view.text(story, config))
+        say(view.text(story, config, places))
 
 
 @contextmanager

@@ -61,9 +61,11 @@ def live(installation: Installation, operator: Operator, files: Mapping[str, str
 
     Raises ReplayFailed, and Refused when the mapping files have errors.
     """
-    organization = _organization(installation, operator)
+    organization = organization_of(installation, operator)
     with ExitStack() as stack:
-        players = [stack.enter_context(_player(installation, operator, organization, one)) for one in shipped_traffic()]
+        players = [
+            stack.enter_context(player_of(installation, operator, organization, one)) for one in shipped_traffic()
+        ]
         first = []
         for player in players:
             first.append(player.play("first"))
@@ -88,7 +90,8 @@ def live(installation: Installation, operator: Operator, files: Mapping[str, str
     )
 
 
-def _organization(installation: Installation, operator: Operator) -> Organization:
+def organization_of(installation: Installation, operator: Operator) -> Organization:
+    """Return the demo's organization, which is made the first time."""
     try:
         return installation.administration.organization(ORGANIZATION)
     except NotFound:
@@ -96,12 +99,12 @@ def _organization(installation: Installation, operator: Operator) -> Organizatio
 
 
 @contextmanager
-def _player(
+def player_of(
     installation: Installation, operator: Operator, organization: Organization, traffic: Traffic
 ) -> Iterator[Player]:
     """Yield a player with a token of its own, which is worthless afterwards: its text cannot be read back."""
     administration = installation.administration
-    connection = _connection(installation, operator, organization, traffic)
+    connection = connection_of(installation, operator, organization, traffic)
     expires_at = installation.clock() + _TOKEN_LIFE
     token, secret = administration.add_token(operator, connection, "demo", expires_at)
     try:
@@ -111,9 +114,10 @@ def _player(
         administration.revoke_token(operator, connection, token.credential.id)
 
 
-def _connection(
+def connection_of(
     installation: Installation, operator: Operator, organization: Organization, traffic: Traffic
 ) -> Connection:
+    """Return the connection of a provider, which is made the first time."""
     administration = installation.administration
     try:
         return administration.connection(organization, traffic.connection)

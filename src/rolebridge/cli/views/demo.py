@@ -14,6 +14,7 @@ from rolebridge.bridge.explanation_documents import explanation_document
 from rolebridge.bridge.grant_documents import grant_document
 from rolebridge.bridge.planning import Applied
 from rolebridge.bridge.testing import read_and_run
+from rolebridge.cli.demo_sign_in import Places
 from rolebridge.cli.demo_story import Story
 from rolebridge.cli.terminal import aligned, bad, counted, doubtful, faint, good, strong, table, width
 from rolebridge.cli.views import diagnostics, explanation
@@ -27,6 +28,7 @@ from rolebridge.mapfile import holds_mapping
 from rolebridge.settings import CONFIG_VARIABLE
 from rolebridge.store.records import HeldGrant
 
+PROTOCOLS = {"saml": "SAML", "oidc": "OpenID Connect"}
 _COLUMNS = (6, 10, 41)
 _SIGNS = {ChangeKind.GAIN: good("+"), ChangeKind.CHANGE: doubtful("~"), ChangeKind.LOSE: bad("-")}
 
@@ -68,13 +70,17 @@ def _known(played: Played) -> str:
     return "   ".join([*counts, *there])
 
 
-def text(story: Story, config: Path | None) -> str:
-    """Return all that follows the steps. `config` is the settings file of a demo that goes on serving."""
+def text(story: Story, config: Path | None, places: Places | None) -> str:
+    """Return all that follows the steps. `config` is the settings file of a demo that goes on serving.
+
+    `places` is where people can sign in then.
+    """
     parts = [
         "\n".join(_later(story)),
         "\n".join(_held(story)),
         "\n".join(_empty_handed(story)),
         "\n".join(_asked(story)),
+        "\n".join(_sign_in(places)),
         "\n".join(_next(story, config)),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -203,6 +209,16 @@ def _asked(story: Story) -> Iterator[str]:
         yield explanation.text(story.example)
 
 
+def _sign_in(places: Places | None) -> Iterator[str]:
+    if places is None:
+        return
+    providers = " or ".join(
+        f"{traffic.sign_in.title} ({PROTOCOLS[traffic.sign_in.protocol]})" for traffic in shipped_traffic()
+    )
+    yield f"Sign in {strong(places.app_url)}   as anybody, through {providers}"
+    yield f"People  {places.idp_url}   {faint('who left, who is back: told to the bridge over SCIM')}"
+
+
 def _next(story: Story, config: Path | None) -> Iterator[str]:
     if config is None:
         yield f"SCIM was at {story.scim_base_url}, and is gone with all its data. Next: {_command()} demo --serve"
@@ -230,14 +246,15 @@ def _short(user_name: str) -> str:
 # --- for programs ----------------------------------------------------------------------------------------------
 
 
-def document(story: Story) -> dict[str, Any]:
-    """Return the demo as JSON has it."""
+def document(story: Story, places: Places | None) -> dict[str, Any]:
+    """Return the demo as JSON has it; `sign_in` is null unless it goes on serving."""
     totals = Totals()
     for row in story.rows:
         totals.count(row.grant)
     return {
         "organization": story.organization,
         "scim_base_url": story.scim_base_url,
+        "sign_in": {"app_url": places.app_url, "idp_url": places.idp_url} if places else None,
         "replays": [_replay(played) for played in (*story.first, *story.later) if played.requests],
         "revision": story.applied.revision,
         "new_revision": story.applied.new,
