@@ -276,8 +276,9 @@ SCHEMAS: Final[Schema] = {
             "lost": list_of(ref("Claim")),
             "conflicts": list_of(record({"slot": TEXT, "project": MAYBE_TEXT, "claims": list_of(ref("Claim"))})),
             "findings": list_of(OBJECT),
+            "logins": {**list_of(OBJECT), "description": "What their last logins stated of groups."},
         },
-        optional=("at", "differs"),
+        optional=("at", "differs", "logins"),
     ),
     "Explanations": record({"organization": TEXT, "explanations": list_of(ref("Explanation"))}),
     "Cell": record(

@@ -200,6 +200,8 @@ class Auditing:
             after = page[-1][1].sequence
         told = unit.history(organization_id).forget_person(gone.id)
         unit.endings(organization_id).forget_user(gone.id)
+        unit.logins(organization_id).forget_users([gone.id])
+        unit.login_log(organization_id).forget_user(gone.id)
         unit.record(organization_id).audit(
             kind=ERASED,
             actor=operator.actor,

@@ -17,6 +17,7 @@ from rolebridge.bridge.auditing import Auditing
 from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.feed import Feed
 from rolebridge.bridge.idempotency import KEPT
+from rolebridge.bridge.login_upkeep import LoginUpkeep
 from rolebridge.bridge.request_log import RequestLog
 from rolebridge.bridge.resolving import Cause, recompute
 from rolebridge.bridge.rulebooks import Rulebooks
@@ -72,18 +73,21 @@ class Chores:
         self._hold_window = hold_window
         self._changes_kept = changes_kept
         self._feed = Feed(store)
+        self._logins = LoginUpkeep(store, rulebooks, clock)
         self._further = tuple(further)
 
     def all(self) -> tuple[Chore, ...]:
         """Return the chores, the one that people wait for first."""
         return (
             Chore("time-bound", timedelta(minutes=1), self.take_effect, at_midnight=True),
+            Chore("login-groups", timedelta(minutes=1), self.end_statements),
             Chore("seal", timedelta(seconds=5), self.seal),
             Chore("counters", timedelta(minutes=1), self.fold),
             Chore("hold-windows", TIDY, self.forget_losses),
             Chore("tokens", TIDY, self.expire_tokens),
             Chore("idempotency", TIDY, self.expire_keys),
             Chore("request-log", timedelta(minutes=15), self.retain_requests),
+            Chore("logins", timedelta(minutes=15), self.tidy_logins),
             Chore("changes", timedelta(hours=1), self.retain_changes),
             Chore("audit", timedelta(hours=1), self.retain_audit),
             *self._further,
@@ -113,6 +117,14 @@ class Chores:
         rulebook = self._rulebooks.current(unit, organization_id)
         cause = Cause(ACTOR, uuid4().hex, f"a rule or an assignment began or ended by {now.date()}")
         recompute(unit, organization_id, rulebook, people, cause, now)
+
+    def end_statements(self, go_on: GoOn) -> int:
+        """End memberships that a login stated too long ago; return of how many people."""
+        return self._in_each(go_on, lambda id_: self._logins.end_due(ACTOR, id_, go_on))
+
+    def tidy_logins(self, go_on: GoOn) -> int:
+        """Forget used assertions that have ended, and logins beyond those that the log keeps."""
+        return self._in_each(go_on, lambda id_: self._logins.tidy(id_, go_on))
 
     def seal(self, go_on: GoOn) -> int:
         """Chain the audit rows that were committed; return how many."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from rolebridge.bridge.login_statements import LoginStatement, statements_of
 from rolebridge.bridge.naming import programs_meant, the_program, the_role, the_user, user_then
 from rolebridge.bridge.past import Past, PersonThen
 from rolebridge.bridge.rulebooks import Rulebook, Rulebooks
@@ -56,6 +57,8 @@ class Explained:
     affects: dict[str, int]
     at: datetime | None = None
     differs: tuple[Difference, ...] = ()
+    logins: tuple[LoginStatement, ...] = ()
+    """What their last logins stated of groups; nothing for an explanation of the past."""
 
 
 class Explaining:
@@ -150,7 +153,8 @@ class Explaining:
         affects = {
             rule: granted.people_through_rule(program.workspace, rule, except_user=user_id) for rule in sorted(rules)
         }
-        return Explained(explanation, program, rulebook.revision, affects)
+        logins = statements_of(unit, organization_id, user_id)
+        return Explained(explanation, program, rulebook.revision, affects, logins=logins)
 
     def _case(self, unit: Unit, organization_id: str, program: Program, user_id: str) -> Case:
         directory = unit.directory(organization_id)

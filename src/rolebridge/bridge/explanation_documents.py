@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from rolebridge.bridge.explaining import Explained, NotHeld
+from rolebridge.bridge.login_statements import statement_document
 from rolebridge.bridge.titles import person_name, role_title
 from rolebridge.core.assignment import Assignment, EffectiveRole, Lost
 from rolebridge.core.catalogue import Catalogue
@@ -19,6 +20,8 @@ from rolebridge.core.whynot import Step
 def explained_document(explained: Explained) -> dict[str, Any]:
     """Return an explanation as JSON has it; one of the past also tells of when, and what was recorded otherwise."""
     document = explanation_document(explained)
+    if explained.logins:
+        document["logins"] = [statement_document(one) for one in explained.logins]
     if explained.at is not None:
         document["at"] = stamp(explained.at)
         document["differs"] = [

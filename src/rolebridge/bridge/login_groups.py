@@ -39,10 +39,10 @@ def moves_of(
     change: DirectoryChange, rows: LoginRows, claim: GroupsClaim, stated: Sequence[str], user_id: str | None
 ) -> Moves:
     """Return what stating these groups moves for a user (None: for one that is to be made), making groups missing."""
-    found = _found(rows, change.caller.connection_id, claim, stated)
+    found = stored_groups(rows, change.caller.connection_id, claim, stated)
     made: list[StoredGroup] = []
     unmade: list[str] = []
-    missing = [name for name in stated if _key(claim, name) not in found]
+    missing = [name for name in stated if group_key(claim, name) not in found]
     room = MOST_GROUPS_OF_CONNECTION - rows.group_count(change.caller.connection_id) if missing else 0
     for name in missing:
         group = _make(change, rows, claim, name) if room > len(made) else None
@@ -50,18 +50,23 @@ def moves_of(
             unmade.append(name)
         else:
             made.append(group)
-            found[_key(claim, name)] = group
+            found[group_key(claim, name)] = group
     wanted = {group.id: group for group in found.values()}
     present = {group.id: group for group in rows.memberships(user_id)} if user_id else {}
+    entered = sorted(wanted.keys() - present.keys())
+    if entered:
+        rows.hold_groups(entered)
     return Moves(
-        tuple(wanted[id_] for id_ in sorted(wanted.keys() - present.keys())),
+        tuple(wanted[id_] for id_ in entered),
         tuple(present[id_] for id_ in sorted(present.keys() - wanted.keys())),
         tuple(made),
         tuple(unmade),
     )
 
 
-def _found(rows: LoginRows, connection_id: str, claim: GroupsClaim, names: Sequence[str]) -> dict[str, StoredGroup]:
+def stored_groups(
+    rows: LoginRows, connection_id: str, claim: GroupsClaim, names: Sequence[str]
+) -> dict[str, StoredGroup]:
     """Return the groups that the connection has, by what the claim calls them."""
     if claim.key is GroupKey.ID:
         by_id = rows.groups_identified(connection_id, names)
@@ -69,7 +74,8 @@ def _found(rows: LoginRows, connection_id: str, claim: GroupsClaim, names: Seque
     return {group.display.casefold(): group for group in rows.groups_named(connection_id, names)}
 
 
-def _key(claim: GroupsClaim, name: str) -> str:
+def group_key(claim: GroupsClaim, name: str) -> str:
+    """Return by what a stated group is found among `stored_groups`."""
     return name if claim.key is GroupKey.ID else name.casefold()
 
 
@@ -80,7 +86,7 @@ def _make(change: DirectoryChange, rows: LoginRows, claim: GroupsClaim, name: st
     try:
         group = change.directory.insert_group(connection_id, draft, ordered_id(now), now)
     except Taken:  # also by another login of this moment, whose group it is then
-        return _found(rows, connection_id, claim, [name]).get(_key(claim, name))
+        return stored_groups(rows, connection_id, claim, [name]).get(group_key(claim, name))
     change.audit("group.created", group.id, None, json.dumps({"group": json.loads(group.body)}, ensure_ascii=False))
     return group
 

@@ -69,11 +69,12 @@ class Logins:
         added to `trail`; a transaction that runs again begins with a trail without it. Raises LoginRefused.
         """
         trail.checks[:] = [check for check in trail.checks if not check.code.startswith(OWN_CODES)]
-        accepted = self.carry_out(unit, connection, identity, trail, now=now, request_id=request_id)
+        change = self._begin(unit, connection, now, request_id)
+        accepted = _Login(change, connection, identity, trail, tried=False).run()
         log_accepted(unit, connection, trail, accepted.user.id, now=now, request_id=request_id)
         return accepted
 
-    def carry_out(
+    def try_out(
         self,
         unit: Unit,
         connection: SsoConnection,
@@ -82,11 +83,13 @@ class Logins:
         *,
         now: datetime,
         request_id: str,
-        tried: bool = False,
     ) -> Accepted:
-        """Do what `accept` does but for the log; one that is only `tried` does not mind whether it was used before."""
-        change = self._begin(unit, connection, now, request_id)
-        return _Login(change, connection, identity, trail, tried).run()
+        """Do what `accept` does but for the log, in a transaction that the caller undoes.
+
+        An assertion that was used before does as well as a fresh one.
+        """
+        trail.checks[:] = [check for check in trail.checks if not check.code.startswith(OWN_CODES)]
+        return _Login(self._begin(unit, connection, now, request_id), connection, identity, trail, tried=True).run()
 
     def _begin(self, unit: Unit, connection: SsoConnection, now: datetime, request_id: str) -> DirectoryChange:
         """Take up the mapping in force, which no apply replaces meanwhile."""
@@ -109,6 +112,7 @@ class _Login:
         connection: SsoConnection,
         identity: AssertedIdentity,
         trail: Trail,
+        *,
         tried: bool,
     ) -> None:
         self.change = change

@@ -190,6 +190,14 @@ def _enter(database: Database) -> ClauseElement:
 
 
 ENTER: Final = Statement(_enter)
+HOLD: Final = Statement(
+    lambda _: (
+        select(groups.c.id)
+        .where(groups.c.organization_id == given("organization_id"), among(groups.c.id, given("ids")))
+        .order_by(groups.c.id)
+        .with_for_update(read=True, key_share=True)
+    )
+)
 DEPARTED: Final = Statement(
     lambda _: (
         select(*(departed.c[name] for name in ("id", "kind", "connection_id", "name", "external_id", "deleted")))
@@ -200,6 +208,17 @@ DEPARTED: Final = Statement(
         )
         .order_by(departed.c.deleted.desc())
         .limit(literal_column("1"))
+    )
+)
+FORGIVE: Final = Statement(
+    lambda _: (
+        update(departed)
+        .where(
+            departed.c.organization_id == given("organization_id"),
+            departed.c.kind == literal_column(f"'{USER}'"),
+            departed.c.name_key == given("of_key"),
+        )
+        .values(name_key=literal_column("NULL"))
     )
 )
 USER_NAMED: Final = Statement(
@@ -310,6 +329,10 @@ class LoginRows(Scope):
         id_, kind, connection_id, called, external_id, deleted = row
         return Departed(id_, kind, connection_id, called, external_id, moment(deleted))
 
+    def forgive(self, name: str) -> None:
+        """Let a login make a user of this name again, whoever was deleted that had it."""
+        self._run(FORGIVE, of_key=folded_key(name))
+
     # --- assertions
 
     def use_assertion(self, connection_id: str, digest: bytes, usable_until: datetime) -> bool:
@@ -346,6 +369,12 @@ class LoginRows(Scope):
     def memberships(self, user_id: str) -> list[StoredGroup]:
         """Return the groups that logins have a user in, in the order of their ids."""
         return [stored_group(self._organization_id, row) for row in self._all(MEMBERSHIPS, user_id=user_id)]
+
+    def hold_groups(self, group_ids: Sequence[str]) -> None:
+        """Keep groups from being deleted until the transaction ends (PostgreSQL): before the user's row is locked."""
+        if self._link.database is Database.POSTGRES:
+            for batch in in_batches(sorted(group_ids)):
+                self._all(HOLD, ids=json_list(batch))
 
     def enter(self, user_id: str, connection_id: str, group_ids: Sequence[str], now: datetime) -> list[str]:
         """Have a user in groups by their login; return those that they were not in by it. A deleted one is none."""

@@ -21,8 +21,10 @@ from rolebridge.core.catalogue import Catalogue, Reach
 
 if TYPE_CHECKING:
     from rolebridge.bridge.explaining import Explained
+    from rolebridge.bridge.login_statements import LoginStatement
 
 _LABEL = 10
+_GROUPS_SHOWN = 8
 _MARGIN = "  " + " " * _LABEL
 
 
@@ -181,7 +183,25 @@ def _rest(explained: Explained) -> Iterator[str]:
         yield from _labelled(
             "conflict", [*claims, "nothing says which one wins: the slot stays empty until a rule does"]
         )
+    yield from _labelled("login", [line for one in explained.logins for line in _login_lines(one)])
     yield from _labelled("note", [one_line(finding.detail) for finding in explanation.findings])
+
+
+def _login_lines(statement: LoginStatement) -> Iterator[str]:
+    """Yield what a person's last login stated, and what comes of it."""
+    if statement.at is not None:
+        shown = ", ".join(map(one_line, statement.groups[:_GROUPS_SHOWN])) or "no groups"
+        more = f" and {len(statement.groups) - _GROUPS_SHOWN} more" if len(statement.groups) > _GROUPS_SHOWN else ""
+        yield f"by {statement.connection} on {minute(statement.at)} stated {shown}{more}:"
+        if statement.ignored:
+            yield "they give nothing, as SCIM has the authority over groups there"
+        elif statement.until is None:
+            yield "that has ended; the next login states them again"
+        else:
+            yield f"that holds until {minute(statement.until)}, or until the next login states others"
+    if statement.overage_at is not None:
+        since = minute(statement.overage_at)
+        yield f"by {statement.connection} on {since} left groups out: there are too many to be stated"
 
 
 def _claim_words(catalogue: Catalogue, claim: Assignment, project: str | None) -> str:
