@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc.jwk import RSAKey
-from tests.sso.oidc.cases import all_of, claims, ecdsa, half_hash, header, keys
+from tests.sso.oidc.cases import all_of, claims, ecdsa, header, keys
 from tests.sso.oidc.evil import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -19,6 +19,7 @@ from tests.sso.oidc.evil import (
     as_json,
     ec_key,
     ed_key,
+    half_hash,
     public_jwk,
     rsa_key,
 )
