@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
 from typing import Final
 
@@ -43,20 +43,32 @@ _TITLES: Final = {
 
 def sso_blueprints(installation: Installation, request_id: Callable[[], str]) -> Iterator[Blueprint]:
     """Yield the routes of single sign-on, to be registered at the root. `request_id` names the present request."""
-    pages = _pages(installation.settings.base_url)
-    door = LoginDoor(
+    door = sign_in_door(installation)
+    saml = SamlFace(installation.sso, door, installation.clock, installation.settings.base_url)
+    oidc = _oidc(installation, door)
+    starters: dict[Protocol, Starter] = {Protocol.SAML: saml, Protocol.OIDC: oidc}
+    shown = sign_in_pages(installation, door, starters)
+    yield sign_in_blueprint(shown, request_id)
+    yield oidc_blueprint(oidc, request_id)
+    yield saml_blueprint(saml, door, request_id)
+
+
+def sign_in_door(installation: Installation) -> LoginDoor:
+    """Return the door of logins, which the faces of the protocols share."""
+    return LoginDoor(
         installation.sso.find,
         installation.login_flows,
         installation.signing_in,
         installation.browsers,
-        pages=pages,
+        pages=_pages(installation.settings.base_url),
         origins=installation.origins,
         meters=installation.meters,
     )
-    saml = SamlFace(installation.sso, door, installation.clock, installation.settings.base_url)
-    oidc = _oidc(installation, door)
-    starters: dict[Protocol, Starter] = {Protocol.SAML: saml, Protocol.OIDC: oidc}
-    shown = SignInPages(
+
+
+def sign_in_pages(installation: Installation, door: LoginDoor, starters: Mapping[Protocol, Starter]) -> SignInPages:
+    """Return the pages of signing in and out."""
+    return SignInPages(
         door,
         installation.browsers,
         installation.login_flows,
@@ -65,9 +77,6 @@ def sso_blueprints(installation: Installation, request_id: Callable[[], str]) ->
         starters=starters,
         account=partial(_account, installation),
     )
-    yield sign_in_blueprint(shown, request_id)
-    yield oidc_blueprint(oidc, request_id)
-    yield saml_blueprint(saml, door, request_id)
 
 
 def _oidc(installation: Installation, door: LoginDoor) -> OidcFace:

@@ -140,9 +140,11 @@ class LoginDoor:
         browser = browser or new_browser()
         flow = self._flows.begin(connection.organization_id, connection.id, browser, wanted)
         answer = starter.start(connection, flow)
-        if not fresh:
-            return answer
-        return Response(answer.status, (*answer.headers, ("Set-Cookie", browser_cookie(browser))), answer.body)
+        headers = [(name, value) for name, value in answer.headers if name != "Cache-Control"]
+        headers.append(("Cache-Control", "no-store"))  # the way there is one login's
+        if fresh:
+            headers.append(("Set-Cookie", browser_cookie(browser)))
+        return Response(answer.status, tuple(headers), answer.body)
 
     # --- coming back
 
