@@ -126,6 +126,14 @@ def no_status() -> Message:
     return root
 
 
+@attack("saml-issue-instant")
+def a_response_of_the_future_around_an_assertion_of_now() -> Message:
+    root = signed()
+    root.set("IssueInstant", EARLY)
+    idp.sign(root, idp.signer())
+    return root
+
+
 @attack("saml-conditions")
 def no_conditions() -> Message:
     return resaid("saml:Conditions", taken_out)

@@ -272,6 +272,13 @@ def two_signatures_of_one_assertion() -> Message:
     return root
 
 
+@attack("saml-signature-count")
+def an_assertion_signed_once_more_with_its_signature() -> Message:
+    root = signed()
+    idp.sign(assertion_in(root), idp.signer())
+    return root
+
+
 @attack("saml-signature-value")
 def no_base64_in_the_signature_value() -> Message:
     root = signed()

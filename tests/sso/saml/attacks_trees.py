@@ -56,6 +56,15 @@ def an_element_in_the_name_id() -> Message:
     return root
 
 
+@attack("saml-mixed-text")
+def an_element_in_the_value_of_an_attribute() -> Message:
+    root = signed("none")
+    value = next(root.iter(f"{{{SAML}}}AttributeValue"))
+    value.append(etree.Element("{urn:x}x"))
+    idp.sign(root, idp.signer())
+    return root
+
+
 @attack("saml-instruction")
 def an_instruction_in_the_name_id() -> Message:
     root = signed(subject="admin@example.com.evil.example")
@@ -209,7 +218,7 @@ def a_namespace_that_is_no_uri() -> Message:
 
 @attack("saml-too-large")
 def more_than_512_kib() -> Message:
-    return text(signed()).replace("Annotators", "x" * 530_000)
+    return signed(attributes={"groups": ["x" * 530_000]})
 
 
 @attack("saml-too-many-elements")

@@ -192,6 +192,15 @@ def the_response_signed_by_a_signature_in_extensions_only() -> Message:
 
 
 @attack("saml-signature-place")
+def a_foreign_signature_in_signed_advice() -> Message:
+    root = signed("none")
+    foreign = signature_in(assertion_in(signed(assertion_id="_foreign")))
+    part(root, "saml:Assertion/saml:Conditions").addnext(wrapped("Advice", foreign, space=SAML))
+    idp.sign(root, idp.signer())
+    return root
+
+
+@attack("saml-signature-place")
 def a_signature_in_the_subject() -> Message:
     root = signed()
     part(root, "saml:Assertion/saml:Subject").append(deepcopy(signature_in(assertion_in(root))))

@@ -443,7 +443,7 @@ def signed(
     if sign_what in {"assertion", "both"}:
         sign(assertion, by, style)
     if encrypt_for is not None:
-        root.replace(assertion, parsed(encrypt(canonical(assertion), encrypt_for, sealing)))
+        root.replace(assertion, parsed(encrypt(etree.tostring(assertion, with_tail=False), encrypt_for, sealing)))
     if sign_what in {"response", "both"}:
         sign(root, by, style)
     return root

@@ -364,9 +364,11 @@ def has_plain_attributes(assertion: etree._Element) -> Finding:
 def has_named_attributes(assertion: etree._Element) -> Finding:
     """Attributes have a name, and hold values only."""
     for statement in children(assertion, saml("AttributeStatement")):
-        for attribute in elements(statement):
-            if attribute.tag != saml("Attribute") or not attribute.get("Name"):
-                return "an AttributeStatement holds what is no attribute with a name"
+        if set(tags(statement)) - {saml("Attribute"), saml("EncryptedAttribute")}:
+            return "an AttributeStatement holds what is no attribute"
+        for attribute in children(statement, saml("Attribute")):
+            if not attribute.get("Name"):
+                return "an attribute has no name"
             if set(tags(attribute)) - {saml("AttributeValue")}:
                 return f"the attribute {shown(attribute.get('Name'))} holds what is no value"
     return None

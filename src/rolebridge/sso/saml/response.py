@@ -142,15 +142,18 @@ def _identity(believed: _Believed, expected: Expectations, now: datetime, trail:
 def _attributes(assertion: etree._Element) -> Mapping[str, tuple[str, ...]]:
     """Return the attributes by name; one that is there several times has the values of all.
 
-    A value that consists of elements (such as a NameID) is no text, and left out; so is one that says it is nil.
+    A value that consists of elements (such as a NameID) is no text, and one that says that it is nil is none. Where
+    only such elements are left out, the attribute is absent: empty would mean that the person has nothing.
     """
     found: dict[str, tuple[str, ...]] = {}
     for statement in children(assertion, saml("AttributeStatement")):
         for attribute in children(statement, saml("Attribute")):
             name = str(attribute.get("Name"))
-            values = [value for value in children(attribute, saml("AttributeValue")) if not elements(value)]
-            texts = tuple(text_of(value) for value in values if value.get(_NIL) not in {"true", "1"})
-            found[name] = found.get(name, ()) + texts
+            values = children(attribute, saml("AttributeValue"))
+            plain = [value for value in values if not elements(value)]
+            texts = tuple(text_of(value) for value in plain if value.get(_NIL) not in {"true", "1"})
+            if plain or not values:
+                found[name] = found.get(name, ()) + texts
     return found
 
 
