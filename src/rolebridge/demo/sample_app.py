@@ -130,13 +130,16 @@ def callback() -> Any:
 @pages.post("/refresh")
 def refresh() -> Any:
     """Ask what the person holds now; an application does so whenever an access token has ended."""
-    held = (signed_in().me() or abort(401))["tokens"]
+    me = signed_in().me()
+    if me is None:
+        return redirect(url_for("pages.home", said="You are not signed in any more."))
+    held = me["tokens"]
     asked = {"grant_type": "refresh_token", "refresh_token": held["refresh_token"], "scope": held.get("scope", SCOPES)}
     try:
         tokens = bridge().fetch_access_token(**asked)
         claims = bridge().userinfo(token=tokens)
     except OAuthError as error:
-        current_app.logger.warning("no tokens any more: %s", error)
+        current_app.logger.info("no tokens any more: %s", error)
         signed_in().forget()
         return redirect(url_for("pages.home", said="The bridge has ended your session."))
     except RequestException:
@@ -220,7 +223,7 @@ PAGE = """\
 <table id="roles"><caption>What you hold</caption>
 <tr><th>Workspace</th><th>Project</th><th>Role</th><th>Lock</th></tr>
 {% for one in claims.roles or [] %}
-<tr><td>{{ one.workspace }}</td><td>{{ one.project or "(all)" }}</td>
+<tr><td>{{ one.workspace }}</td><td>{{ one.project or "(workspace)" }}</td>
 <td>{{ one.role }}</td><td>{{ one.lock or "-" }}</td></tr>
 {% else %}<tr><td colspan="4">nothing</td></tr>{% endfor %}
 </table>
