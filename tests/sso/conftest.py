@@ -18,9 +18,15 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         url = f"sqlite:///{Path(tmp_path_factory.mktemp('sso')) / 'rolebridge.db'}"
     else:
         url = request.getfixturevalue("postgres_module_database")
-    store = Store.open(url, create=True)
-    store.upgrade()
-    store.close()
+    _upgrade(url)
+    return url
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a SQLite database with the present schema, for what the database has no part in."""
+    url = f"sqlite:///{Path(tmp_path_factory.mktemp('sso')) / 'rolebridge.db'}"
+    _upgrade(url)
     return url
 
 
@@ -30,3 +36,9 @@ def house(database: str) -> Iterator[House]:
     made = House(database)
     yield made
     made.close()
+
+
+def _upgrade(url: str) -> None:
+    store = Store.open(url, create=True)
+    store.upgrade()
+    store.close()

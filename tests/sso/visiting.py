@@ -73,7 +73,6 @@ class House:
         self.protocol = Believing()
         self.door = sign_in_door(self.installation)
         self.pages = sign_in_pages(self.installation, self.door, dict.fromkeys(Protocol, self.protocol))
-        self.app = create_app(self.installation)
         self.organization = self.found("acme")
         self.okta, self.entra = (self.connect(name) for name in ("Okta", "Entra"))
         self.domain = f"{uuid4().hex[:10]}.example"
@@ -243,4 +242,4 @@ class Browser:
 
 def over_http(house: House) -> Client:
     """Return a client of the whole application."""
-    return Client(house.app, TestResponse)
+    return Client(create_app(house.installation), TestResponse)
