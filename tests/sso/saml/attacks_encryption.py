@@ -95,7 +95,7 @@ def cbc_where_it_is_not_taken() -> Message:
     )
 
 
-@attack("saml-decryption")
+@attack("saml-data-encryption")
 def cbc_in_an_unsigned_response_where_it_is_not_taken() -> Message:
     return Login().response(sealed(signed_assertion(), Sealing(data=idp.AES256_CBC)))
 

@@ -51,15 +51,20 @@ def is_malleable(encrypted: etree._Element) -> bool:
     return any(method.get("Algorithm") in _CBC for method in descendants(encrypted, xenc("EncryptionMethod")))
 
 
-def decrypted(encrypted: etree._Element, keys: Sequence[RSAPrivateKey], trail: Trail, *, allow_cbc: bool) -> bytes:
-    """Return the bytes in an EncryptedAssertion. Raises LoginRefused."""
+def check_encryption(
+    encrypted: etree._Element, keys: Sequence[RSAPrivateKey], trail: Trail, *, allow_cbc: bool
+) -> None:
+    """Check how an EncryptedAssertion is encrypted, without decrypting anything. Raises LoginRefused."""
     has_key(trail, keys)
     has_encrypted_parts(trail, encrypted)
+    is_encrypted_by(trail, children(encrypted, xenc("EncryptedData"))[0], allow_cbc=allow_cbc)
+    is_transported_by(trail, list(descendants(encrypted, xenc("EncryptedKey"))))
+
+
+def decrypted(encrypted: etree._Element, keys: Sequence[RSAPrivateKey], trail: Trail) -> bytes:
+    """Return the bytes in an EncryptedAssertion whose encryption was checked. Raises LoginRefused."""
     data = children(encrypted, xenc("EncryptedData"))[0]
-    sealed_keys = list(descendants(encrypted, xenc("EncryptedKey")))
-    is_encrypted_by(trail, data, allow_cbc=allow_cbc)
-    is_transported_by(trail, sealed_keys)
-    plain = _plain(data, sealed_keys, keys)
+    plain = _plain(data, list(descendants(encrypted, xenc("EncryptedKey"))), keys)
     is_opened(trail, plain)
     return plain
 

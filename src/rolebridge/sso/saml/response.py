@@ -12,7 +12,7 @@ from lxml import etree
 from rolebridge.core.login import AssertedIdentity, LoginRefused, Protocol, Trail
 from rolebridge.sso.saml import checks, structure
 from rolebridge.sso.saml.checking import Finding, check
-from rolebridge.sso.saml.encryption import decrypted, is_malleable
+from rolebridge.sso.saml.encryption import check_encryption, decrypted, is_malleable
 from rolebridge.sso.saml.expectations import Expectations
 from rolebridge.sso.saml.names import ASSERTION, ENCRYPTED_ASSERTION, XSI, children, elements, saml, text_of
 from rolebridge.sso.saml.parsing import apart, read_document, read_message
@@ -34,6 +34,9 @@ def validate(encoded: bytes, expected: Expectations, now: datetime, trail: Trail
     except LoginRefused as refused:
         trail.failed(refused)
         raise
+    finally:
+        # A response and its assertion pass through some checks one after the other.
+        trail.checks[:] = dict.fromkeys(trail.checks)
 
 
 def _validated(encoded: bytes, expected: Expectations, now: datetime, trail: Trail) -> AssertedIdentity:
@@ -67,6 +70,7 @@ def _believed(root: etree._Element, pins: Pins, expected: Expectations, trail: T
         return _Believed(
             response, verified(assertion, pins, trail) if signature_of(assertion) is not None else assertion
         )
+    check_encryption(encrypted[0], expected.decryption_keys, trail, allow_cbc=expected.allow_cbc)
     try:
         return _Believed(response, _opened(encrypted[0], pins, expected, trail, is_whole=is_whole))
     except LoginRefused as refused:
@@ -80,7 +84,7 @@ def _opened(
     encrypted: etree._Element, pins: Pins, expected: Expectations, trail: Trail, *, is_whole: bool
 ) -> etree._Element:
     """Return the assertion that was encrypted. It was signed inside, or, `is_whole`, the response around it was."""
-    plain = decrypted(encrypted, expected.decryption_keys, trail, allow_cbc=expected.allow_cbc)
+    plain = decrypted(encrypted, expected.decryption_keys, trail)
     assertion = read_document(plain, trail)
     is_assertion(trail, assertion)
     structure.check_places(assertion, trail)
