@@ -54,7 +54,8 @@ def problem_of(command: str) -> str | None:
         here = found
     if isinstance(here, click.Group) and hasattr(here, "default"):
         here = here.commands[here.default]
-    known = {name for one in (cli, here) for option in one.params for name in option.opts} | {"--help", "-h"}
+    options = [option for one in (cli, here) for option in one.params]
+    known = {name for option in options for name in (*option.opts, *option.secondary_opts)} | {"--help", "-h"}
     unknown = [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
     return f"{here.name}: no option {unknown[0]}" if unknown else None
 
