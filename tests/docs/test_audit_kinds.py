@@ -7,13 +7,15 @@ import re
 from tests.docs.pages import ROOT
 
 NOUNS = ("user|group|grants|assignment|mapping|workspace|project|guard|hold|proposal|schema|organization|connection|"
-         "token|key|client|client_secret|client_key|audit|secret_key")  # fmt: skip
+         "token|key|client|client_secret|client_key|audit|secret_key|application|application_secret|"
+         "application_key|signing_key")  # fmt: skip
 KIND = re.compile(rf"[\"`]((?:{NOUNS})\.[a-z]+(?:_[a-z]+)?)[\"`]")
 # What four eyes are asked to agree on, not what happened.
 ACTS = {"mapping.force", "project.force", "workspace.force", "hold.release", "hold.discard"}
 # Put together of a noun and a verb while the program runs, or by the command line.
 MADE = {"user.adopted", "group.adopted", "client_secret.added", "client_secret.revoked", "client_key.added",
-        "client_key.revoked", "secret_key.rotated", "secret_key.retired"}  # fmt: skip
+        "client_key.revoked", "secret_key.rotated", "secret_key.retired", "application_secret.added",
+        "application_key.added"}  # fmt: skip
 
 
 def written() -> set[str]:

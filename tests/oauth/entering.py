@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from joserfc import jwt
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, RSAKey
 from tests.bridge.signed_in import CALLBACK, Desk
 from tests.bridge.worlds import OPERATOR, World
 from tests.oauth.talking import ENDPOINT, FORM, ISSUER, Told
@@ -177,7 +177,7 @@ class Entry:
 
     def claims(self, token: str) -> dict[str, Any]:
         """Return the claims of a token that verifies by the published keys."""
-        keys = KeySet.import_key_set({"keys": self.keys.published()})  # type: ignore[arg-type]
+        keys = KeySet([RSAKey.import_key(dict(one)) for one in self.keys.published()])
         return dict(jwt.decode(token, keys, algorithms=["RS256"]).claims)
 
 

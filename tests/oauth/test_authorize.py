@@ -89,7 +89,7 @@ def test_scopes_that_it_may_not_have_are_left_out(inside: Entry) -> None:
 )
 def test_what_it_does_not_heed_it_ignores(inside: Entry, name: str, value: str) -> None:
     """Parameters that are optional to heed, `claims` among them (not in discovery), change nothing."""
-    assert inside.ask(**{name: value}).code
+    assert inside.ask(None, **{name: value}).code
 
 
 # --- attacks on where the answer goes: a page, never a redirect -------------------------------------------------

@@ -48,7 +48,7 @@ class Applications:
 
         def work(unit: Unit) -> None:
             unit.applications.add(application)
-            self._audit(unit, operator, application, "app.added", name, after=_told(application))
+            self._audit(unit, operator, application, "application.added", name, after=_told(application))
 
         self._store.transact(work)
         return application
@@ -92,7 +92,7 @@ class Applications:
             )
             if _told(held) != _told(changed):
                 was = _told(held)
-                self._audit(unit, operator, changed, "app.changed", new_name, before=was, after=_told(changed))
+                self._audit(unit, operator, changed, "application.changed", new_name, before=was, after=_told(changed))
             return changed
 
         return self._store.transact(work)
@@ -105,7 +105,7 @@ class Applications:
             if not unit.applications.revoke(application.organization_id, application.id, now):
                 return 0
             ended = Endings(unit, application.organization_id, now).application(application.id, EndedWhy.APP_REVOKED)
-            self._audit(unit, operator, application, "app.revoked", application.name, before=_told(application))
+            self._audit(unit, operator, application, "application.revoked", application.name, before=_told(application))
             return ended
 
         return self._store.transact(work)
@@ -123,7 +123,7 @@ class Applications:
         """Create a secret beside those that work; it is returned here and never again. Raises Invalid."""
         credential, secret = new_credential(self._hasher, SECRET_PREFIX, name, expires_at, self._clock())
         added = ClientCredential(application.organization_id, application.id, credential)
-        return self._add(operator, application, "app_secret", added), secret
+        return self._add(operator, application, "application_secret", added), secret
 
     def add_key(
         self, operator: Operator, application: Application, name: str, key: PublicKey, expires_at: datetime | None
@@ -134,7 +134,7 @@ class Applications:
             raise Invalid("what expires must do so in the future", "expires_at")
         credential = Credential(str(uuid4()), name, key.thumbprint, key.kid, key.hint, now, expires_at)
         added = ClientCredential(application.organization_id, application.id, credential, key.jwk)
-        return self._add(operator, application, "app_key", added)
+        return self._add(operator, application, "application_key", added)
 
     def _add(
         self, operator: Operator, application: Application, kind: str, added: ClientCredential
@@ -163,7 +163,7 @@ class Applications:
 
         def work(unit: Unit) -> None:
             if unit.applications.revoke_credential(application.organization_id, found.credential.id, self._clock()):
-                kind = "app_secret.revoked" if found.jwk is None else "app_key.revoked"
+                kind = "application_secret.revoked" if found.jwk is None else "application_key.revoked"
                 reason = f"{application.name}: {found.credential.name}"
                 was = _told_credential(application, found)
                 self._audit(unit, operator, application, kind, reason, found.credential.id, before=was)

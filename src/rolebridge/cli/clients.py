@@ -23,7 +23,7 @@ MINUTES = (60, 360)
 SECRET_LIFE = timedelta(days=730)
 """For how long a client secret works when nobody says."""
 CSV_HEAD = ("client_id", "name", "connection", "token_minutes", "created", "revoked_at")
-_LONGEST_FILE = 65_537  # characters: one more than any file of keys may have
+LONGEST_FILE = 65_537  # characters: one more than any file of keys may have
 
 _client_argument = click.argument("client", metavar="CLIENT")
 _secret_expires = click.option(
@@ -207,7 +207,7 @@ def add_key(session: Session, client: str, name: str, file: TextIO, expires: dat
     """Register the public keys in FILE (PEM, JWK or JWK Set; `-` is the standard input)."""
     from rolebridge.oauth.keys import read_public_keys
 
-    keys = read_public_keys(file.read(_LONGEST_FILE))
+    keys = read_public_keys(file.read(LONGEST_FILE))
     with session.installation() as installation:
         found = installation.clients.client(installation.administration.organization(org), client)
         added = [installation.clients.add_key(session.operator, found, name, one, expires) for one in keys]
