@@ -283,19 +283,21 @@ class _Deadline:
 def _within(deadline: _Deadline, ask: Callable[[], Sequence[str]]) -> Sequence[str]:
     """Return what a resolver says; one that says nothing in time is left to itself, as it cannot be stopped."""
     said: list[Sequence[str]] = []
-    failed: list[OSError | UnicodeError] = []
+    failed: list[BaseException] = []
 
     def run() -> None:
         try:
             said.append(ask())
-        except (OSError, UnicodeError) as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is: it is raised by the caller's thread
             failed.append(error)
 
     asking = threading.Thread(target=run, name="resolver", daemon=True)
     asking.start()
     asking.join(deadline.left())
-    if failed:
-        raise OSError(0, "its name has no address") from failed[0]
+    for error in failed:
+        if isinstance(error, OSError | UnicodeError):
+            raise OSError(0, "its name has no address") from error
+        raise error
     if not said:
         raise TimeoutError
     return said[0]
