@@ -24,7 +24,7 @@ Values = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Legitimate:
-    """A login that is to be taken, and what is to be read of it. `oracle`: whether another library takes it too."""
+    """A login that is to be taken, and what is to be read of it."""
 
     name: str
     make: Callable[[], etree._Element | bytes | str]
@@ -33,7 +33,7 @@ class Legitimate:
         default_factory=lambda: {"email": ("jane@example.com",), "groups": ("Annotators", "Leads")}
     )
     expected: Callable[[], Expectations] = expectations
-    oracle: bool = True
+    sign_what: str = "assertion"
 
     def form(self) -> bytes:
         return idp.encoded(self.make())
@@ -54,7 +54,6 @@ def login(
     respelled: Callable[[str], str] = str,
     expected: Callable[[], Expectations] | None = None,
     allow_cbc: bool = False,
-    oracle: bool = True,
     read: Values | None = None,
     **said: Any,
 ) -> None:
@@ -76,7 +75,7 @@ def login(
     given = said.get("attributes", Login().attributes)
     values = read if read is not None else {key: tuple(each) for key, each in given.items()}
     wanted = expected or (lambda: expectations(allow_cbc=allow_cbc))
-    LOGINS.append(Legitimate(name, make, said.get("subject", JANE), values, wanted, oracle))
+    LOGINS.append(Legitimate(name, make, said.get("subject", JANE), values, wanted, sign_what))
 
 
 def prefixes(saml: str, samlp: str) -> Callable[[str], str]:
@@ -139,7 +138,7 @@ login("keycloak_response_signed", "response", Style(prefix="dsig"), subject="G-2
       session="a::b", issued="2026-11-22T12:00:00.123Z")  # fmt: skip
 login("keycloak_both_signed", "both", Style(prefix="dsig", key_info="value"), response_id="ID_8a", assertion_id="ID_8b")
 login("keycloak_encrypted", "both", Style(prefix="dsig"), sealing=Sealing(transport=idp.OAEP, oaep_digest=idp.SHA256,
-      mgf=idp.MGF1_SHA256), oracle=False)  # fmt: skip
+      mgf=idp.MGF1_SHA256))  # fmt: skip
 login("simplesamlphp_both_signed", "both", respelled=typed, subject_format=PERSISTENT,
       session_until=instant(NOW + timedelta(hours=8)))  # fmt: skip
 login("simplesamlphp_encrypted", "both", respelled=typed, sealing=Sealing(data=idp.AES128_CBC), allow_cbc=True)
@@ -157,7 +156,7 @@ login("ping_assertion_signed", style=Style(key_info="none"), response_issuer=Non
 login("auth0_assertion_signed", style=Style(prefix=""), respelled=own_default, attributes={CLAIMS + "email": [JANE]})
 login("jumpcloud_both_signed", "both", Style(wrapped=True))
 login("oracle_indented", "both", respelled=indented)
-login("pss", "both", Style(method=idp.PSS_SHA256), oracle=False)
+login("pss", "both", Style(method=idp.PSS_SHA256))
 login("sha512", "both", Style(method=idp.RSA_SHA512, digest=idp.SHA512))
 login("ecdsa", "both", Style(method=idp.ECDSA_SHA256), by=lambda: idp.signer("elliptic", "ec"),
       expected=lambda: expectations(certificates=(idp.signer("elliptic", "ec").certificate,)))  # fmt: skip
@@ -168,12 +167,12 @@ login("the_second_of_two_certificates",
           certificates=(idp.signer("old").certificate, idp.signer().certificate)))  # fmt: skip
 login("an_expired_certificate", by=lambda: idp.signer("expired", expired=True),
       expected=lambda: expectations(certificates=(idp.signer("expired", expired=True).certificate,)))  # fmt: skip
-login("the_second_of_two_decryption_keys", sealing=Sealing(), oracle=False,
+login("the_second_of_two_decryption_keys", sealing=Sealing(),
       expected=lambda: expectations(decryption_keys=(idp.decryption_key("new"), idp.decryption_key())))  # fmt: skip
 login("a_clock_that_is_behind", issued=instant(NOW + timedelta(seconds=90)),
       not_before=instant(NOW + timedelta(seconds=90)), authenticated=instant(NOW + timedelta(seconds=90)))  # fmt: skip
 login("a_clock_that_is_ahead", confirmed_until=instant(NOW - timedelta(seconds=90)),
-      not_on_or_after=instant(NOW - timedelta(seconds=90)), oracle=False)  # fmt: skip
+      not_on_or_after=instant(NOW - timedelta(seconds=90)))  # fmt: skip
 login("two_audience_restrictions", audiences=((SP_ENTITY,), ("https://other.example.com", SP_ENTITY)))
 login("one_time_use", more_in_conditions="<saml:OneTimeUse/>")
 login("no_attributes", attributes={}, read={})
