@@ -48,6 +48,12 @@ class Case:
     bring: Callable[[Query], Query] = lambda query: query
     demands: Mapping[str, Any] = field(default_factory=dict)
 
+    def answers(self) -> list[Any]:
+        """Return the answers that the case replaces."""
+        provider = EvilProvider()
+        self.arrange(provider)
+        return list(provider.answers.values())
+
 
 def discovery(**members: Any) -> Arrange:
     """Have the discovery document say something else."""

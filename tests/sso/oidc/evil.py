@@ -309,16 +309,38 @@ class _Quiet(WSGIRequestHandler):
         """Say nothing."""
 
 
+@dataclass
+class Stage:
+    """A server on this machine, at which one provider after another answers."""
+
+    issuer: str
+    provider: EvilProvider
+
+    def enter(self) -> EvilProvider:
+        """Return a new provider that answers from now on."""
+        self.provider = EvilProvider(issuer=self.issuer)
+        return self.provider
+
+
 @contextmanager
 def served(provider: EvilProvider) -> Iterator[EvilProvider]:
     """Serve a provider over HTTP on this machine, under an issuer of its own."""
+    with stage() as running:
+        provider.issuer = running.issuer
+        running.provider = provider
+        yield provider
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Serve providers over HTTP on this machine."""
     port = free_port()
-    provider.issuer = f"http://127.0.0.1:{port}"
+    running = Stage(f"http://127.0.0.1:{port}", EvilProvider())
 
     def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         headers = {k.removeprefix("HTTP_").lower().replace("_", "-"): v for k, v in environ.items() if k[:5] == "HTTP_"}
-        answer = provider.answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], headers, body)
+        answer = running.provider.answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], headers, body)
         assert not isinstance(answer, OutgoingRefused)
         status, said, content = answer
         start_response(f"{status} Said", [*said.items(), ("Content-Length", str(len(content)))])
@@ -328,7 +350,7 @@ def served(provider: EvilProvider) -> Iterator[EvilProvider]:
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield provider
+        yield running
     finally:
         server.shutdown()
         thread.join()
