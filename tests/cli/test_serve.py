@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 from tests.cli.machine import Machine, process
+from tests.ports import free_port
 
 pytestmark = pytest.mark.loopback
 
@@ -24,8 +25,7 @@ def taken_port() -> Iterator[int]:
 
 def test_serves(ready: Machine) -> None:
     """The server says where it is, answers at every face, and ends with 0 when told to stop."""
-    with taken_port() as port:
-        pass
+    port = free_port()
     token = ready.json("token", "add", "new")["token"]
     server = process(ready, "serve", ROLEBRIDGE_BIND=f"127.0.0.1:{port}", ROLEBRIDGE_WORKERS="1")
     try:
@@ -60,8 +60,7 @@ def test_address_in_use(ready: Machine) -> None:
 
 def test_metrics_of_all_workers(ready: Machine) -> None:
     """The address of the metrics answers what all worker processes counted; it logs as the settings say."""
-    with taken_port() as port, taken_port() as metrics:
-        pass
+    port, metrics = free_port(), free_port()
     settings = {"ROLEBRIDGE_BIND": f"127.0.0.1:{port}", "ROLEBRIDGE_METRICS_BIND": str(metrics)}
     server = process(ready, "serve", **settings, ROLEBRIDGE_WORKERS="2", ROLEBRIDGE_LOG_FORMAT="json")
     try:
