@@ -148,6 +148,18 @@ SCHEMAS: Final[Schema] = {
             "last_hour": _TRAFFIC,
             "last_day": _TRAFFIC,
             "last_refusal": maybe(ref("Request")),
+            "logins": maybe(
+                record(
+                    {
+                        "enabled": FLAG,
+                        "people": COUNT,
+                        "last": MAYBE_MOMENT,
+                        "accepted_last_day": COUNT,
+                        "refused_last_day": COUNT,
+                        "overages": {**COUNT, "description": "People of whom the provider leaves groups out."},
+                    }
+                )
+            ),
             "tolerances": {"type": "object", "additionalProperties": COUNT},
         }
     ),

@@ -31,6 +31,8 @@ from rolebridge.bridge.idempotency import Idempotency
 from rolebridge.bridge.importing import Importing
 from rolebridge.bridge.login_flows import LoginFlows
 from rolebridge.bridge.login_log import LoginLog
+from rolebridge.bridge.login_preview import LoginPreviews
+from rolebridge.bridge.login_upkeep import LoginUpkeep
 from rolebridge.bridge.logins import Logins
 from rolebridge.bridge.members import Membership
 from rolebridge.bridge.observing import Observing
@@ -139,6 +141,8 @@ class Installation:
     oidc: OidcAdministration
     logins: Logins
     login_log: LoginLog
+    login_previews: LoginPreviews
+    login_upkeep: LoginUpkeep
     login_flows: LoginFlows
     sessions: Sessions
     browsers: Browsers
@@ -256,6 +260,8 @@ def open_installation(
         oidc=OidcAdministration(sso, outgoing, clock, settings.base_url),
         logins=logins,
         login_log=login_log,
+        login_previews=LoginPreviews(store, logins, rulebooks, clock),
+        login_upkeep=LoginUpkeep(store, rulebooks, clock),
         signing_in=SigningIn(store, sessions, logins, login_log, clock),
         readiness=Readiness(store),
     )

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from rolebridge.bridge.certificates import facts
+from rolebridge.bridge.login_log import LoginOutcome
 from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.core.guardrails import Trip, short_of
 from rolebridge.core.login import Protocol
@@ -19,6 +20,7 @@ from rolebridge.core.saml_settings import SamlSettings, read_saml_settings
 from rolebridge.store.chores import ChoreRun
 from rolebridge.store.engine import Store
 from rolebridge.store.holds import HoldKind, HoldSum
+from rolebridge.store.logins import KnownIdentities
 from rolebridge.store.overview import Size
 from rolebridge.store.records import Connection, Credential, GrantCounts, Organization, Revision
 from rolebridge.store.request_log import NOBODY, LoggedRequest, Traffic, TriedCredential
@@ -64,6 +66,8 @@ class Concern(StrEnum):
     EXPIRED = "expired"
     TRIED = "dead-secret-tried"
     LOST = "requests-not-logged"
+    LOGINS = "logins-refused"
+    OVERAGE = "groups-left-out"
     CONFLICT = "conflict"
     HELD = "held"
     KEEP = "too-few-holders"
@@ -84,6 +88,22 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginStatus:
+    """How a connection's logins fare: how many people it knows by an identity, when one of them last logged in.
+
+    `accepted` and `refused` count those of the last day, as far as the log of logins reaches; of `overages` people the
+    provider leaves groups out because there are too many.
+    """
+
+    enabled: bool
+    people: int
+    last: datetime | None
+    accepted: int
+    refused: int
+    overages: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionStatus:
     """How one connection fares.
 
@@ -100,6 +120,8 @@ class ConnectionStatus:
     day: Traffic
     last_refusal: LoggedRequest | None
     tolerances: Mapping[str, int]
+    logins: LoginStatus | None = None
+    """None for a connection that was never set up to log people in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +194,7 @@ class Status:
     def _connections(self, unit: Unit, organization_id: str, now: datetime) -> Iterator[ConnectionStatus]:
         log, sizes = unit.request_log(organization_id), unit.overview(organization_id).sizes()
         hour, day, tolerances = log.traffic(now - HOUR), log.traffic(now - DAY), log.tolerances(now - DAY)
+        logins = _logins(unit, organization_id, now)
         used: dict[str, datetime] = {}
         for token in unit.accounts.tokens(organization_id):
             at = token.credential.last_used_at
@@ -190,7 +213,28 @@ class Status:
                 day.get(connection.id, Traffic()),
                 log.last(connection.id, refused=True),
                 tolerances.get(connection.id, {}),
+                logins.get(connection.id),
             )
+
+
+def _logins(unit: Unit, organization_id: str, now: datetime) -> dict[str, LoginStatus]:
+    """Return how the logins of connections fare, by id, of those that were set up to log people in."""
+    known, log = unit.logins(organization_id).known(), unit.login_log(organization_id)
+    accepted = log.counts(LoginOutcome.ACCEPTED, now - DAY)
+    refused = log.counts(LoginOutcome.REFUSED, now - DAY)
+    found = {}
+    for row in unit.sso.all(organization_id):
+        id_ = row.connection.id
+        people = known.get(id_, KnownIdentities(0, None, 0))
+        found[id_] = LoginStatus(
+            row.enabled,
+            people.count,
+            people.last_login,
+            accepted[id_].count if id_ in accepted else 0,
+            refused[id_].count if id_ in refused else 0,
+            people.overages,
+        )
+    return found
 
 
 # --- secrets ---------------------------------------------------------------------------------------------------
@@ -242,8 +286,21 @@ def _of_connection(status: ConnectionStatus, now: datetime) -> Iterator[Notice]:
     if status.hour.refused >= max(5, status.hour.requests / 2):
         text = f"{status.hour.refused} of the {status.hour.requests} requests of the last hour were refused"
         yield Notice(Concern.REFUSED, name, text)
+    yield from _of_people(name, status.logins)
     if status.day.lost:
         yield Notice(Concern.LOST, name, f"{status.day.lost} requests of the last day came too fast to be logged")
+
+
+def _of_people(name: str, logins: LoginStatus | None) -> Iterator[Notice]:
+    if logins is None:
+        return
+    if logins.refused >= max(5, logins.accepted):
+        text = f"{logins.refused} logins of the last day were refused: rolebridge logins {name} --refused"
+        yield Notice(Concern.LOGINS, name, text)
+    if logins.overages:
+        people = "1 person" if logins.overages == 1 else f"{logins.overages} people"
+        text = f"groups of {people} are left out of logins, because there are too many to be stated"
+        yield Notice(Concern.OVERAGE, name, text)
 
 
 def _of_secret(secret: Secret, connections: Sequence[ConnectionStatus], now: datetime) -> Iterator[Notice]:

@@ -60,6 +60,16 @@ def _connection_document(one: ConnectionStatus, names: Mapping[str, str]) -> dic
         "last_hour": traffic_document(one.hour),
         "last_day": traffic_document(one.day),
         "last_refusal": request_document(one.last_refusal, names) if one.last_refusal else None,
+        "logins": {
+            "enabled": one.logins.enabled,
+            "people": one.logins.people,
+            "last": stamp_or_none(one.logins.last),
+            "accepted_last_day": one.logins.accepted,
+            "refused_last_day": one.logins.refused,
+            "overages": one.logins.overages,
+        }
+        if one.logins
+        else None,
         "tolerances": dict(sorted(one.tolerances.items(), key=lambda item: (-item[1], item[0]))),
     }
 

@@ -66,6 +66,11 @@ def _lines(one: ConnectionStatus, status: OrganizationStatus) -> Iterator[str]:
         row = one.last_refusal
         yield f"last refusal  {minute(row.at)} {row.status} {row.method} {row.path}: {what(row)}"
         yield faint(f"              rolebridge requests show {row.request_id}")
+    if one.logins:
+        last = minute(one.logins.last) if one.logins.last else "never"
+        off = "" if one.logins.enabled else ", switched off"
+        counts = f"{one.logins.accepted:,} in the last day, {one.logins.refused:,} refused"
+        yield f"last login    {last}; {counts}; {counted(one.logins.people, 'person', 'people')} known{off}"
     if one.tolerances:
         yield f"forgiven in the last day ({TOLERANCES_PAGE}):"
         used = sorted(one.tolerances.items(), key=lambda item: (-item[1], item[0]))
