@@ -287,7 +287,7 @@ def test_an_administrator_ends_a_persons_sessions_and_the_audit_says_so(office: 
     office.sign_in(office.ana)
     assert office.sessions.end_of_person(OPERATOR, office.world.id, office.ana) == 2
     assert office.sessions.end_of_person(OPERATOR, office.world.id, office.ana) == 0
-    rows = [row for row in office.world.audit() if row.kind == "user.signed-out"]
+    rows = [row for row in office.world.audit() if row.kind == "user.signed_out"]
     assert [(row.actor, row.subject_id, row.reason) for row in rows] == [("os:mia", office.ana, "2 sessions ended")]
 
 

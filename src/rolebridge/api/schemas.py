@@ -24,6 +24,7 @@ from rolebridge.bridge.status import Concern
 from rolebridge.core.catalogue import Sees
 from rolebridge.core.diagnostics import Severity
 from rolebridge.core.grants import GrantState
+from rolebridge.core.login import Protocol
 from rolebridge.core.permissions import Answer as DecisionAnswer
 from rolebridge.core.permissions import CellValue
 from rolebridge.core.plan import ChangeKind
@@ -583,6 +584,23 @@ SCHEMAS: Final[Schema] = {
             "more": {**FLAG, "description": "Whether there are more changes already."},
         }
     ),
+    "Session": record(
+        {
+            "id": {**TEXT, "description": "What applications know as `sid`; no secret."},
+            "user_id": TEXT,
+            "user_name": TEXT,
+            "connection": TEXT,
+            "protocol": {"enum": [one.value for one in Protocol]},
+            "context": {**MAYBE_TEXT, "description": "How they proved themselves: `acr`, or a SAML context class."},
+            "authenticated_at": MOMENT,
+            "begun_at": MOMENT,
+            "seen_at": {**MOMENT, "description": "When the browser was last here, to the minute."},
+            "agent": TEXT,
+            "address": TEXT,
+        }
+    ),
+    "Sessions": record({"sessions": list_of(ref("Session")), "next_cursor": MAYBE_TEXT}),
+    "SessionsEnded": record({"ended": COUNT}),
     "OwnKey": record(
         {
             "id": TEXT,

@@ -24,6 +24,7 @@ from rolebridge.bridge.planning import Planning
 from rolebridge.bridge.projects import Projects
 from rolebridge.bridge.request_log import RequestLog
 from rolebridge.bridge.reviewing import Reviewing
+from rolebridge.bridge.sessions import Sessions
 from rolebridge.bridge.status import Status
 from rolebridge.store.engine import Store
 
@@ -50,6 +51,7 @@ class UseCases:
     approvals: Approvals
     auditing: Auditing
     request_log: RequestLog
+    sessions: Sessions
     status: Status
     feed: Feed
     idempotency: Idempotency

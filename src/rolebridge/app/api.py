@@ -41,6 +41,7 @@ def _use_cases(installation: Installation) -> UseCases:
         approvals=installation.approvals,
         auditing=installation.auditing,
         request_log=installation.request_log,
+        sessions=installation.sessions,
         status=installation.status,
         feed=installation.feed,
         idempotency=installation.idempotency,

@@ -22,7 +22,8 @@ class Permission(StrEnum):
 
     `READ_ACCESS` is who holds what and why, `READ_RECORD` what happened: requests, status, revisions, the audit. `PLAN`
     is to ask what mapping files would do, `APPLY` to put them in force, `FORCE` to do so past a guard rail,
-    `APPROVE` to be the second person of what takes two, `ERASE` to take a deleted person's data out of the record.
+    `APPROVE` to be the second person of what takes two, `END_SESSIONS` to sign people out, `ERASE` to take a deleted
+    person's data out of the record.
     """
 
     READ_ACCESS = "read-access"
@@ -34,6 +35,7 @@ class Permission(StrEnum):
     APPROVE = "approve"
     APPLY = "apply"
     FORCE = "force"
+    END_SESSIONS = "end-sessions"
     MANAGE_KEYS = "manage-keys"
     ERASE = "erase"
 

@@ -211,16 +211,17 @@ class Sessions:
             found = unit.sessions(organization_id).of_user(user_id)
         return [one for one in found if self._lasts(one, now)]
 
-    def page(self, organization_id: str, after: str, limit: int) -> list[SignedIn]:
-        """Return up to `limit` of those who are signed in, in the order of the ids of their sessions."""
+    def page(self, organization_id: str, after: str, limit: int, user_id: str | None = None) -> list[SignedIn]:
+        """Return up to `limit` of those who are signed in, or one user's sessions, in the order of sessions' ids."""
         now, found = self._clock(), list[SignedIn]()
         with self._store.read() as unit:
+            rows = unit.sessions(organization_id)
             while len(found) < limit:
-                rows = unit.sessions(organization_id).page(after, _BATCH)
-                found.extend(_signed_in(held) for held in rows if self._counts(held, now))
-                if len(rows) < _BATCH:
+                page = rows.page(after, _BATCH, user_id)
+                found.extend(_signed_in(held) for held in page if self._counts(held, now))
+                if len(page) < _BATCH:
                     break
-                after = rows[-1].session.id
+                after = page[-1].session.id
         return found[:limit]
 
     # --- ends
@@ -330,7 +331,7 @@ class Sessions:
     def _audit(self, unit: Unit, operator: Operator, organization_id: str, user_id: str, number: int) -> None:
         reason = f"{number} session{'' if number == 1 else 's'} ended"
         told, now = {"sessions": number}, self._clock()
-        record_act(unit, operator, organization_id, "user.signed-out", user_id, reason=reason, before=told, now=now)
+        record_act(unit, operator, organization_id, "user.signed_out", user_id, reason=reason, before=told, now=now)
 
 
 def _same_person(session: Session, new: NewSession) -> bool:

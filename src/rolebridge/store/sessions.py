@@ -97,14 +97,16 @@ def _by_id(_: Database, *, lock: bool) -> Select[Any]:
 
 
 BY_ID: Final = {lock: Statement(partial(_by_id, lock=lock)) for lock in (False, True)}
-OF_ORGANIZATION: Final = Statement(
-    lambda _: (
-        _held()
-        .where(_OURS, sessions.c.id > given("after"))
-        .order_by(sessions.c.id)
-        .limit(given("limit", users.c.version))
-    )
-)
+
+
+def _page(_: Database, *, of_user: bool) -> Select[Any]:
+    found = _held().where(_OURS, sessions.c.id > given("after"))
+    if of_user:
+        found = found.where(sessions.c.user_id == given("user_id"))
+    return found.order_by(sessions.c.id).limit(given("limit", users.c.version))
+
+
+PAGE: Final = {of_user: Statement(partial(_page, of_user=of_user)) for of_user in (False, True)}
 OF_USER: Final = Statement(
     lambda _: (
         select(*_COLUMNS)
@@ -204,9 +206,10 @@ class SessionRows(Scope):
         row = self._link.one(BY_ID[lock], organization_id=self._organization_id, of=id) if storable(id) else None
         return _held_session(row) if row else None
 
-    def page(self, after: str, limit: int) -> list[HeldSession]:
-        """Return sessions of the organization in the order of their ids."""
-        rows = self._link.all(OF_ORGANIZATION, organization_id=self._organization_id, after=after, limit=limit)
+    def page(self, after: str, limit: int, user_id: str | None = None) -> list[HeldSession]:
+        """Return sessions of the organization, or of one user, in the order of their ids."""
+        values = {"after": after, "limit": limit} | ({} if user_id is None else {"user_id": user_id})
+        rows = self._link.all(PAGE[user_id is not None], organization_id=self._organization_id, **values)
         return [_held_session(row) for row in rows]
 
     def of_user(self, user_id: str) -> list[Session]:

@@ -15,6 +15,7 @@ from rolebridge.api.endpoints import (
     projects,
     record,
     reviews,
+    sessions,
     workspaces,
 )
 from rolebridge.api.routing import Endpoint
@@ -32,5 +33,6 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *plans.ENDPOINTS,
     *audit.ENDPOINTS,
     *record.ENDPOINTS,
+    *sessions.ENDPOINTS,
     *keys.ENDPOINTS,
 )
