@@ -16,6 +16,7 @@ PATH_MEANINGS: Final = {
     "workspace": "The workspace's id.",
     "project": "The project's id.",
     "connection": "The connection's name.",
+    "application": "The application's client id.",
     "id": "Its id.",
     "number": "Its number.",
 }

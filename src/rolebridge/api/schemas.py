@@ -21,6 +21,7 @@ from rolebridge.api.shapes import (
 from rolebridge.bridge.permissions import KeyRole, Permission
 from rolebridge.bridge.reviewing import COLUMNS
 from rolebridge.bridge.status import Concern
+from rolebridge.core.applications import AppKind, GroupsForm, RolesForm, Scope
 from rolebridge.core.catalogue import Sees
 from rolebridge.core.diagnostics import Severity
 from rolebridge.core.grants import GrantState
@@ -63,6 +64,24 @@ _KEY: Final[Schema] = {
     "usable": FLAG,
     "role": {"enum": [role.value for role in KeyRole]},
     "workspace": MAYBE_TEXT,
+}
+
+_APP_CREDENTIAL: Final[Schema] = {
+    **{name: shape for name, shape in _KEY.items() if name not in {"role", "workspace"}},
+    "kind": {"enum": ["secret", "key"]},
+}
+
+_APP_SETTINGS: Final[Schema] = {
+    "redirect_uris": list_of(TEXT),
+    "post_logout_redirect_uris": list_of(TEXT),
+    "backchannel_logout_uri": MAYBE_TEXT,
+    "scopes": list_of({"enum": [one.value for one in Scope]}),
+    "audience": TEXT,
+    "access_minutes": COUNT,
+    "refresh_days": COUNT,
+    "groups": record({"claim": TEXT, "form": {"enum": [one.value for one in GroupsForm]}, "only": list_of(TEXT)}),
+    "roles": record({"claim": TEXT, "form": {"enum": [one.value for one in RolesForm]}, "workspaces": list_of(TEXT)}),
+    "entry_workspaces": list_of(TEXT),
 }
 
 _PROJECT: Final[Schema] = {
@@ -614,6 +633,22 @@ SCHEMAS: Final[Schema] = {
     "Key": record(_KEY),
     "NewKey": record({**_KEY, "key": {**TEXT, "description": "The secret. It is not shown again."}}),
     "Keys": record({"keys": list_of(ref("Key")), "next_cursor": MAYBE_TEXT}),
+    "Application": record(
+        {
+            "client_id": TEXT,
+            "name": TEXT,
+            "kind": {"enum": [one.value for one in AppKind]},
+            "created": MOMENT,
+            "revoked_at": MAYBE_MOMENT,
+            **_APP_SETTINGS,
+        }
+    ),
+    "Applications": record({"applications": list_of(ref("Application")), "next_cursor": MAYBE_TEXT}),
+    "AppCredential": record({**_APP_CREDENTIAL, "kid": {**MAYBE_TEXT, "description": "Of a key."}}, optional=("kid",)),
+    "AppCredentials": record({"credentials": list_of(ref("AppCredential"))}),
+    "NewAppSecret": record(
+        {**_APP_CREDENTIAL, "client_secret": {**TEXT, "description": "The secret. It is not shown again."}}
+    ),
     "Problem": {
         "type": "object",
         "description": "RFC 9457. Further members depend on the type.",

@@ -9,6 +9,7 @@ from datetime import datetime
 from rolebridge.bridge.access import Access
 from rolebridge.bridge.access_then import AccessThen
 from rolebridge.bridge.administration import Administration
+from rolebridge.bridge.applications import Applications
 from rolebridge.bridge.approvals import Approvals
 from rolebridge.bridge.assigning import Assigning
 from rolebridge.bridge.auditing import Auditing
@@ -52,6 +53,7 @@ class UseCases:
     auditing: Auditing
     request_log: RequestLog
     sessions: Sessions
+    applications: Applications
     status: Status
     feed: Feed
     idempotency: Idempotency

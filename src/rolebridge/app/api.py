@@ -42,6 +42,7 @@ def _use_cases(installation: Installation) -> UseCases:
         auditing=installation.auditing,
         request_log=installation.request_log,
         sessions=installation.sessions,
+        applications=installation.applications,
         status=installation.status,
         feed=installation.feed,
         idempotency=installation.idempotency,

@@ -22,8 +22,8 @@ class Permission(StrEnum):
 
     `READ_ACCESS` is who holds what and why, `READ_RECORD` what happened: requests, status, revisions, the audit. `PLAN`
     is to ask what mapping files would do, `APPLY` to put them in force, `FORCE` to do so past a guard rail,
-    `APPROVE` to be the second person of what takes two, `END_SESSIONS` to sign people out, `ERASE` to take a deleted
-    person's data out of the record.
+    `APPROVE` to be the second person of what takes two, `END_SESSIONS` to sign people out, `MANAGE_LOGINS` to
+    settle whom logins let in, `MANAGE_APPLICATIONS` to settle who is told of people, `ERASE` to take a deleted person's data out of the record.
     """
 
     READ_ACCESS = "read-access"
@@ -36,6 +36,8 @@ class Permission(StrEnum):
     APPLY = "apply"
     FORCE = "force"
     END_SESSIONS = "end-sessions"
+    MANAGE_LOGINS = "manage-logins"
+    MANAGE_APPLICATIONS = "manage-applications"
     MANAGE_KEYS = "manage-keys"
     ERASE = "erase"
 
@@ -45,7 +47,14 @@ _AUDITOR: Final = frozenset({Permission.READ_ACCESS, Permission.READ_RECORD, Per
 PERMISSIONS: Final[Mapping[KeyRole, frozenset[Permission]]] = MappingProxyType(
     {
         KeyRole.OWNER: frozenset(Permission),
-        KeyRole.OPERATOR: frozenset(Permission) - {Permission.FORCE, Permission.MANAGE_KEYS, Permission.ERASE},
+        KeyRole.OPERATOR: frozenset(Permission)
+        - {
+            Permission.FORCE,
+            Permission.MANAGE_LOGINS,
+            Permission.MANAGE_APPLICATIONS,
+            Permission.MANAGE_KEYS,
+            Permission.ERASE,
+        },
         KeyRole.AUDITOR: _AUDITOR,
         KeyRole.READER: frozenset({Permission.READ_ACCESS}),
     }

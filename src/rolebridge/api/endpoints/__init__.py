@@ -4,6 +4,7 @@ from typing import Final
 
 from rolebridge.api.endpoints import (
     access,
+    applications,
     assignments,
     audit,
     changes,
@@ -34,5 +35,6 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *audit.ENDPOINTS,
     *record.ENDPOINTS,
     *sessions.ENDPOINTS,
+    *applications.ENDPOINTS,
     *keys.ENDPOINTS,
 )
