@@ -33,7 +33,6 @@ class Legitimate:
         default_factory=lambda: {"email": ("jane@example.com",), "groups": ("Annotators", "Leads")}
     )
     expected: Callable[[], Expectations] = expectations
-    sign_what: str = "assertion"
 
     def form(self) -> bytes:
         return idp.encoded(self.make())
@@ -75,7 +74,7 @@ def login(
     given = said.get("attributes", Login().attributes)
     values = read if read is not None else {key: tuple(each) for key, each in given.items()}
     wanted = expected or (lambda: expectations(allow_cbc=allow_cbc))
-    LOGINS.append(Legitimate(name, make, said.get("subject", JANE), values, wanted, sign_what))
+    LOGINS.append(Legitimate(name, make, said.get("subject", JANE), values, wanted))
 
 
 def prefixes(saml: str, samlp: str) -> Callable[[str], str]:
