@@ -13,8 +13,8 @@ FOLDER = ROOT / "docs" / "login-errors"
 INDEX = FOLDER / "README.md"
 SECTIONS = ["What the check wants", "Usual causes", "What to do"]
 IN_SOURCES = re.compile(r"\"((?:saml|oidc|login|flow)(?:-[a-z0-9]+)+)\"")
-NO_CODES = frozenset[str]()
-"""What looks like a code in the sources and is none: names of commands, settings and cookies."""
+NO_CODES = frozenset({"login-preview", "login-groups"})
+"""What looks like a code in the sources and is none: names of commands and chores."""
 
 
 def raised() -> set[str]:
