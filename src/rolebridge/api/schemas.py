@@ -18,6 +18,7 @@ from rolebridge.api.shapes import (
     record,
     ref,
 )
+from rolebridge.bridge.logout_documents import STATES
 from rolebridge.bridge.permissions import KeyRole, Permission
 from rolebridge.bridge.reviewing import COLUMNS
 from rolebridge.bridge.status import Concern
@@ -633,6 +634,22 @@ SCHEMAS: Final[Schema] = {
     "Key": record(_KEY),
     "NewKey": record({**_KEY, "key": {**TEXT, "description": "The secret. It is not shown again."}}),
     "Keys": record({"keys": list_of(ref("Key")), "next_cursor": MAYBE_TEXT}),
+    "Logout": record(
+        {
+            "id": {**TEXT, "description": "The `jti` of each attempt's logout token."},
+            "application": TEXT,
+            "user": TEXT,
+            "session": {**TEXT, "description": "What the application knows as `sid`."},
+            "created": MOMENT,
+            "state": {"enum": list(STATES)},
+            "attempts": COUNT,
+            "next_at": {**MAYBE_MOMENT, "description": "When it is tried again."},
+            "delivered_at": MAYBE_MOMENT,
+            "given_up_at": MAYBE_MOMENT,
+            "problem": {**MAYBE_TEXT, "description": "Why the last attempt failed."},
+        }
+    ),
+    "Logouts": record({"logouts": list_of(ref("Logout")), "next_cursor": MAYBE_TEXT}),
     "Application": record(
         {
             "client_id": TEXT,

@@ -19,6 +19,7 @@ from rolebridge.bridge.explaining import Explaining
 from rolebridge.bridge.feed import Feed
 from rolebridge.bridge.holding import Holds
 from rolebridge.bridge.idempotency import Idempotency
+from rolebridge.bridge.logout_notices import Logouts
 from rolebridge.bridge.members import Membership
 from rolebridge.bridge.observing import Observing
 from rolebridge.bridge.planning import Planning
@@ -54,6 +55,7 @@ class UseCases:
     request_log: RequestLog
     sessions: Sessions
     applications: Applications
+    logouts: Logouts
     status: Status
     feed: Feed
     idempotency: Idempotency

@@ -43,6 +43,7 @@ def _use_cases(installation: Installation) -> UseCases:
         request_log=installation.request_log,
         sessions=installation.sessions,
         applications=installation.applications,
+        logouts=installation.logouts,
         status=installation.status,
         feed=installation.feed,
         idempotency=installation.idempotency,

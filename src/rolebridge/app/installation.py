@@ -34,6 +34,7 @@ from rolebridge.bridge.login_log import LoginLog
 from rolebridge.bridge.login_preview import LoginPreviews
 from rolebridge.bridge.login_upkeep import LoginUpkeep
 from rolebridge.bridge.logins import Logins
+from rolebridge.bridge.logout_notices import Logouts
 from rolebridge.bridge.members import Membership
 from rolebridge.bridge.observing import Observing
 from rolebridge.bridge.planning import Planning
@@ -135,6 +136,7 @@ class Installation:
     authorizing: Authorizing
     refreshing: Refreshing
     standing: Standing
+    logouts: Logouts
     signing_keys: SigningKeys
     sso: SsoConnections
     saml: SamlAdministration
@@ -251,6 +253,7 @@ def open_installation(
         authorizing=Authorizing(store, hasher, sessions, clock),
         refreshing=Refreshing(store, hasher, clock),
         standing=Standing(store, hasher, clock),
+        logouts=Logouts(store),
         signing_keys=SigningKeys(store, vault, clock, _lifetimes(settings).absolute),
         login_flows=flows,
         sessions=sessions,

@@ -15,6 +15,7 @@ from typing import Final
 
 from rolebridge.store.engine import Store
 from rolebridge.store.logout_notices import LogoutNotice
+from rolebridge.store.provider_records import Application
 
 logger = logging.getLogger("rolebridge.bridge")
 
@@ -120,3 +121,17 @@ def outcome(notice: LogoutNotice, attempt: Attempt, now: datetime) -> LogoutNoti
     if attempt.fate is Fate.REFUSED or again - notice.created > GIVEN_UP_AFTER:
         return replace(notice, next_at=None, given_up_at=now, problem=attempt.problem)
     return replace(notice, next_at=again, problem=attempt.problem)
+
+
+class Logouts:
+    """What came of notices, for those who administer applications."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def newest(
+        self, application: Application, limit: int, after: tuple[datetime, str] | None = None
+    ) -> list[LogoutNotice]:
+        """Return an application's notices, newest first; `after` is the moment and id of the last one seen."""
+        with self._store.read() as unit:
+            return unit.logout_notices(application.organization_id).page(application.id, limit, after)

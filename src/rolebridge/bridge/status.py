@@ -76,6 +76,7 @@ class Concern(StrEnum):
     CERTIFICATE = "certificate-ends"
     OFFERED = "identity-provider-changed"
     METADATA = "metadata-unreadable"
+    LOGOUTS = "logouts-not-heard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +171,13 @@ class Status:
             holds, chores = tuple(unit.holds(organization.id).counts()), tuple(unit.chore_runs.all())
             short = tuple(self._short(unit, organization.id))
             logins = tuple(_of_logins(unit, organization.id, now))
+            logouts = tuple(_of_logouts(unit, organization.id, now))
         notices = (
             *(notice for one in connections for notice in _of_connection(one, now)),
             *(notice for one in secrets for notice in _of_secret(one, connections, now)),
             *(notice for name, counts in workspaces.items() for notice in _of_workspace(name, counts)),
             *logins,
+            *logouts,
             *(_of_hold(one) for one in holds),
             *(Notice(Concern.KEEP, trip.workspace, trip.actual) for trip in short),
             *_of_worker(chores, now),
@@ -339,6 +342,19 @@ def _of_saml(name: str, settings: SamlSettings, now: datetime) -> Iterator[Notic
     if settings.trouble:
         since, _, problem = settings.trouble.partition(" ")
         yield Notice(Concern.METADATA, name, f"the metadata cannot be read since {since}: {problem}")
+
+
+def _of_logouts(unit: Unit, organization_id: str, now: datetime) -> Iterator[Notice]:
+    """Yield which applications do not hear that sessions end: people may still be in there."""
+    troubles = unit.logout_notices(organization_id).troubles(now - DAY)
+    names = {one.id: one for one in unit.applications.of_organization(organization_id)} if troubles else {}
+    for trouble in troubles:
+        app = names.get(trouble.application_id)
+        if app is None or app.revoked_at is not None:
+            continue
+        many = f"{trouble.failing} wait to be tried again, {trouble.given_up} were given up"
+        text = f"does not hear of logouts ({many} in the last day): {trouble.problem}; see rolebridge app logouts"
+        yield Notice(Concern.LOGOUTS, app.name, text)
 
 
 def _of_certificate(name: str, whose: str, certificate: str, after: str, now: datetime) -> Iterator[Notice]:

@@ -10,6 +10,7 @@ import click
 
 from rolebridge.bridge.app_documents import app_credential_document, application_document
 from rolebridge.cli.app_credentials import app_argument, key, secret, secret_expires
+from rolebridge.cli.app_logouts import logouts
 from rolebridge.cli.clients import SECRET_LIFE
 from rolebridge.cli.options import csv_option, json_option, org_option
 from rolebridge.cli.session import Session, pass_session
@@ -82,6 +83,7 @@ def app() -> None:
     """Applications that people sign in to: OpenID Connect clients, told who came and which roles hold."""
 
 
+app.add_command(logouts)
 app.add_command(secret)
 app.add_command(key)
 

@@ -11,6 +11,7 @@ from rolebridge.api.endpoints import (
     decisions,
     holds,
     keys,
+    logouts,
     people,
     plans,
     projects,
@@ -37,4 +38,5 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *sessions.ENDPOINTS,
     *applications.ENDPOINTS,
     *keys.ENDPOINTS,
+    *logouts.ENDPOINTS,
 )
