@@ -86,11 +86,15 @@ class Pages:
         """Return the page of an answer that is none: nothing there, too much, a defect."""
         return self.page("error.html", status, title=title, request_id=request_id)
 
-    def post_on(self, url: str, fields: Mapping[str, str]) -> Response:
-        """Return a page that sends a form on to another site, by itself where there is JavaScript."""
+    def post_on(self, url: str, fields: Mapping[str, str], *, onward: bool = False) -> Response:
+        """Return a page that sends a form on to another site, by itself where there is JavaScript.
+
+        `onward` lets that site redirect the browser to others, by https: an identity provider may sign in elsewhere.
+        """
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
-        return self.page("post_on.html", form_action=origin, script=True, url=url, fields=fields, host=parts.hostname)
+        allowed = f"{origin} https:" if onward else origin
+        return self.page("post_on.html", form_action=allowed, script=True, url=url, fields=fields, host=parts.hostname)
 
 
 def asset(name: str) -> Response | None:

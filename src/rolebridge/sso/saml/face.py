@@ -52,7 +52,7 @@ class SamlFace:
         signer = self._signer(connection) if settings.sign_requests else None
         if settings.binding is Binding.POST:
             form = post_form(settings, request, flow.id, signer)
-            return self._door.pages.post_on(form.action, dict(form.fields))
+            return self._door.pages.post_on(form.action, dict(form.fields), onward=True)
         url = redirect_url(settings, request, flow.id, signer)
         return Response(303, (("Location", url), ("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer")))
 
