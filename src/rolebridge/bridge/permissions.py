@@ -22,8 +22,9 @@ class Permission(StrEnum):
 
     `READ_ACCESS` is who holds what and why, `READ_RECORD` what happened: requests, status, revisions, the audit. `PLAN`
     is to ask what mapping files would do, `APPLY` to put them in force, `FORCE` to do so past a guard rail,
-    `APPROVE` to be the second person of what takes two, `END_SESSIONS` to sign people out, `MANAGE_LOGINS` to
-    settle whom logins let in, `MANAGE_APPLICATIONS` to settle who is told of people, `ERASE` to take a deleted person's data out of the record.
+    `APPROVE` to be the second person of what takes two, `END_SESSIONS` to sign people out, `MANAGE_LOGINS` to settle
+    whom logins let in, `MANAGE_APPLICATIONS` to settle who is told of people, `ERASE` to take a deleted person's data
+    out of the record.
     """
 
     READ_ACCESS = "read-access"
