@@ -18,6 +18,7 @@ from rolebridge.api.shapes import (
     record,
     ref,
 )
+from rolebridge.bridge.login_log import LoginOutcome
 from rolebridge.bridge.logout_documents import STATES
 from rolebridge.bridge.permissions import KeyRole, Permission
 from rolebridge.bridge.reviewing import COLUMNS
@@ -26,7 +27,7 @@ from rolebridge.core.applications import AppKind, GroupsForm, RolesForm, Scope
 from rolebridge.core.catalogue import Sees
 from rolebridge.core.diagnostics import Severity
 from rolebridge.core.grants import GrantState
-from rolebridge.core.login import Protocol
+from rolebridge.core.login import Protocol, Verdict
 from rolebridge.core.permissions import Answer as DecisionAnswer
 from rolebridge.core.permissions import CellValue
 from rolebridge.core.plan import ChangeKind
@@ -619,6 +620,30 @@ SCHEMAS: Final[Schema] = {
             "address": TEXT,
         }
     ),
+    "LoginRules": record(
+        {
+            "connection": TEXT,
+            "protocol": {"enum": [one.value for one in Protocol]},
+            "enabled": FLAG,
+            "changed": MOMENT,
+            "domains": list_of(TEXT),
+            "rules": OBJECT,
+        }
+    ),
+    "Login": record(
+        {
+            "at": MOMENT,
+            "request_id": TEXT,
+            "outcome": {"enum": [one.value for one in LoginOutcome]},
+            "code": {**MAYBE_TEXT, "description": "The check that refused."},
+            "detail": MAYBE_TEXT,
+            "user_id": MAYBE_TEXT,
+            "checks": list_of(
+                record({"code": TEXT, "verdict": {"enum": [one.value for one in Verdict]}, "detail": MAYBE_TEXT})
+            ),
+        }
+    ),
+    "Logins": record({"logins": list_of(ref("Login")), "next_cursor": MAYBE_TEXT}),
     "Sessions": record({"sessions": list_of(ref("Session")), "next_cursor": MAYBE_TEXT}),
     "SessionsEnded": record({"ended": COUNT}),
     "OwnKey": record(

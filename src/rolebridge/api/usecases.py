@@ -19,6 +19,7 @@ from rolebridge.bridge.explaining import Explaining
 from rolebridge.bridge.feed import Feed
 from rolebridge.bridge.holding import Holds
 from rolebridge.bridge.idempotency import Idempotency
+from rolebridge.bridge.login_log import LoginLog
 from rolebridge.bridge.logout_notices import Logouts
 from rolebridge.bridge.members import Membership
 from rolebridge.bridge.observing import Observing
@@ -27,6 +28,7 @@ from rolebridge.bridge.projects import Projects
 from rolebridge.bridge.request_log import RequestLog
 from rolebridge.bridge.reviewing import Reviewing
 from rolebridge.bridge.sessions import Sessions
+from rolebridge.bridge.sso_connections import SsoConnections
 from rolebridge.bridge.status import Status
 from rolebridge.store.engine import Store
 
@@ -54,6 +56,8 @@ class UseCases:
     auditing: Auditing
     request_log: RequestLog
     sessions: Sessions
+    sso: SsoConnections
+    login_log: LoginLog
     applications: Applications
     logouts: Logouts
     status: Status

@@ -42,6 +42,8 @@ def _use_cases(installation: Installation) -> UseCases:
         auditing=installation.auditing,
         request_log=installation.request_log,
         sessions=installation.sessions,
+        sso=installation.sso,
+        login_log=installation.login_log,
         applications=installation.applications,
         logouts=installation.logouts,
         status=installation.status,
