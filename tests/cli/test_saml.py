@@ -53,6 +53,8 @@ def test_an_identity_provider_is_connected_by_its_metadata(okta: Machine) -> Non
     assert "  sign-on URL        https://idp.example/sso (redirect)\n" in said
     assert f"  trusted key        {fingerprint(signer().base64)[:16]}… RSA 2048, until 2046-01-01\n" in said
     assert "note: the metadata is not signed" in said
+    assert "  Say next whom: rolebridge login set okta --preset NAME --domain DOMAIN\n" in said
+    assert "Say next" not in okta.out("saml", "set", "okta", "--force-authn")
     shown = okta.json("saml", "show", "okta")
     assert shown["identity_provider"]["entity_id"] == "https://idp.example"
     assert (shown["binding"], shown["sign_requests"], shown["idp_initiated"]) == ("redirect", False, False)

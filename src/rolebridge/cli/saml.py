@@ -116,6 +116,7 @@ def set_(session: Session, /, connection: str, org: str | None, **given: Any) ->
     with session.installation() as installation:
         found = _connection(installation, connection, org)
         known = installation.saml.find(found)
+        is_first = known is None
         described, url = _described(installation, known, given)
         if described is not None:
             pinned = installation.saml.certificates(described.idp, given["pins"])
@@ -136,7 +137,7 @@ def set_(session: Session, /, connection: str, org: str | None, **given: Any) ->
         **settings_document(settings, session.clock()),
         "notes": list(notes),
     }
-    session.answer(document, _set_text(document, notes))
+    session.answer(document, _set_text(document, notes, is_first=is_first))
 
 
 def _described(
@@ -335,9 +336,14 @@ def _content(file: Path) -> bytes:
         raise Invalid(f"`{file}` cannot be read: {error.strerror}", "file") from None
 
 
-def _set_text(document: dict[str, Any], notes: tuple[str, ...]) -> str:
-    lines = [f"connection {strong(document['connection'])} logs people in by SAML", *_provider_lines(document)]
-    return "\n".join([*lines, *_idp_lines(document), *(f"  note: {note}" for note in notes)])
+def _set_text(document: dict[str, Any], notes: tuple[str, ...], *, is_first: bool) -> str:
+    name = document["connection"]
+    lines = [f"connection {strong(name)} logs people in by SAML", *_provider_lines(document)]
+    lines += [*_idp_lines(document), *(f"  note: {note}" for note in notes)]
+    if is_first:
+        lines.append(f"  Say next whom: rolebridge login set {name} --preset NAME --domain DOMAIN")
+        lines.append("  (rolebridge login presets lists the kinds of identity providers)")
+    return "\n".join(lines)
 
 
 def _show_text(document: dict[str, Any]) -> str:
