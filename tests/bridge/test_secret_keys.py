@@ -12,6 +12,8 @@ from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.credentials import Hasher
 from rolebridge.bridge.permissions import KeyRole
 from rolebridge.bridge.secret_keys import KeyInUse, SecretKeys
+from rolebridge.bridge.signing_keys import SigningKeys
+from rolebridge.bridge.vault import Locked, Vault
 from rolebridge.core.errors import Invalid, NotFound
 from rolebridge.store.engine import Store
 from rolebridge.store.records import StoredUnder
@@ -104,25 +106,25 @@ def test_counts_leave_out_what_does_not_work(store: Store, made: tuple[str, str]
     administration.add_key(OPERATOR, organization, "late", KeyRole.READER, expires_at=NOW + timedelta(days=1))
     robot = next(one.credential.id for one in administration.keys(organization) if one.credential.name == "robot")
     administration.revoke_key(OPERATOR, organization, robot)
-    listing = SecretKeys(store, Hasher(NEW, [OLD]), clock).listing()
+    listing = SecretKeys(store, Hasher(NEW, [OLD]), clock, Vault(NEW, [OLD])).listing()
     assert [(one.id, one.present, one.known) for one in listing] == [
         (Hasher(NEW).key_id, True, True),
         (Hasher(OLD).key_id, False, True),
     ]
     assert listing[1].credentials == StoredUnder(1, 1, 0)
-    later = SecretKeys(store, Hasher(NEW, [OLD]), lambda: NOW + timedelta(days=2)).listing()
+    later = SecretKeys(store, Hasher(NEW, [OLD]), lambda: NOW + timedelta(days=2), Vault(NEW, [OLD])).listing()
     assert later[1].credentials == StoredUnder(1, 0, 0)
 
 
 def test_a_key_that_is_missing_is_listed(store: Store, made: tuple[str, str]) -> None:
     """A key that credentials name and the ring lacks is told: they do not work."""
-    listing = SecretKeys(store, Hasher(NEW), clock).listing()
+    listing = SecretKeys(store, Hasher(NEW), clock, Vault(NEW)).listing()
     assert [(one.id, one.known) for one in listing] == [(Hasher(NEW).key_id, True), (Hasher(OLD).key_id, False)]
 
 
 def test_what_can_be_retired(store: Store, made: tuple[str, str]) -> None:
     """Not the present key, not one that is not there, and one in use only by force."""
-    keys = SecretKeys(store, Hasher(NEW, [OLD, NEVER]), clock)
+    keys = SecretKeys(store, Hasher(NEW, [OLD, NEVER]), clock, Vault(NEW, [OLD, NEVER]))
     assert keys.retirable(Hasher(NEVER).key_id[:8]).credentials == StoredUnder(0, 0, 0)
     with pytest.raises(KeyInUse, match="2 credentials that work are stored under the key"):
         keys.retirable(Hasher(OLD).key_id)
@@ -133,3 +135,23 @@ def test_what_can_be_retired(store: Store, made: tuple[str, str]) -> None:
         keys.retirable("zz")
     with pytest.raises(NotFound, match="secret key"):
         keys.retirable("")
+
+
+def test_what_is_sealed_is_sealed_anew_before_a_key_goes(store: Store) -> None:
+    """A signing key that was made under the old secret key signs after that one left the ring."""
+    SigningKeys(store, Vault(OLD), clock).ensure()
+    ring = SecretKeys(store, Hasher(NEW, [OLD]), clock, Vault(NEW, [OLD]))
+    assert [one.sealed for one in ring.listing()] == [0, 2]
+    ring.retirable(Hasher(OLD).key_id)
+    assert [one.sealed for one in ring.listing()] == [2, 0]
+    assert SigningKeys(store, Vault(NEW), clock).signing().private
+
+
+def test_what_is_sealed_under_a_key_that_is_gone_is_told(store: Store) -> None:
+    """A secret that opens with no key of the ring is counted under a key that is missing, and left as it is."""
+    SigningKeys(store, Vault(NEVER), clock).ensure()
+    ring = SecretKeys(store, Hasher(NEW, [OLD]), clock, Vault(NEW, [OLD]))
+    ring.retirable(Hasher(OLD).key_id)
+    assert [(one.known, one.sealed) for one in ring.listing()] == [(True, 0), (True, 0), (False, 2)]
+    with pytest.raises(Locked):
+        SigningKeys(store, Vault(NEW), clock).signing()

@@ -246,7 +246,7 @@ def open_installation(
         meters=meters,
         request_log=request_log,
         status=Status(store, clock, _silent_after, rulebooks),
-        secret_keys=SecretKeys(store, hasher, clock),
+        secret_keys=SecretKeys(store, hasher, clock, vault),
         vault=vault,
         applications=Applications(store, hasher, clock),
         app_proving=AppProving(store, hasher, clock),
@@ -315,6 +315,7 @@ class _NoVault(Vault):
 
     def __init__(self) -> None:
         self.key_id = ""
+        self.key_ids = ()
 
     def seal(self, secret: bytes, belongs_to: str) -> bytes:
         raise _needs_key()

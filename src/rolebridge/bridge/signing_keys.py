@@ -161,18 +161,6 @@ class SigningKeys:
 
         return self._store.transact(work)
 
-    # --- the secret keys under which they are sealed
-
-    def reseal(self, unit: Unit) -> int:
-        """Seal under the present secret key whatever is sealed under one before; return how many keys that were."""
-        moved = 0
-        for key in unit.signing_keys.all():
-            if not self._vault.is_present(key.private):
-                opened = self._vault.open(key.private, _belongs_to(key.id))
-                unit.signing_keys.reseal(key.id, self._vault.seal(opened, _belongs_to(key.id)))
-                moved += 1
-        return moved
-
     # --- inside
 
     def _all(self) -> list[SigningKey]:
@@ -183,7 +171,7 @@ class SigningKeys:
         """Return a key with its private half; a process unseals each once, as long as its row is the same."""
         held = self._opened.get(key.id)
         if held is None or held[0] != key.private:
-            signing = Signing(key.id, key.algorithm, self._vault.open(key.private, _belongs_to(key.id)))
+            signing = Signing(key.id, key.algorithm, self._vault.open(key.private, belongs_to(key.id)))
             self._opened = {key.id: (key.private, signing)}
             return signing
         return held[1]
@@ -194,7 +182,7 @@ class SigningKeys:
         id_ = _thumbprint(members)
         public = json.dumps({**members, "kid": id_, "use": "sig", "alg": ALGORITHM})
         private = pair.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        return SigningKey(id_, ALGORITHM, public, self._vault.seal(private, _belongs_to(id_)), self._clock())
+        return SigningKey(id_, ALGORITHM, public, self._vault.seal(private, belongs_to(id_)), self._clock())
 
     def _record(self, unit: Unit, operator: Operator, kind: str, key_id: str, reason: str) -> None:
         """Record in every organization what happened to a key of all of them."""
@@ -219,7 +207,8 @@ def _the_one(keys: Sequence[SigningKey], id_: str, now: datetime) -> SigningKey:
     return found[0]
 
 
-def _belongs_to(id_: str) -> str:
+def belongs_to(id_: str) -> str:
+    """Return what a key's sealed half belongs to."""
     return f"signing key {id_}"
 
 

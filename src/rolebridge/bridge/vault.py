@@ -31,11 +31,12 @@ class Locked(RolebridgeError):
 
 
 class Vault:
-    """Seals and opens secrets under the keys of a ring, the present one first. `key_id` names the present one."""
+    """Seals and opens secrets under a ring of keys, the present one first. `key_id` names that, `key_ids` all."""
 
     def __init__(self, secret_key: bytes, previous: Iterable[bytes] = ()) -> None:
         ring = {_derived_id(key): AESGCM(key) for key in map(_derive, (secret_key, *previous))}
         self.key_id = next(iter(ring)).hex()
+        self.key_ids = tuple(id_.hex() for id_ in ring)
         self._ring = ring
 
     def seal(self, secret: bytes, belongs_to: str) -> bytes:
@@ -55,9 +56,13 @@ class Vault:
         except (InvalidTag, ValueError):
             raise Locked from None
 
+    def sealed_under(self, sealed: bytes) -> str:
+        """Return the id of the key under which a secret is sealed, of the ring or not."""
+        return sealed[:_ID_BYTES].hex()
+
     def is_present(self, sealed: bytes) -> bool:
         """Return whether a secret is sealed under the present key."""
-        return sealed[:_ID_BYTES].hex() == self.key_id
+        return self.sealed_under(sealed) == self.key_id
 
 
 def _derive(secret_key: bytes) -> bytes:

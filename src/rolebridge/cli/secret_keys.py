@@ -34,8 +34,8 @@ def status(session: Session) -> None:
     with session.installation() as installation:
         known = installation.secret_keys.listing()
     rows = [(one.id, _state(one), *map(str, _counts(one).values())) for one in known]
-    text = table(("KEY", "STATE", "TOKENS", "API KEYS", "CLIENT SECRETS"), rows)
-    head = ("key_id", "state", "tokens", "api_keys", "client_secrets")
+    text = table(("KEY", "STATE", "TOKENS", "API KEYS", "CLIENT SECRETS", "REFRESH TOKENS", "SEALED"), rows)
+    head = ("key_id", "state", "tokens", "api_keys", "client_secrets", "refresh_tokens", "sealed")
     session.answer_list({"secret_keys": [_document(one) for one in known]}, "secret_keys", head, text)
 
 
@@ -121,7 +121,13 @@ def _state(one: SecretKey) -> str:
 
 def _counts(one: SecretKey) -> dict[str, int]:
     stored = one.credentials
-    return {"tokens": stored.tokens, "api_keys": stored.keys, "client_secrets": stored.client_secrets}
+    return {
+        "tokens": stored.tokens,
+        "api_keys": stored.keys,
+        "client_secrets": stored.client_secrets,
+        "refresh_tokens": stored.refresh_tokens,
+        "sealed": one.sealed,
+    }
 
 
 def _document(one: SecretKey) -> dict[str, Any]:

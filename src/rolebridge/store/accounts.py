@@ -15,6 +15,7 @@ from rolebridge.store.links import Link, Row
 from rolebridge.store.records import Connection, Credential, Key, Organization, StoredUnder, Token, TokenHolder
 from rolebridge.store.statements import Statement, given, insert_into, storable
 from rolebridge.store.tables.accounts import client_credentials, connections, keys, organizations, tokens
+from rolebridge.store.tables.provider import application_credentials, refresh_tokens
 
 _ORGANIZATION = (organizations.c.id, organizations.c.name, organizations.c.created)
 _tenant = organizations.alias("tenant")
@@ -158,8 +159,20 @@ def _stored_under(kind: int, chosen: Table) -> Select[Any]:
     return counted.where(chosen.c.jwk.is_(None)) if "jwk" in chosen.c else counted
 
 
+def _refresh_tokens_under(kind: int) -> Select[Any]:
+    works = (refresh_tokens.c.used_at.is_(None), refresh_tokens.c.expires_at > given("now"))
+    counted = select(literal(kind).label("kind"), refresh_tokens.c.key_id, func.count()).where(*works)
+    return counted.group_by(refresh_tokens.c.key_id)
+
+
 STORED_UNDER: Final = Statement(
-    lambda _: union_all(*(_stored_under(*one) for one in enumerate((tokens, keys, client_credentials))))
+    lambda _: union_all(
+        _stored_under(0, tokens),
+        _stored_under(1, keys),
+        _stored_under(2, client_credentials),
+        _stored_under(2, application_credentials),
+        _refresh_tokens_under(3),
+    )
 )
 
 
@@ -287,7 +300,7 @@ class Accounts:
         """Return how many credentials that work are stored under which secret key, by its id."""
         counts: dict[str, list[int]] = {}
         for kind, key_id, count in self._link.all(STORED_UNDER, now=stamp(now)):
-            counts.setdefault(key_id, [0, 0, 0])[kind] = count
+            counts.setdefault(key_id, [0, 0, 0, 0])[kind] += count
         return {key_id: StoredUnder(*numbers) for key_id, numbers in counts.items()}
 
     # --- keys

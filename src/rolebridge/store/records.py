@@ -138,11 +138,12 @@ class StoredUnder:
     tokens: int
     keys: int
     client_secrets: int
+    refresh_tokens: int = 0
 
     @property
     def all(self) -> int:
         """Return how many there are of every kind."""
-        return self.tokens + self.keys + self.client_secrets
+        return self.tokens + self.keys + self.client_secrets + self.refresh_tokens
 
 
 @dataclass(frozen=True, slots=True)
