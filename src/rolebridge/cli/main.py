@@ -158,6 +158,7 @@ for _command in (
     apps.app,
     signing_keys.keys,
     saml.saml,
+    oidc.oidc,
     login.login,
     logins.login_preview,
     logins.logins,

@@ -481,6 +481,16 @@ CLAIMS: Final = (
     Case("aud foreign with our azp", "oidc-audience", claims(aud="other", azp=CLIENT_ID)),
     Case("aud a foreign list with our azp", "oidc-audience", claims(aud=["other"], azp=CLIENT_ID)),
     Case("aud with somebody whom nobody trusts", "oidc-audience", claims(aud=[CLIENT_ID, "other"], azp=CLIENT_ID)),
+    Case(
+        "aud somebody whom the settings trust, and not us",
+        "oidc-audience",
+        claims(aud=["account"], azp=CLIENT_ID),
+        {"audiences": ["account"]},
+    ),
+    *(
+        Case(f"aud us and {value!r}", "oidc-audience", claims(aud=[CLIENT_ID, value], azp=CLIENT_ID))
+        for value in ({}, [CLIENT_ID], None, "", 7.5)
+    ),
     Case("azp of another client", "oidc-authorized-party", claims(azp="other")),
     Case("azp a list", "oidc-authorized-party", claims(azp=[CLIENT_ID])),
     Case(
@@ -505,7 +515,13 @@ CLAIMS: Final = (
     Case("no exp", "oidc-expired", lacking("exp")),
     *(
         Case(f"iat {what}", "oidc-issued-at", claims(iat=value))
-        for what, value in {"in the future": T + 61, "yesterday": T - 86_400, "a text": str(T), "true": True}.items()
+        for what, value in {
+            "in the future": T + 61,
+            "over an hour ago": T - 3_661,
+            "yesterday": T - 86_400,
+            "a text": str(T),
+            "true": True,
+        }.items()
     ),
     Case("no iat", "oidc-issued-at", lacking("iat")),
     Case("nbf in the future", "oidc-not-before", claims(nbf=T + 61)),
@@ -514,6 +530,7 @@ CLAIMS: Final = (
         Case(f"nonce {value!r}", "oidc-nonce", claims(nonce=value))
         for value in ("", "of-another-login", None, ["nonce-1"], 0, "ünïcode")
     ),
+    Case("a nonce that is empty on both sides", "oidc-nonce", claims(nonce=""), demands={"nonce": ""}),
     Case("no nonce", "oidc-nonce", lacking("nonce")),
     Case(
         "no nonce though it says nonce_supported", "oidc-nonce", all_of(lacking("nonce"), claims(nonce_supported=False))

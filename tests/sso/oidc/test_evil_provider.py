@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.sso.oidc.cases import CASES, Case
+from tests.sso.oidc.cases import CASES, Case, T
 from tests.sso.oidc.evil import EvilProvider
 from tests.sso.oidc.logins import RelyingParty, attempt
 
@@ -30,3 +30,18 @@ def test_an_evil_provider_is_refused(case: Case) -> None:
     assert "<script>" not in refused.value.detail or refused.value.detail.count("`") >= 2
     assert refused.value.detail.isprintable()
     assert len(refused.value.detail) < 400
+
+
+@pytest.mark.parametrize(
+    ("claims", "told"),
+    [
+        ({"exp": T - 7_199}, "the token expired 7199 seconds ago (`exp`)"),
+        ({"exp": T - 7_200}, "the token expired 2 hours ago (`exp`)"),
+        ({"nbf": T + 61}, "the token is not valid before 61 seconds from now (`nbf`)"),
+    ],
+)
+def test_how_far_off_is_told(claims: dict[str, int], told: str) -> None:
+    """So that an administrator sees which clock is wrong."""
+    with pytest.raises(LoginRefused) as refused:
+        RelyingParty(EvilProvider(claims=claims)).log_in()
+    assert refused.value.detail == told

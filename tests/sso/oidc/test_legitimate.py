@@ -103,6 +103,17 @@ SHAPES: Final[dict[str, tuple[Arrange, dict[str, Any]]]] = {
     "no iss in responses and none announced": (bringing(), {}),
     "times that are no whole numbers": (claims(iat=T - 0.5, exp=T + 59.5, nbf=T - 0.25), {}),
     "a clock that is a minute ahead": (claims(iat=T + 60, nbf=T + 60, exp=T + 360), {}),
+    "a token that was issued an hour ago": (claims(iat=T - 3_660), {}),
+    "at_hash without an access token": (
+        all_of(claims(at_hash="x"), lambda provider: provider.response.update(access_token=None)),
+        {},
+    ),
+    "at_hash beside EdDSA": (
+        all_of(signing("EdDSA", ed_key("honest")), claims(at_hash=half_hash("access-1", "512"))),
+        {"algorithms": ["EdDSA"]},
+    ),
+    "auth_time at both ends of the skew": (claims(auth_time=T - 360), {"max_age": 300}),
+    "auth_time a minute ahead": (claims(auth_time=T + 60), {"max_age": 300}),
     "a token that expired within the skew": (claims(exp=T - 59), {}),
     "PS256": (signing("PS256", rsa_key("honest")), {"algorithms": ["PS256"]}),
     "RS512": (signing("RS512", rsa_key("honest")), {"algorithms": ["RS512"]}),

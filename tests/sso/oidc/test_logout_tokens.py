@@ -82,8 +82,10 @@ NOTICES: Final[dict[str, tuple[str, Arrange]]] = {
     "sub a list": ("oidc-logout-subject", claim(sub=[SUBJECT])),
     "sid a number": ("oidc-logout-subject", claim(sid=1)),
     "sid empty": ("oidc-logout-subject", claim(sid="")),
+    "sid of 501 characters": ("oidc-logout-subject", claim(sid="x" * 501)),
     "no jti": ("oidc-logout-id", lack("jti")),
     "jti a number": ("oidc-logout-id", claim(jti=1)),
+    "jti empty": ("oidc-logout-id", claim(jti="")),
     "jti of 501 characters": ("oidc-logout-id", claim(jti="x" * 501)),
 }
 
@@ -101,6 +103,13 @@ def test_one_of_subject_and_session_is_enough(missing: str) -> None:
     said = notice(lack(missing))
     assert (said.subject is None) == (missing == "sub")
     assert (said.session is None) == (missing == "sid")
+
+
+@pytest.mark.parametrize("length", [1, 500])
+def test_ids_of_any_length_up_to_500(length: int) -> None:
+    """Of notices and of sessions."""
+    said = notice(claim(jti="j" * length, sid="s" * length))
+    assert (len(said.token_id), len(said.session or "")) == (length, length)
 
 
 @pytest.mark.parametrize("typ", [None, "JWT", "logout+jwt", "application/logout+jwt"])

@@ -246,5 +246,5 @@ LOGOUT_TOKEN_CHECKS: Final[tuple[Check[Presented], ...]] = (
 
 
 def _span(span: timedelta) -> str:
-    seconds = max(0, round(span.total_seconds()))
+    seconds = round(span.total_seconds())
     return f"{seconds} seconds" if seconds < 7_200 else f"{seconds // 3_600} hours"
