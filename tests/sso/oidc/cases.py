@@ -198,6 +198,7 @@ WELL_KNOWN: Final = "/.well-known/openid-configuration"
 ATTACKER: Final = rsa_key("attacker")
 ATTACKER_JWK: Final = public_jwk(ATTACKER, "k1")
 WITH_USERINFO: Final = {"userinfo": True}
+STRANGERS: Final[tuple[Any, ...]] = ({}, [CLIENT_ID], None, "", 7.5)
 
 DISCOVERY: Final = (
     Case("discovery of another issuer", "oidc-discovery-issuer", discovery(issuer="https://evil.example")),
@@ -489,7 +490,7 @@ CLAIMS: Final = (
     ),
     *(
         Case(f"aud us and {value!r}", "oidc-audience", claims(aud=[CLIENT_ID, value], azp=CLIENT_ID))
-        for value in ({}, [CLIENT_ID], None, "", 7.5)
+        for value in STRANGERS
     ),
     Case("azp of another client", "oidc-authorized-party", claims(azp="other")),
     Case("azp a list", "oidc-authorized-party", claims(azp=[CLIENT_ID])),

@@ -25,7 +25,7 @@ from tests.sso.oidc.evil import (
 )
 from tests.sso.oidc.logins import REDIRECT_URI, RelyingParty
 
-from rolebridge.core.login import Protocol
+from rolebridge.core.login import Protocol, Verdict
 from rolebridge.sso.oidc.client import SigningKey
 
 T: Final = int(NOW.timestamp())
@@ -213,6 +213,59 @@ def test_an_overage_is_an_attribute() -> None:
     with_userinfo = RelyingParty(provider, {"userinfo": True}).log_in().identity.attributes
     assert "_claim_names.groups" not in with_userinfo
     assert with_userinfo["groups"] == ("reviewers",)
+
+
+def test_the_trail_tells_every_check_in_its_order() -> None:
+    """For the log of logins: discovery, response, token endpoint, keys and signature, claims, userinfo."""
+    party = RelyingParty(EvilProvider(), {"userinfo": True})
+    party.finish(party.provider.authorize(party.begin()))
+    begun, checks = party.trail.checks[:4], party.trail.checks[4:]
+    described = [
+        "oidc-discovery-unreachable",
+        "oidc-discovery-form",
+        "oidc-discovery-issuer",
+        "oidc-discovery-endpoint",
+    ]
+    assert [check.code for check in begun] == described
+    assert [check.code for check in checks] == [
+        *described,
+        "oidc-response-form",
+        "oidc-response-issuer-missing",
+        "oidc-response-issuer",
+        "oidc-provider-error",
+        "oidc-code-missing",
+        "oidc-token-endpoint-unreachable",
+        "oidc-token-endpoint-refused",
+        "oidc-token-response-form",
+        "oidc-token-bearer",
+        "oidc-id-token-missing",
+        "oidc-access-token",
+        "oidc-token-form",
+        "oidc-token-critical",
+        "oidc-algorithm",
+        "oidc-token-type",
+        "oidc-keys-form",
+        "oidc-keys-secret",
+        "oidc-key-unknown",
+        "oidc-signature",
+        "oidc-token-kind",
+        "oidc-issuer",
+        "oidc-audience",
+        "oidc-authorized-party",
+        "oidc-expired",
+        "oidc-issued-at",
+        "oidc-not-before",
+        "oidc-nonce",
+        "oidc-access-token-hash",
+        "oidc-code-hash",
+        "oidc-subject",
+        "oidc-context",
+        "oidc-authenticated-at",
+        "oidc-userinfo-unreachable",
+        "oidc-userinfo-form",
+        "oidc-userinfo-subject",
+    ]
+    assert {check.verdict for check in checks} == {Verdict.PASSED}
 
 
 # --- what is asked for ------------------------------------------------------------------------------------------------
