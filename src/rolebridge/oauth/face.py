@@ -59,6 +59,9 @@ TOKENS_OF_CLIENT: Final = RateLimit(5, 100)
 TOKENS_OF_APP: Final = RateLimit(100, 2_000)
 """Codes and refresh tokens that one application exchanges."""
 
+FOR_PAGES: Final = (("Access-Control-Allow-Origin", "*"),)
+"""Lets an application's page read an answer, whatever its origin: no cookie counts here, so nobody's is lent."""
+
 _FORM: Final = "application/x-www-form-urlencoded"
 _MOST_PARAMETERS: Final = 20
 _CLIENT_ID: Final = re.compile(f"(?:{CLIENT_PREFIX}|{APP_PREFIX})[0-9a-f]{{32}}")
@@ -117,11 +120,13 @@ class OAuthFace:
         except Unavailable as busy:
             logger.error("request %s: %s", request.request_id, busy)  # noqa: TRY400 - a refusal, with its cause in it
             answer = Answer(*TryLater(503, busy.told, busy.retry_after)())
-        response = Response(answer.status, answer.headers, json.dumps(answer.body).encode())
+        response = Response(answer.status, (*answer.headers, *seen.shared), json.dumps(answer.body).encode())
         self._observe(seen.row(answer, response))
         return response
 
     def _token(self, seen: Seen, form: Mapping[str, str]) -> Answer:
+        if self._apps is not None and form.get("grant_type") in self._apps.grants:
+            seen.shared = FOR_PAGES
         provers = partial(self._prove, seen, form), partial(self.prove_app, seen, form)
         return self._server.answer(TokenRequest(form, *provers))
 
@@ -211,6 +216,8 @@ class Seen:
     client: Client | Application | None = None
     credential_id: str = ""
     reason: str = ""
+    shared: tuple[tuple[str, str], ...] = ()
+    """Headers by which pages of other origins may read the answer."""
     began: float = field(default_factory=perf_counter)
 
     def row(self, answer: Answer, response: Response) -> LoggedRequest:
