@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from tests.sso.visiting import AUTHORIZE, BASE, IDP, OPERATOR, House
 
@@ -300,6 +302,21 @@ def test_a_login_that_began_at_the_identity_provider_leads_where_its_settings_sa
     answer = browser.come_back("", house.ana, target="https://app.example/start")
     assert answer.location == "https://app.example/start"
     assert browser.who() == house.ana
+
+
+def test_a_login_that_nobody_asked_for_takes_no_one_elses_place(house: House) -> None:
+    """Login CSRF by a login that begins at the identity provider: whoever is signed in stays so."""
+    browser = house.browser()
+    browser.sign_in(house.ana)
+    answer = browser.come_back("", house.bo)
+    assert answer.code == "flow-somebody-else"
+    assert browser.who() == house.ana
+    bos = house.installation.access.user_id(house.organization.id, house.bo)
+    assert house.installation.sessions.of_user(house.organization.id, bos) == []
+    assert browser.come_back("", house.ana).status == 303
+    house.later(timedelta(hours=25))
+    assert browser.come_back("", house.bo).status == 303
+    assert browser.who() == house.bo
 
 
 # --- too many

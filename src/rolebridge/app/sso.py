@@ -14,6 +14,7 @@ from rolebridge.bridge.sessions import SignedIn
 from rolebridge.bridge.titles import role_title
 from rolebridge.core.grants import Grant, GrantState
 from rolebridge.core.login import Protocol
+from rolebridge.oauth.metadata import END_SESSION_PATH
 from rolebridge.sso.door import LoginDoor, Starter
 from rolebridge.sso.oidc.face import OidcFace
 from rolebridge.sso.oidc.login import OidcLogin
@@ -26,7 +27,7 @@ from rolebridge.sso.saml.routes import saml_blueprint
 from rolebridge.web.browser import AUTHORIZE_PATH
 from rolebridge.web.pages import Pages
 
-PAGE_PATHS: Final = ("/sign-in", "/sign-out", "/account", "/sso", AUTHORIZE_PATH)
+PAGE_PATHS: Final = ("/sign-in", "/sign-out", "/account", "/sso", AUTHORIZE_PATH, END_SESSION_PATH)
 """Where people are with a browser: what goes wrong there is told by a page."""
 
 _TITLES: Final = {

@@ -23,7 +23,7 @@ from rolebridge.bridge.endings import Endings
 from rolebridge.bridge.vault import Locked, Vault
 from rolebridge.core.applications import EndedWhy
 from rolebridge.core.errors import NotFound, Unavailable
-from rolebridge.core.login import AssertedIdentity
+from rolebridge.core.login import AssertedIdentity, LoginRefused
 from rolebridge.store.engine import Store
 from rolebridge.store.sessions import HeldSession, Session
 from rolebridge.store.unit import Unit
@@ -51,7 +51,8 @@ class Lifetimes:
 class NewSession:
     """What is known of somebody who has just proved who they are, and of their browser.
 
-    `previous` is the secret of the session that the browser had until now, None for none.
+    `previous` is the secret of the session that the browser had until now, None for none. `unasked` says that no login
+    was under way in the browser: it began at the identity provider, or at somebody who wants to foist their own on it.
     """
 
     organization_id: str
@@ -62,6 +63,7 @@ class NewSession:
     address: str = ""
     previous: str | None = field(default=None, repr=False)
     logout_hint: bytes | None = field(default=None, repr=False)
+    unasked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +110,17 @@ class Sessions:
         """Begin a session in the transaction that accepted the login, always under a secret that nobody knew before.
 
         Where the browser had a session of the same person by the same connection, that one goes on (applications keep
-        its `sid`) under the new secret; any other that it had ends.
+        its `sid`) under the new secret; any other that it had ends. Raises LoginRefused where somebody is signed in and
+        another one's login comes unasked.
         """
         now = self._clock()
         secret = self._hasher.new(SESSION_PREFIX)
         previous = self._by_secret(unit, new.previous)
         if previous is not None:
-            going_on = previous.session
-            if _same_person(going_on, new) and self._counts(previous, now):
+            going_on, counts = previous.session, self._counts(previous, now)
+            if new.unasked and counts and not _same_person(going_on, new):
+                raise LoginRefused("flow-somebody-else", "somebody else is signed in with the browser already")
+            if _same_person(going_on, new) and counts:
                 session = self._made(new, going_on.id, now)
                 if unit.sessions(new.organization_id).renew(session, secret.hash):
                     return Begun(session, secret.text)

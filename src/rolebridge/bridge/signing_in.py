@@ -20,7 +20,7 @@ class Arrival:
     """Somebody whom a connection has proved, and the browser they came with.
 
     `previous` is the secret of the session that the browser has, `logout_hint` what signing out at the identity
-    provider will need, in the protocol's own form.
+    provider will need, in the protocol's own form. `unasked` says that no login was under way.
     """
 
     connection: SsoConnection
@@ -30,6 +30,7 @@ class Arrival:
     address: str = ""
     previous: str | None = field(default=None, repr=False)
     logout_hint: bytes | None = field(default=None, repr=False)
+    unasked: bool = False
 
 
 class SigningIn:
@@ -64,6 +65,7 @@ class SigningIn:
                 address=arrival.address,
                 previous=arrival.previous,
                 logout_hint=arrival.logout_hint,
+                unasked=arrival.unasked,
             )
             return self._sessions.begin(unit, new)
 

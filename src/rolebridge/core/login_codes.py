@@ -160,6 +160,7 @@ _FLOW: Final = {
     "flow-no-connection": "Nobody logs in at this address",
     "flow-link-broken": "The link to the sign-in page is not ours",
     "flow-link-expired": "The sign-in page was open for too long",
+    "flow-somebody-else": "Somebody else is signed in with this browser",
     "flow-form": "The form was not sent from a page of ours",
     "flow-too-many": "Too many logins from one address or browser",
 }

@@ -169,6 +169,7 @@ class LoginDoor:
             address=origin.text,
             previous=cookie(request, SESSION_COOKIE),
             logout_hint=proved.logout_hint,
+            unasked=visit.flow is None,
         )
         begun = self._signing_in.finish(arrival, visit.trail)
         logger.info("request %s: connection `%s` signed somebody in", request.request_id, connection.id)
