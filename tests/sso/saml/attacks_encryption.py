@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -168,3 +169,105 @@ def a_hundred_keys() -> Message:
     key.attrib.pop("Id")
     part(root, "saml:EncryptedAssertion").extend(deepcopy(key) for _ in range(100))
     return root
+
+
+def changed_encryption(change: Callable[[etree._Element], object]) -> etree._Element:
+    """Return a response whose EncryptedAssertion was changed."""
+    root = idp.parsed(Login().response(sealed(signed_assertion())))
+    change(part(root, "saml:EncryptedAssertion"))
+    return root
+
+
+def key_of(encrypted: etree._Element) -> etree._Element:
+    return part(encrypted, ".//xenc:EncryptedKey")
+
+
+def chosen(space: str, tag: str, algorithm: str | None = None) -> etree._Element:
+    element = etree.Element(f"{{{space}}}{tag}")
+    if algorithm is not None:
+        element.set("Algorithm", algorithm)
+    return element
+
+
+@attack("saml-encrypted-parts")
+def two_encrypted_data() -> Message:
+    return changed_encryption(lambda found: found.append(chosen(idp.XENC, "EncryptedData")))
+
+
+@attack("saml-encrypted-parts")
+def no_encrypted_data() -> Message:
+    return changed_encryption(lambda found: found.remove(part(found, "xenc:EncryptedData")))
+
+
+@attack("saml-encrypted-parts")
+def something_beside_the_encrypted_data() -> Message:
+    return changed_encryption(lambda found: found.append(etree.Element("{urn:x}x")))
+
+
+@attack("saml-encrypted-parts")
+def no_key() -> Message:
+    def take(found: etree._Element) -> None:
+        key = key_of(found)
+        key.getparent().remove(key)  # type: ignore[union-attr]
+
+    return changed_encryption(take)
+
+
+@attack("saml-encrypted-parts")
+def two_methods_of_the_data() -> Message:
+    method = chosen(idp.XENC, "EncryptionMethod", "urn:x")
+    return changed_encryption(lambda found: part(found, "xenc:EncryptedData").insert(0, method))
+
+
+@attack("saml-encrypted-parts")
+def two_values_of_the_data() -> Message:
+    cipher = "xenc:EncryptedData/xenc:CipherData"
+    return changed_encryption(lambda found: part(found, cipher).append(chosen(idp.XENC, "CipherValue")))
+
+
+@attack("saml-encrypted-parts")
+def no_base64_in_the_ciphertext() -> Message:
+    def spoil(found: etree._Element) -> None:
+        part(found, "xenc:EncryptedData/xenc:CipherData/xenc:CipherValue").text = "!AAAA"
+
+    return changed_encryption(spoil)
+
+
+@attack("saml-data-encryption", allow_cbc=True)
+def triple_des() -> Message:
+    method = "xenc:EncryptedData/xenc:EncryptionMethod"
+    return changed_encryption(lambda found: part(found, method).set("Algorithm", idp.XENC + "tripledes-cbc"))
+
+
+def with_oaep(*inside: etree._Element, algorithm: str = idp.OAEP) -> etree._Element:
+    def put(found: etree._Element) -> None:
+        method = part(key_of(found), "xenc:EncryptionMethod")
+        method.set("Algorithm", algorithm)
+        method.extend(inside)
+
+    return changed_encryption(put)
+
+
+@attack("saml-key-transport")
+def a_mask_function_where_none_may_be_chosen() -> Message:
+    return with_oaep(chosen(idp.XENC11, "MGF", idp.MGF1_SHA256), algorithm=idp.OAEP_MGF1P)
+
+
+@attack("saml-key-transport")
+def an_unknown_mask_function() -> Message:
+    return with_oaep(chosen(idp.XENC11, "MGF", "urn:x"))
+
+
+@attack("saml-key-transport")
+def two_oaep_digests() -> Message:
+    return with_oaep(*(chosen(idp.DS, "DigestMethod", idp.SHA256) for _ in range(2)))
+
+
+@attack("saml-key-transport")
+def two_mask_functions() -> Message:
+    return with_oaep(*(chosen(idp.XENC11, "MGF", idp.MGF1_SHA256) for _ in range(2)))
+
+
+@attack("saml-key-transport")
+def an_oaep_label() -> Message:
+    return with_oaep(chosen(idp.XENC, "OAEPparams"))

@@ -165,6 +165,48 @@ def a_thousand_prefixes() -> Message:
     return in_style(prefixes=" ".join(f"n{n}" for n in range(1_000)))
 
 
+@attack("saml-transform-parameters")
+def prefixes_for_the_enveloped_signature() -> Message:
+    def put(info: etree._Element) -> None:
+        info.findall(".//ds:Transform", idp.NAMESPACES)[0].append(inclusive())
+
+    return changed_signed_info(put)
+
+
+@attack("saml-transform-parameters")
+def something_else_than_prefixes() -> Message:
+    def put(info: etree._Element) -> None:
+        info.findall(".//ds:Transform", idp.NAMESPACES)[1].append(wrapped("InclusiveNamespaces"))
+
+    return changed_signed_info(put)
+
+
+@attack("saml-transform-parameters")
+def prefixes_with_something_inside() -> Message:
+    def put(info: etree._Element) -> None:
+        prefixes = inclusive()
+        prefixes.append(wrapped("XPath"))
+        part(info, "ds:CanonicalizationMethod").append(prefixes)
+
+    return changed_signed_info(put)
+
+
+@attack("saml-transform-parameters")
+def one_prefix_too_many() -> Message:
+    return in_style(prefixes=" ".join(f"n{n}" for n in range(21)))
+
+
+def inclusive() -> etree._Element:
+    found = etree.Element(f"{{{idp.EXC_C14N}}}InclusiveNamespaces")
+    found.set("PrefixList", "xs")
+    return found
+
+
+@attack("saml-digest-method")
+def a_digest_method_with_parameters() -> Message:
+    return changed_signed_info(lambda info: part(info, ".//ds:DigestMethod").append(wrapped("HMACOutputLength")))
+
+
 @attack("saml-reference-count")
 def no_reference() -> Message:
     return changed_signed_info(lambda info: info.remove(part(info, "ds:Reference")))

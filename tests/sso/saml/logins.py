@@ -155,6 +155,8 @@ login("ping_assertion_signed", style=Style(key_info="none"), response_issuer=Non
 login("auth0_assertion_signed", style=Style(prefix=""), respelled=own_default, attributes={CLAIMS + "email": [JANE]})
 login("jumpcloud_both_signed", "both", Style(wrapped=True))
 login("oracle_indented", "both", respelled=indented)
+login("a_key_info_that_says_something_else", style=Style(key_info=idp.key_value(idp.signer("stranger"))))
+login("a_key_info_of_ones_own_words", style=Style(key_info='<x:Key xmlns:x="urn:x"><x:Name>key 1</x:Name></x:Key>'))
 login("pss", "both", Style(method=idp.PSS_SHA256))
 login("sha512", "both", Style(method=idp.RSA_SHA512, digest=idp.SHA512))
 login("ecdsa", "both", Style(method=idp.ECDSA_SHA256), by=lambda: idp.signer("elliptic", "ec"),

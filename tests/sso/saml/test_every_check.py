@@ -69,11 +69,13 @@ def test_no_two_codes_stand_for_one_thing() -> None:
 def test_a_canonicalizer_that_yields_another_element_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was signed must be the element in which the signature stands; without the check it would be anybody."""
     root = idp.signed()
+    same_id = etree.tostring(etree.Element("{urn:x}Assertion", ID="_assertion-1"))
     other = etree.tostring(evil(assertion_in(root)))
-    monkeypatch.setattr(signatures, "_signed_data", lambda *_: other)
-    with pytest.raises(LoginRefused) as refused:
-        validate(idp.encoded(root), expectations(), NOW, Trail())
-    assert refused.value.code == "saml-signed-content"
+    for yielded in (same_id, other):
+        monkeypatch.setattr(signatures, "_signed_data", lambda *_, yielded=yielded: yielded)
+        with pytest.raises(LoginRefused) as refused:
+            validate(idp.encoded(root), expectations(), NOW, Trail())
+        assert refused.value.code == "saml-signed-content"
     monkeypatch.setitem(CHECKS, "saml-signed-content", lambda *_: None)
     assert validate(idp.encoded(root), expectations(), NOW, Trail()).subject == "admin@example.com"
 
