@@ -88,6 +88,27 @@ def test_trying(ready: Machine, provider: EvilProvider, secret: str) -> None:
     assert "the provider publishes no key for RS256" in ready.refused("oidc", "test", "okta")
 
 
+def test_what_a_provider_offers_is_taken_up_the_first_time(ready: Machine, provider: EvilProvider) -> None:
+    """Where it has not what is usual; later only an option changes it."""
+    provider.discovery["id_token_signing_alg_values_supported"] = ["none", "HS256", "ES512", "ES256"]
+    provider.discovery["token_endpoint_auth_methods_supported"] = ["private_key_jwt", "client_secret_post"]
+    made = connect(ready, provider)
+    assert made["algorithms"] == ["ES256", "ES512"]
+    assert made["authentication"] == "client_secret_post"
+    provider.discovery["id_token_signing_alg_values_supported"] = ["PS256"]
+    again = ready.json("oidc", "set", "okta", "--max-age", "60")
+    assert again["algorithms"] == ["ES256", "ES512"]
+    assert "does not announce any algorithm" in again["notes"][0]
+
+
+def test_an_option_goes_before_what_a_provider_offers(ready: Machine, provider: EvilProvider) -> None:
+    """What was said is kept, and doubted."""
+    provider.discovery["id_token_signing_alg_values_supported"] = ["ES256"]
+    made = connect(ready, provider, "--algorithm", "RS256", "--authentication", "client_secret_basic")
+    assert made["algorithms"] == ["RS256"]
+    assert made["authentication"] == "client_secret_basic"
+
+
 def test_an_issuer_of_somebody_else(ready: Machine, provider: EvilProvider) -> None:
     """It is refused by its check before anything is stored, unless nobody is asked."""
     provider.discovery["issuer"] = "https://evil.example"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -85,7 +85,10 @@ def set_(
         settings = _changed(installation, found, given)
         if not offline:
             with _told():
-                notes = doubts(installation.oidc.discover(settings), settings)
+                said = installation.oidc.discover(settings)
+            if installation.oidc.find(found) is None:
+                settings = _as_offered(said, settings, given)
+            notes = doubts(said, settings)
         set_up = installation.oidc.set(session.operator, found, settings, enabled=given["enabled"])
         if secret_file is not None:
             installation.oidc.set_secret(session.operator, found, _secret(secret_file))
@@ -95,6 +98,7 @@ def set_(
         told = client_document(installation.oidc.base_url, found.id)
     document = {"connection": found.name, "client": told, **settings_document(settings), "notes": notes}
     lines = [f"connection {strong(found.name)} logs people in by OpenID Connect", *_client_lines(document)]
+    lines.append(f"  {'signatures':<22}  {', '.join(settings.algorithms)}")
     session.answer(document, "\n".join([*lines, *(f"  note: {note}" for note in notes)]))
 
 
@@ -224,6 +228,18 @@ def _changed(installation: Installation, connection: Connection, given: dict[str
         else:
             document[name] = value
     return read_oidc_settings(document)
+
+
+def _as_offered(said: Mapping[str, Any], settings: OidcSettings, given: dict[str, Any]) -> OidcSettings:
+    """Return the first settings of a connection, with what the provider offers where no option says otherwise."""
+    from dataclasses import replace
+
+    from rolebridge.sso.oidc.discovery import chosen
+
+    offered = chosen(said, settings)
+    algorithms = settings.algorithms if given["algorithms"] else offered.algorithms
+    method = settings.authentication if given["authentication"] else offered.authentication
+    return replace(settings, algorithms=algorithms, authentication=method)
 
 
 @contextmanager

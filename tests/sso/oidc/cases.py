@@ -406,6 +406,11 @@ KEYS: Final = (
         lambda provider: setattr(provider, "key", rsa_key("weak", 1024)),
     ),
     Case(
+        "an RSA key of 100,000 bits",
+        "oidc-key-unknown",
+        keys({"kty": "RSA", "kid": "k1", "n": number((1 << 100_000) - 1), "e": "AQAB"}),
+    ),
+    Case(
         "an RSA key of 20,000 bits",
         "oidc-key-weak",
         keys({"kty": "RSA", "kid": "k1", "n": number((1 << 20_000) - 1), "e": "AQAB"}),
@@ -418,6 +423,8 @@ KEYS: Final = (
     ),
     Case("a key set of 51 keys", "oidc-keys-form", keys(*(honest(kid=f"k{n}") for n in range(51)))),
     Case("a key set without list", "oidc-keys-form", answers("/keys", as_json({"keys": {"k1": honest()}}))),
+    Case("a key set with a number", "oidc-keys-form", answers("/keys", as_json({"keys": 7}))),
+    Case("a key set with an empty object", "oidc-keys-form", answers("/keys", as_json({"keys": {}}))),
     Case("a key set with texts", "oidc-keys-form", answers("/keys", as_json({"keys": ["k1"]}))),
     Case("a key set as HTML", "oidc-keys-form", answers("/keys", HTML)),
     Case(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from rolebridge.core.login import Trail
-from rolebridge.core.oidc_settings import OidcSettings, is_endpoint
+from rolebridge.core.oidc_settings import ALGORITHMS, ClientAuthentication, OidcSettings, is_endpoint
 from rolebridge.sso.oidc import fetching
 from rolebridge.sso.oidc.checking import Check, run, shown
 from rolebridge.sso.oidc.fetching import Fetcher
@@ -15,6 +15,8 @@ from rolebridge.sso.oidc.fetching import Fetcher
 UNREACHABLE: Final = "oidc-discovery-unreachable"
 FORM: Final = "oidc-discovery-form"
 
+ISSUER: Final = "issuer"
+_NAMES_ITSELF: Final = "authorization_response_iss_parameter_supported"
 _NEEDED: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _OPTIONAL: Final = ("userinfo_endpoint", "end_session_endpoint")
 
@@ -39,6 +41,13 @@ class Provider:
     names_itself: bool
 
 
+def believed(fetcher: Fetcher, settings: OidcSettings) -> dict[str, Any]:
+    """Return of a provider's discovery document what a login needs, which was checked. Raises LoginRefused."""
+    document = fetch(fetcher, settings)
+    provider_of(Described(document, settings), Trail())
+    return {name: document[name] for name in (ISSUER, *_NEEDED, *_OPTIONAL, _NAMES_ITSELF) if name in document}
+
+
 def fetch(fetcher: Fetcher, settings: OidcSettings) -> dict[str, Any]:
     """Return a provider's discovery document, not looked at yet. Raises LoginRefused."""
     what = "the discovery document"
@@ -56,13 +65,13 @@ def provider_of(described: Described, trail: Trail) -> Provider:
         jwks_uri=document["jwks_uri"],
         userinfo_endpoint=document.get("userinfo_endpoint"),
         end_session_endpoint=document.get("end_session_endpoint"),
-        names_itself=document.get("authorization_response_iss_parameter_supported") is True,
+        names_itself=document.get(_NAMES_ITSELF) is True,
     )
 
 
 def _issuer(described: Described) -> str | None:
     """Return what is wrong with the issuer: character by character it is the one of the settings (Discovery §4.3)."""
-    said = described.document.get("issuer")
+    said = described.document.get(ISSUER)
     if said == described.settings.issuer:
         return None
     return f"the document is that of {shown(said)}, the connection's issuer is {shown(described.settings.issuer)}"
@@ -86,6 +95,27 @@ DISCOVERY_CHECKS: Final[tuple[Check[Described], ...]] = (
     ("oidc-discovery-issuer", _issuer),
     ("oidc-discovery-endpoint", _endpoints),
 )
+
+
+def chosen(document: Mapping[str, Any], settings: OidcSettings) -> OidcSettings:
+    """Return settings of a new connection with what the provider announces, where it does not offer what is usual.
+
+    RS256 and the client secret in a header are what every provider should offer (OpenID Connect Discovery §3, Core
+    §9); from then on the settings say what counts, whatever the document says later.
+    """
+    algorithms = _announced(document, "id_token_signing_alg_values_supported", ALGORITHMS)
+    methods = _announced(document, "token_endpoint_auth_methods_supported", tuple(ClientAuthentication))
+    if algorithms and not set(settings.algorithms) & set(algorithms):
+        settings = replace(settings, algorithms=algorithms)
+    if methods and settings.authentication not in methods:
+        settings = replace(settings, authentication=ClientAuthentication(methods[0]))
+    return settings
+
+
+def _announced(document: Mapping[str, Any], name: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a document lists and we know, in our order."""
+    said = document.get(name)
+    return tuple(one for one in known if one in said) if isinstance(said, list) else ()
 
 
 def doubts(document: Mapping[str, Any], settings: OidcSettings) -> list[str]:

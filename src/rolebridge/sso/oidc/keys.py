@@ -22,6 +22,9 @@ PublicKey: TypeAlias = RSAKey | ECKey | OKPKey
 _MOST_KEYS: Final = 50
 _RSA_BITS: Final = range(2_048, 8_193)
 _SECRET_PARTS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_MEMBERS: Final = frozenset({"kty", "kid", "use", "key_ops", "alg", "n", "e", "crv", "x", "y"})
+"""What is kept of a key: neither certificates nor whatever else stands beside it."""
+_LONGEST_KEY: Final = 8_192  # characters: what is longer is no key that anybody could use
 _CURVES: Final = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "EdDSA": "Ed25519", "Ed25519": "Ed25519"}
 
 
@@ -60,10 +63,13 @@ KEY_SET_CHECKS: Final[tuple[Check[Mapping[str, Any]], ...]] = (
 
 
 def _imported(item: dict[str, Any]) -> PublicKey | None:
+    said = {name: value for name, value in item.items() if name in _MEMBERS}
+    if len(str(said)) > _LONGEST_KEY:
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SecurityWarning)  # of weak keys, which are refused when one is named
-            key = import_key(item)
+            key = import_key(said)
     except (JoseError, ValueError, TypeError, KeyError, OverflowError):
         return None
     return key if isinstance(key, RSAKey | ECKey | OKPKey) else None
