@@ -8,13 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from types import TracebackType
-from typing import Self
-from urllib.parse import urljoin, urlsplit
-
-import httpx
-
-_HOPS = 20
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_opener
 
 
 @dataclass
@@ -41,50 +37,46 @@ class Page:
         return urlsplit(self.url).path
 
     def form(self, field_: str) -> Form:
-        """The one form that has a field or a button of this name."""
+        """The first form that has a field or a button of this name."""
         found = [one for one in self.forms if field_ in one.fields or field_ in dict(one.buttons)]
-        assert len(found) == 1, f"{len(found)} forms of {self.url} have `{field_}`: {self.text[:3000]}"
+        assert found, f"no form of {self.url} has `{field_}`: {self.text[:3000]}"
         return found[0]
 
 
 class Surfer:
-    """Somebody at a browser of their own. Use it in a `with`."""
+    """Somebody at a browser of their own."""
 
     def __init__(self) -> None:
-        jar = CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https")))
-        self.http = httpx.Client(cookies=jar, follow_redirects=True, timeout=30, max_redirects=_HOPS)
-        self.seen: list[str] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.http.close()
+        self.cookies = CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https")))
+        self._opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(self.cookies))
 
     def open(self, url: str) -> Page:
         """Type an address."""
-        return self._arrived(self.http.get(url))
+        return self._arrived(Request(url))
 
     def send(self, page: Page, form: Form, **filled: str) -> Page:
         """Fill in a form of a page and send it; a button that is pressed is filled in too."""
-        values = {**form.fields, **filled}
-        origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
+        data = urlencode({**form.fields, **filled})
         if form.method == "GET":
-            return self._arrived(self.http.get(form.action, params=values))
-        return self._arrived(self.http.post(form.action, data=values, headers={"Origin": origin}))
+            return self._arrived(Request(f"{form.action.partition('?')[0]}?{data}"))
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
+        return self._arrived(Request(form.action, data.encode(), {"Origin": origin}))
 
     def send_field(self, page: Page, name: str, value: str = "", **filled: str) -> Page:
         """Send the form that has this field or button, with a value in it."""
         form = page.form(name)
         return self.send(page, form, **{**filled, name: value or form.fields.get(name, "")})
 
-    def _arrived(self, answer: httpx.Response) -> Page:
-        self.seen += [str(one.url) for one in (*answer.history, answer)]
-        reader = _Reader(str(answer.url))
-        reader.feed(answer.text)
-        return Page(str(answer.url), answer.status_code, answer.text, tuple(reader.forms))
+    def _arrived(self, request: Request) -> Page:
+        try:
+            answer = self._opener.open(request, timeout=30)
+        except HTTPError as error:  # a page like any other
+            answer = error
+        with answer:
+            url, status, text = answer.url, answer.status, answer.read().decode()
+        reader = _Reader(url)
+        reader.feed(text)
+        return Page(url, status, text, tuple(reader.forms))
 
 
 class _Reader(HTMLParser):

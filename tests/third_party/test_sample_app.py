@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from flask import Flask
 from tests.ports import free_port
 from tests.third_party.node import installed, running
 from tests.third_party.surfing import Page, Surfer
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from rolebridge.demo.sample_app import create_app
+from rolebridge.demo.serving import LocalServer
 
 pytestmark = pytest.mark.loopback
-
-
-class Silent(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def serving(app: Flask, port: int) -> Iterator[str]:
-    """Serve an application until the block ends; yield its URL."""
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=Silent)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def sign_in(surfer: Surfer, app_url: str, name: str) -> Page:
@@ -60,9 +37,9 @@ def test_it_signs_in_refreshes_and_signs_out_at_another_provider(tmp_path: Path)
     ready = f"{issuer}/.well-known/openid-configuration"
     with (
         running(program, tmp_path / "provider.log", ready),
-        serving(create_app(issuer, "bridge", "never-kept-anywhere-else", app_url), app_port),
-        Surfer() as surfer,
+        LocalServer(create_app(issuer, "bridge", "never-kept-anywhere-else", app_url), "127.0.0.1", app_port),
     ):
+        surfer = Surfer()
         page = sign_in(surfer, app_url, "ana@example.org")
         assert page.url == f"{app_url}/"
         assert '<strong id="name">ana</strong>, ana@example.org' in page.text
