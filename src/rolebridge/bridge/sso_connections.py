@@ -18,7 +18,7 @@ from uuid import uuid4
 from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.endings import Endings
 from rolebridge.bridge.vault import Vault
-from rolebridge.core.errors import Invalid, NotFound, RolebridgeError
+from rolebridge.core.errors import Invalid, NotFound, RolebridgeError, Unavailable
 from rolebridge.core.login import Protocol
 from rolebridge.core.login_rules import MOST_DOMAINS, Authority, LoginRules, check_domain, read_login_rules
 from rolebridge.store.engine import Store
@@ -121,8 +121,11 @@ class SsoConnections:
         *,
         enabled: bool | None = None,
         rules: LoginRules | None = None,
+        version: int | None = None,
     ) -> SsoConnection:
         """Set up how a connection logs people in, or change it; None leaves a part as it is (enabled, no rules).
+
+        `version` is that of what the change was made from; of another one it is refused.
 
         A connection has one protocol: another one takes the place of the first, whose secrets go. The document must
         hold no secret. Raises Unavailable when somebody else changed it at the same time.
@@ -131,6 +134,8 @@ class SsoConnections:
         def work(unit: Unit) -> SsoConnection:
             now = self._clock()
             old = unit.sso.of(connection.organization_id, connection.id)
+            if version is not None and (old is None or old.version != version):
+                raise Unavailable(f"how connection `{connection.name}` logs people in was changed at the same time")
             if old is None:
                 said = (rules or LoginRules()).document()
                 row = SsoRow(connection, protocol, enabled is not False, settings, said, 1, now)
@@ -143,7 +148,7 @@ class SsoConnections:
                 self._end_if_off(unit, row)
                 if old.protocol is not protocol:
                     self._drop_secrets(unit, connection)
-            self._audit(unit, operator, connection, "sso.configured", _told(old), _told(row))
+            self._audit(unit, operator, connection, "login.configured", _told(old), _told(row))
             return self._again(unit, connection)
 
         return self._store.transact(work)
@@ -174,7 +179,7 @@ class SsoConnections:
                 row = replace(old, enabled=enabled, changed=self._clock())
                 unit.sso.update(row)
                 self._end_if_off(unit, row)
-                self._audit(unit, operator, connection, "sso.configured", _told(old), _told(row))
+                self._audit(unit, operator, connection, "login.configured", _told(old), _told(row))
             return self._again(unit, connection)
 
         return self._store.transact(work)
@@ -208,7 +213,7 @@ class SsoConnections:
             for one in older[: max(0, len(older) - keep + 1)]:
                 unit.sso.delete_secret(*place, one.id)
             unit.sso.insert_secret(made)
-            self._audit(unit, operator, connection, "sso.secret-added", None, {"kind": kind, "id": made.id})
+            self._audit(unit, operator, connection, "login.secret-added", None, {"kind": kind, "id": made.id})
             return made
 
         return self._store.transact(work)
@@ -219,7 +224,7 @@ class SsoConnections:
         def work(unit: Unit) -> None:
             if not unit.sso.delete_secret(connection.organization_id, connection.id, secret_id):
                 raise NotFound("secret", secret_id)
-            self._audit(unit, operator, connection, "sso.secret-removed", {"id": secret_id}, None)
+            self._audit(unit, operator, connection, "login.secret-removed", {"id": secret_id}, None)
 
         self._store.transact(work)
 

@@ -115,7 +115,7 @@ def set_(session: Session, /, connection: str, org: str | None, **given: Any) ->
 
     with session.installation() as installation:
         found = _connection(installation, connection, org)
-        known = installation.saml.find(found)
+        known, version = installation.saml.find(found) or (None, None)
         is_first = known is None
         described, url = _described(installation, known, given)
         if described is not None:
@@ -128,7 +128,7 @@ def set_(session: Session, /, connection: str, org: str | None, **given: Any) ->
         elif known is None:
             raise _incomplete()
         settings = replace(known, **_changes(known, given))
-        installation.saml.configure(session.operator, found, settings, enabled=given["enabled"])
+        installation.saml.configure(session.operator, found, settings, enabled=given["enabled"], version=version)
         provider = installation.saml.provider(found)
     notes = described.notes if described else ()
     document = {
@@ -229,7 +229,7 @@ def show(session: Session, connection: str, org: str | None) -> None:
     now = session.clock()
     with session.installation() as installation:
         found = _connection(installation, connection, org)
-        settings = installation.saml.find(found)
+        settings, _ = installation.saml.find(found) or (None, 0)
         document: dict[str, Any] = {
             "connection": found.name,
             "service_provider": provider_document(installation.saml.provider(found)),

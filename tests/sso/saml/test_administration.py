@@ -18,7 +18,7 @@ from tests.web.peers import Peer, Say, answer, peer
 from rolebridge.app.worker import make_worker
 from rolebridge.bridge.certificates import facts
 from rolebridge.bridge.status import Concern
-from rolebridge.core.errors import Invalid
+from rolebridge.core.errors import Invalid, Unavailable
 from rolebridge.core.saml_settings import Binding, SamlSettings, fingerprint
 from rolebridge.sso.saml.administration import Looked, SamlAdministration
 from rolebridge.sso.saml.keys import KeyPair, make_key_pair
@@ -180,6 +180,18 @@ def test_what_was_changed_while_the_metadata_came_stays_changed(there: Bridge, i
     came = saml(there).refresh(MAY_I, there.connection)
     assert (came.looked, came.settings.idp_initiated) == (Looked.HELD, True)
     assert saml(there).settings(there.connection).idp_initiated
+
+
+def test_of_two_changes_from_the_same_settings_the_later_is_refused(there: Bridge) -> None:
+    """Nobody's change is lost without a word: a certificate that was removed does not come back by another's option."""
+    here = there.installation.saml
+    found = here.find(there.connection)
+    assert found is not None
+    settings, version = found
+    here.trust(MAY_I, there.connection, NEW.base64)
+    with pytest.raises(Unavailable, match="was changed at the same time"):
+        here.configure(MAY_I, there.connection, replace(settings, idp_initiated=True), version=version)
+    assert here.settings(there.connection).pinned == (OLD.base64, NEW.base64)
 
 
 def test_the_worker_looks_every_day(there: Bridge, idp_at: Peer) -> None:

@@ -80,13 +80,18 @@ class SamlAdministration:
         """Return what the identity provider is told of a connection, set up or not."""
         return ServiceProvider.of(self._base_url, connection.id)
 
-    def find(self, connection: Connection) -> SamlSettings | None:
-        """Return a connection's settings, None when it does not log people in by SAML."""
+    def find(self, connection: Connection) -> tuple[SamlSettings, int] | None:
+        """Return a connection's settings with their version, None when it does not log people in by SAML."""
         found = self._connections.of(connection)
-        return read_saml_settings(found.settings) if found and found.protocol is Protocol.SAML else None
+        if found is None or found.protocol is not Protocol.SAML:
+            return None
+        return read_saml_settings(found.settings), found.version
 
     def settings(self, connection: Connection) -> SamlSettings:
         """Return a connection's settings. Raises Invalid when it does not log people in by SAML."""
+        return self._known(connection)[0]
+
+    def _known(self, connection: Connection) -> tuple[SamlSettings, int]:
         found = self.find(connection)
         if found is None:
             told = f"connection `{connection.name}` does not log people in by SAML: rolebridge saml set"
@@ -100,7 +105,8 @@ class SamlAdministration:
     def metadata(self, connection: Connection) -> bytes:
         """Return what the identity provider may import of a connection, also before it is set up."""
         certificates = [one.public for one in self.keys(connection)]
-        return service_provider_metadata(self.provider(connection), self.find(connection), certificates)
+        known = self.find(connection)
+        return service_provider_metadata(self.provider(connection), known[0] if known else None, certificates)
 
     # --- the identity provider
 
@@ -122,12 +128,22 @@ class SamlAdministration:
         return chosen(idp.certificates, pins, self._clock())
 
     def configure(
-        self, operator: Operator, connection: Connection, settings: SamlSettings, *, enabled: bool | None = None
+        self,
+        operator: Operator,
+        connection: Connection,
+        settings: SamlSettings,
+        *,
+        enabled: bool | None = None,
+        version: int | None = None,
     ) -> SamlSettings:
-        """Have a connection log people in by SAML, or change how; the first time it gets a key of its own."""
+        """Have a connection log people in by SAML, or change how; the first time it gets a key of its own.
+
+        `version` is that of the settings from which these were made. Raises Unavailable when there are newer ones.
+        """
         if settings.metadata_url:
             self._outgoing.check(settings.metadata_url)
-        self._connections.configure(operator, connection, Protocol.SAML, settings.document(), enabled=enabled)
+        document = settings.document()
+        self._connections.configure(operator, connection, Protocol.SAML, document, enabled=enabled, version=version)
         if not self.keys(connection):
             self.add_key(operator, connection)
         return settings
@@ -145,14 +161,15 @@ class SamlAdministration:
         except (Invalid, OutgoingRefused) as error:
             problem = str(error)
         # Asking took a while: what somebody changed meanwhile stays changed.
-        before = self.settings(connection)
+        before, version = self._known(connection)
         if before.metadata_url != settings.metadata_url:
             return Refreshed(Looked.SAME, before)
         after = replace(before, trouble=self._trouble(before, problem))
         if announced is not None:
             after = replace(after, offer=self._offer(before, announced))
         if after != before:
-            self._connections.configure(operator, connection, Protocol.SAML, after.document())
+            document = after.document()
+            self._connections.configure(operator, connection, Protocol.SAML, document, version=version)
         looked = Looked.UNREADABLE if problem else Looked.HELD if after.offer else Looked.SAME
         return Refreshed(looked, after)
 
@@ -175,7 +192,7 @@ class SamlAdministration:
 
         Naming them is what agrees: whatever else is announced meanwhile is not meant. Raises Invalid.
         """
-        before = self.settings(connection)
+        before, version = self._known(connection)
         if before.offer is None:
             raise Invalid(f"nothing is held for connection `{connection.name}`", "connection")
         if not pins:
@@ -183,25 +200,26 @@ class SamlAdministration:
         idp = before.offer.idp
         binding = before.binding if before.binding in idp.endpoints else next(iter(idp.endpoints))
         after = replace(before, idp=idp, pinned=self.certificates(idp, pins), binding=Binding(binding), offer=None)
-        return self.configure(operator, connection, after)
+        return self.configure(operator, connection, after, version=version)
 
     def trust(self, operator: Operator, connection: Connection, certificate: str) -> SamlSettings:
         """Trust one more certificate (base64) of the identity provider, for a rollover by hand. Raises Invalid."""
-        before = self.settings(connection)
+        before, version = self._known(connection)
         if certificate in before.pinned:
             raise Invalid("this certificate is trusted already", "certificate")
         if len(before.pinned) >= MOST_PINNED:
             raise Invalid(f"{MOST_PINNED} certificates are trusted already; remove one first", "certificate")
-        return self.configure(operator, connection, replace(before, pinned=(*before.pinned, certificate)))
+        after = replace(before, pinned=(*before.pinned, certificate))
+        return self.configure(operator, connection, after, version=version)
 
     def distrust(self, operator: Operator, connection: Connection, pin: str) -> SamlSettings:
         """Trust a certificate no longer, but keep another one. Raises Invalid."""
-        before = self.settings(connection)
+        before, version = self._known(connection)
         (gone,) = chosen(before.pinned, [pin], self._clock())
         left = tuple(one for one in before.pinned if one != gone)
         if not left:
             raise Invalid("this is the only certificate that is trusted; add the other one first", "certificate")
-        return self.configure(operator, connection, replace(before, pinned=left))
+        return self.configure(operator, connection, replace(before, pinned=left), version=version)
 
     # --- our keys
 
