@@ -78,6 +78,8 @@ def test_no_header_makes_an_answer_point_elsewhere(door: Door) -> None:
         "/scim/v2/ResourceTypes",
         "/.well-known/oauth-authorization-server",
         "/.well-known/oauth-authorization-server/rolebridge",
+        "/.well-known/openid-configuration",
+        "/.well-known/openid-configuration/rolebridge",
         "/api/v1/openapi.json",
     ):
         answer = door.send("GET", target, **LIES)
