@@ -143,10 +143,6 @@ SHAPES: Final[dict[str, tuple[Arrange, dict[str, Any]]]] = {
         {},
     ),
     "fifty keys": (keys(*(public_jwk(rsa_key("honest"), f"k{number}") for number in range(50))), {}),
-    "a key of the old name of its algorithm": (
-        all_of(signing("Ed25519", ed_key("honest")), keys(public_jwk(ed_key("honest"), "k1", alg="EdDSA"))),
-        {"algorithms": ["Ed25519"]},
-    ),
     "keys that say what they are for": (
         keys(public_jwk(rsa_key("honest"), "k1", key_ops=["verify"], x5c=["MIIB"])),
         {},
