@@ -6,19 +6,25 @@ The plans are `oidcc-basic`, `oidcc-config`, `oidcc-rp-initiated-logout` and `oi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 from authlib.integrations.base_client import OAuthError
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+from tests.bridge.worlds import OPERATOR
 from tests.oauth.conformity import CALLBACK, GOODBYE, App, Browser, Provider, listening, provider
+from tests.oauth.talking import key_for
 
 from rolebridge.bridge.refreshing import GRACE
 from rolebridge.core.applications import AppKind
+from rolebridge.oauth.assertions import ASSERTION_TYPE
+from rolebridge.oauth.keys import read_public_keys
 
 pytestmark = pytest.mark.loopback
 
@@ -766,3 +772,34 @@ def test_an_application_that_fails_is_told_again(op: Provider, browser: Browser)
     (notice,) = op.desk.notices(app.application)
     assert (notice.attempts, notice.problem) == (2, None)
     assert notice.delivered_at is not None
+
+
+# --- private_key_jwt (RFC 7523) at the endpoints that are not the token endpoint
+
+
+def test_an_assertion_proves_an_application_once(op: Provider, app: App, browser: Browser) -> None:
+    """An application that signs proves itself at every endpoint; the same assertion a second time proves nothing."""
+    told = app.enter(browser)
+    (public,) = read_public_keys(json.dumps(key_for("ES256").as_dict(private=False)))
+    op.installation.applications.add_key(OPERATOR, app.application, "key", public, None)
+
+    def assertion() -> dict[str, str]:
+        now = int(op.clock().timestamp())
+        claims = {"iss": app.id, "sub": app.id, "aud": f"{op.base}/oauth/token", "exp": now + 60, "jti": str(uuid4())}
+        signed = jwt.encode({"alg": "ES256"}, claims, key_for("ES256"))
+        return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": signed}
+
+    proof = assertion()
+    send = op.http.post
+    assert send("/oauth/introspect", data={"token": told["access_token"], **proof}).json()["active"] is True
+    for path in ("/oauth/introspect", "/oauth/revoke"):
+        assert refused(send(path, data={"token": told["access_token"], **proof})) == (401, "invalid_client")
+    refresh = {"grant_type": "refresh_token", "refresh_token": told["refresh_token"]}
+    assert refused(send("/oauth/token", data={**refresh, **proof})) == (401, "invalid_client")
+    proof = assertion()
+    unknown = {**refresh, "refresh_token": "rbr_unknown"}
+    assert refused(send("/oauth/token", data={**unknown, **proof})) == (400, "invalid_grant")
+    assert refused(send("/oauth/token", data={**refresh, **proof})) == (401, "invalid_client")
+    assert send("/oauth/token", data={**refresh, **assertion()}).status_code == 200
+    assert send("/oauth/revoke", data={"token": told["access_token"], **assertion()}).status_code == 200
+    assert app.introspect(told["access_token"]) == {"active": False}
