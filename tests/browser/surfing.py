@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
@@ -59,7 +57,3 @@ class Person:
         """What the browser's console says, but for icons that it looks for by itself."""
         log: list[dict[str, str]] = self.chrome.get_log("browser")  # type: ignore[no-untyped-call]
         return [one["message"] for one in log if "favicon.ico" not in one["message"]]
-
-    def picture(self, path: Path) -> None:
-        """Keep what there is to be seen."""
-        self.chrome.save_screenshot(str(path))
