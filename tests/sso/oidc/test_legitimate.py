@@ -273,6 +273,23 @@ def test_the_trail_tells_every_check_in_its_order() -> None:
     assert {check.verdict for check in checks} == {Verdict.PASSED}
 
 
+def test_what_is_of_another_type_is_not_taken_for_a_context_or_session() -> None:
+    """A list as `acr` or a number as `sid` says nothing that could be compared."""
+    provider = EvilProvider()
+    claims(acr=["mfa"], sid=7)(provider)
+    identity = RelyingParty(provider).log_in().identity
+    assert (identity.context, identity.idp_session) == (None, None)
+
+
+def test_groups_beside_a_sign_of_an_overage_stay_a_part() -> None:
+    """What the token itself holds then is not all, whatever userinfo says."""
+    provider = EvilProvider()
+    claims(groups=["a"], _claim_names={"groups": "src1"})(provider)
+    attributes = RelyingParty(provider, {"userinfo": True}).log_in().identity.attributes
+    assert attributes["groups"] == ("a",)
+    assert attributes["_claim_names.groups"] == "src1"
+
+
 # --- what is asked for ------------------------------------------------------------------------------------------------
 
 
