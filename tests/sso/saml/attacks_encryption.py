@@ -18,7 +18,7 @@ from tests.sso.saml.attacking import (
     signed,
     wrapped,
 )
-from tests.sso.saml.idp import Login, Sealing
+from tests.sso.saml.idp import Login, Sealing, Style
 
 
 def sealed(plain: str | bytes, sealing: Sealing | None = None, key: str = "sp") -> str:
@@ -271,3 +271,46 @@ def two_mask_functions() -> Message:
 @attack("saml-key-transport")
 def an_oaep_label() -> Message:
     return with_oaep(chosen(idp.XENC, "OAEPparams"))
+
+
+@attack("saml-transforms")
+def an_xpath_transform_in_an_encrypted_assertion() -> Message:
+    style = Style(transforms=(idp.ENVELOPED, "http://www.w3.org/TR/1999/REC-xpath-19991116", idp.EXC_C14N))
+    assertion = assertion_in(idp.signed(Login(), "assertion", style=style))
+    return Login().response(sealed(etree.tostring(assertion)))
+
+
+@attack("saml-malformed", allow_cbc=True)
+def cbc_with_rubbish_in_a_signed_response() -> Message:
+    """Nobody but the identity provider can have changed it, and the administrator is told what is wrong."""
+    root = idp.parsed(Login().response(sealed(b"rubbish", Sealing(data=idp.AES128_CBC))))
+    idp.sign(root, idp.signer())
+    return root
+
+
+def cut_ciphertext(length: int) -> etree._Element:
+    root = idp.parsed(Login().response(sealed(signed_assertion(), Sealing(data=idp.AES256_CBC))))
+    value = part(root, ".//xenc:EncryptedData/xenc:CipherData/xenc:CipherValue")
+    value.text = base64.b64encode(base64.b64decode(str(value.text))[:length]).decode()
+    return root
+
+
+@attack("saml-decryption", allow_cbc=True)
+def cbc_cut_within_a_block() -> Message:
+    return cut_ciphertext(100)
+
+
+@attack("saml-decryption", allow_cbc=True)
+def cbc_cut_to_its_vector() -> Message:
+    return cut_ciphertext(16)
+
+
+@attack("saml-decryption", allow_cbc=True)
+def cbc_cut_within_its_vector() -> Message:
+    return cut_ciphertext(7)
+
+
+@attack("saml-decryption")
+def a_key_of_another_length_than_the_method_says() -> Message:
+    data = "xenc:EncryptedData/xenc:EncryptionMethod"
+    return changed_encryption(lambda found: part(found, data).set("Algorithm", idp.AES128_GCM))

@@ -208,3 +208,17 @@ _put("a_comment_between_elements", lambda: text(idp.signed()).replace("<saml:Sub
 _put("a_byte_order_mark", lambda: b"\xef\xbb\xbf" + etree.tostring(idp.signed(), encoding="utf-8"))
 _put("carriage_returns_as_references", lambda: text(idp.signed(style=Style(wrapped=True))).replace(
      "</ds:SignatureValue>", "&#13;\n</ds:SignatureValue>"))  # fmt: skip
+
+
+def _for_four() -> str:
+    root = idp.signed(encrypt_for=idp.decryption_key().public_key(), sealing=Sealing(beside=True))
+    (ours,) = root.iter(f"{{{idp.XENC}}}EncryptedKey")
+    for number in range(3):
+        other = idp.parsed(idp.encrypt(b"x", idp.decryption_key("stranger").public_key()))
+        (theirs,) = other.iter(f"{{{idp.XENC}}}EncryptedKey")
+        theirs.set("Id", f"_key-of-another-{number}")
+        ours.addprevious(theirs)
+    return text(root)
+
+
+_put("encrypted_for_four", _for_four)

@@ -98,7 +98,6 @@ def _opened(
 @check("saml-unsigned")
 def is_signed(root: etree._Element) -> Finding:
     """The response or the assertion is signed; one that is encrypted may be so inside."""
-    # One that is encrypted may be signed inside.
     owners = [root, *children(root, ASSERTION)]
     signed = any(signature_of(owner) is not None for owner in owners) or children(root, ENCRYPTED_ASSERTION)
     return None if signed else "neither the response nor the assertion is signed"
