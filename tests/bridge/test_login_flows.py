@@ -143,7 +143,7 @@ def test_a_login_is_over_after_ten_minutes(leaving: Leaving) -> None:
     """At the limit, and not a moment before; the worker then deletes it."""
     late, just = leaving.begin(), leaving.begin()
     leaving.now += FLOW_LIFETIME - timedelta(milliseconds=2)
-    assert leaving.take(just.id)
+    assert leaving.take(just.id).id == just.id
     leaving.now += timedelta(milliseconds=2)
     swept = leaving.begin()
     assert leaving.refused(late.id) == "flow-expired"
@@ -160,8 +160,8 @@ def test_a_browser_has_so_many_logins_under_way(leaving: Leaving) -> None:
         leaving.now += timedelta(milliseconds=1)
         begun.append(leaving.begin())
     assert leaving.refused(begun[0].id) == "flow-unknown"
-    assert leaving.take(begun[1].id)
-    assert leaving.take(others.id, ANOTHER)
+    assert leaving.take(begun[1].id).id == begun[1].id
+    assert leaving.take(others.id, ANOTHER).id == others.id
 
 
 def test_the_database_tells_nothing_of_a_login(leaving: Leaving) -> None:
