@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias, TypeVar
 
 from rolebridge.core.login import LoginRefused, Trail
+from rolebridge.sso import wording
 from rolebridge.web.bodies import BodyRefused, read_json
 
 T = TypeVar("T")
 Check: TypeAlias = tuple[str, Callable[[T], str | None]]
 """A code of `core.login_codes`, and what looks at one thing: it returns what is wrong, or None."""
 
-_SHOWN: Final = 80
+_SHOWN: Final = 1_000
 
 
 def run(checks: Iterable[Check[T]], subject: T, trail: Trail) -> None:
@@ -25,10 +26,8 @@ def run(checks: Iterable[Check[T]], subject: T, trail: Trail) -> None:
 
 
 def shown(value: object) -> str:
-    """Return something from outside as it may stand in a refusal: in backticks, printable and short."""
-    text = value if isinstance(value, str) else f"{value!r}"
-    clean = "".join(char if char.isprintable() and char != "`" else "·" for char in text[: _SHOWN + 1])
-    return f"`{clean[:_SHOWN]}…`" if len(clean) > _SHOWN else f"`{clean}`"
+    """Return a JSON value from outside as it may stand in a refusal."""
+    return wording.shown(value if isinstance(value, str | None) else repr(value)[:_SHOWN])
 
 
 def read_object(code: str, what: str, body: bytes | str) -> dict[str, Any]:
