@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from tests.bridge.signed_in import Desk
 from tests.bridge.worlds import OPERATOR, World
 from tests.store.worlds import together
+from tests.transfer.moving import Moving, user
 
 from rolebridge.bridge.adopting import Adopting, Selection
 from rolebridge.bridge.auditing import Auditing
@@ -18,6 +20,7 @@ from rolebridge.bridge.refreshing import RefreshReason, RefreshRefused
 from rolebridge.bridge.sealing import SealKeys
 from rolebridge.core.applications import EndedWhy, Scope
 from rolebridge.core.login import LoginRefused
+from rolebridge.store.engine import Store
 from rolebridge.store.unit import Unit
 
 ONLINE = (Scope.OPENID,)
@@ -79,6 +82,18 @@ def refresh_refusal(desk: Desk, entered: Redeemed) -> RefreshReason:
     with pytest.raises(RefreshRefused) as caught:
         desk.refresh(entered.application, entered.refresh)
     return caught.value.reason
+
+
+def test_an_import_that_deactivates_ends_everything(store: Store, tmp_path: Path) -> None:
+    """A line of an import with `active: false` is a deactivation like any other."""
+    moving = Moving(store, tmp_path)
+    desk = Desk(moving.world)
+    app, ana = desk.application(), desk.sign_in(moving.world.user("ana"))
+    entered = desk.enter(app, ana)
+    moving.take(moving.lines([user("ana@acme.example", active=False)]))
+    assert not desk.is_signed_in(ana)
+    assert not desk.stands(entered)
+    assert desk.why(entered) == "deactivated"
 
 
 def test_nothing_revives_what_has_ended(desk: Desk) -> None:
