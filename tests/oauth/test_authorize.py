@@ -297,6 +297,18 @@ def test_a_request_survives_the_sign_in(entry: Entry) -> None:
     assert landed.answer["state"] == STATE
 
 
+def test_an_application_may_name_the_way_in(entry: Entry) -> None:
+    """With `idp` people do not choose; a name of no connection that logs people in changes nothing."""
+    okta = entry.world.okta
+    assert entry.asked_to_sign_in(entry.ask(idp="okta")).connection_id == okta.connection_id
+    entry.world.store.transact(lambda unit: entry.desk.logs_in(unit, okta, False))
+    for name in ("okta", "elsewhere", okta.connection_id, "x" * 500, "n\0"):
+        if "\0" in name:
+            assert entry.ask(idp=name).error == "invalid_request"
+        else:
+            assert entry.asked_to_sign_in(entry.ask(idp=name)).connection_id == ""
+
+
 def test_a_request_that_comes_back_is_checked_again(entry: Entry) -> None:
     """What was registered is looked up when the person returns: a URI taken away meanwhile is not gone to."""
     wanted = entry.asked_to_sign_in(entry.ask())

@@ -105,6 +105,15 @@ class Authorizing:
             found = unit.applications.application(client_id) if len(client_id) <= _LONGEST else None
         return None if found is None or found.revoked_at is not None else found
 
+    def way_in(self, organization_id: str, name: str) -> str:
+        """Return the id of the connection of that name, if it logs people in; "" otherwise: then they choose."""
+        if not 0 < len(name) <= _LONGEST:
+            return ""
+        with self._store.read() as unit:
+            connection = unit.accounts.connection_named(organization_id, name)
+            row = unit.sso.of(organization_id, connection.id) if connection else None
+        return connection.id if connection and row and row.enabled else ""
+
     def grant(self, application: Application, signed_in: SignedIn, asked: Asked) -> str:
         """Return a code for what `asked` says, in the name of who is signed in. Raises NotAdmitted, NotSignedIn."""
         secret = self._hasher.new(CODE_PREFIX)

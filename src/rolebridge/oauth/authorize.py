@@ -51,6 +51,7 @@ SKEW: Final = timedelta(minutes=1)
 
 _SEALED: Final = "authorization request"
 _CONTINUE: Final = "continue"
+_WAY_IN: Final = "idp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,9 @@ class AuthorizeFace:
             contexts=asked.contexts,
             hint=asked.login_hint,
         )
-        wanted = SignInRequest(application.organization_id, target, application.name, demands=demands)
+        organization_id = application.organization_id
+        connection_id = self._authorizing.way_in(organization_id, came.asked.get(_WAY_IN))
+        wanted = SignInRequest(organization_id, target, application.name, connection_id, demands)
         return self._browsers.to_sign_in(wanted)
 
     def _hinted(self, asked: AuthorizationRequest, application: Application) -> str | None:
