@@ -190,6 +190,18 @@ def test_a_connection_that_is_switched_off_takes_its_sessions_along(office: Offi
     assert office.sessions.find(begun.secret) is None
 
 
+@pytest.mark.parametrize(
+    "statement", ["UPDATE users SET active = false WHERE", "UPDATE sso_connections SET enabled = false WHERE"]
+)
+def test_who_is_signed_in_is_looked_up_and_not_remembered(office: Office, statement: str) -> None:
+    """Even where nobody ended the session: a user who is not active, a connection that is off."""
+    begun = office.sign_in(office.ana)
+    office.store.transact(lambda unit: unit.link.execute(f"{statement} organization_id = '{office.world.id}'", ()))
+    assert office.sessions.find(begun.secret) is None
+    assert office.sessions.page(office.world.id, "", 10) == []
+    assert not office.store.transact(lambda unit: office.sessions.live(unit, office.world.id, begun.session.id))
+
+
 # --- fixation
 
 
