@@ -162,7 +162,6 @@ for _command in (
     login.login,
     logins.login_preview,
     logins.logins,
-    oidc.oidc,
     sessions.session_,
     suggest.suggest,
     check.check,
