@@ -117,7 +117,7 @@ def test_a_user_who_moved_to_another_connection_no_longer_comes_in_by_the_old_on
         ("@{domain}", "login-domain"),
         ("eve@{domain}.", "login-domain"),
         ("eve@{domain} ", "login-user-name"),
-        ("eve\x00@{domain}", "login-user-name"),
+        ("eve\x00@{domain}", "login-subject"),
     ],
 )
 def test_a_name_of_a_domain_that_the_connection_does_not_speak_for_is_refused(gate: Gate, name: str, code: str) -> None:
@@ -219,6 +219,17 @@ def test_a_user_whom_a_login_made_can_be_provisioned_afterwards(gate: Gate, worl
     world.provisioning.change_user(gate.caller, ana, lambda draft: replace(draft, external_id="e-1"))
     assert gate.login("ana", ("Admins",)).user.id == ana
     assert world.roles(ana) == {("workspace_role", "", "admin")}
+
+
+@pytest.mark.parametrize("subject", ["a\x00b", "\ud800", "", "x" * 1025, "a\nb"])
+def test_a_subject_that_cannot_be_kept_is_refused_and_logged(gate: Gate, subject: str) -> None:
+    """Neither it nor what a check said of it reaches the database as it is."""
+    identity = replace(gate.identity("ana"), subject=subject)
+    with pytest.raises(LoginRefused) as refused:
+        gate.enter(identity)
+    assert refused.value.code == "login-subject"
+    gate.log.refused(gate.settings, Trail(), LoginRefused("oidc-subject", f"`{subject}`"), request_id="r-odd")
+    assert gate.log.of_request(gate.connection, "r-odd").code == "oidc-subject"
 
 
 # --- groups ----------------------------------------------------------------------------------------------------

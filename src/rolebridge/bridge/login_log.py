@@ -14,7 +14,7 @@ from typing import Final
 
 from rolebridge.bridge.sso_connections import SsoConnection
 from rolebridge.core.errors import NotFound
-from rolebridge.core.login import LoginRefused, Trail, Verdict
+from rolebridge.core.login import Check, LoginRefused, Trail, Verdict
 from rolebridge.store.engine import Store
 from rolebridge.store.login_log import DELETED_AT_ONCE, LoggedLogin
 from rolebridge.store.records import Connection
@@ -22,6 +22,9 @@ from rolebridge.store.unit import Unit
 
 KEPT: Final = 500
 """Logins of each outcome that the log keeps of a connection."""
+
+_LONGEST_DETAIL: Final = 500
+_MOST_CHECKS: Final = 300
 
 
 class LoginOutcome(StrEnum):
@@ -57,8 +60,8 @@ class LoginLog:
             LoginOutcome.REFUSED,
             refused.code,
             user_id,
-            refused.detail,
-            tuple(trail.checks),
+            _harmless(refused.detail),
+            _kept(trail),
         )
         self._store.transact(lambda unit: unit.login_log(connection.organization_id).add(row))
 
@@ -104,8 +107,17 @@ def log_accepted(
     unit: Unit, connection: SsoConnection, trail: Trail, user_id: str, *, now: datetime, request_id: str
 ) -> None:
     """Write down a login in the transaction that accepts it."""
-    row = LoggedLogin(connection.id, now, request_id, LoginOutcome.ACCEPTED, "", user_id, "", tuple(trail.checks))
+    row = LoggedLogin(connection.id, now, request_id, LoginOutcome.ACCEPTED, "", user_id, "", _kept(trail))
     unit.login_log(connection.organization_id).add(row)
+
+
+def _kept(trail: Trail) -> tuple[Check, ...]:
+    """Return the checks as they can be stored, whatever a provider had them say."""
+    return tuple(Check(one.code, one.verdict, _harmless(one.detail)) for one in trail.checks[:_MOST_CHECKS])
+
+
+def _harmless(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST_DETAIL])
 
 
 def _prune(unit: Unit, *, organization_id: str, connection_id: str, outcome: LoginOutcome) -> int:

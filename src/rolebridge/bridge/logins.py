@@ -30,6 +30,8 @@ from rolebridge.store.unit import Unit
 OWN_CODES: Final = "login-"
 """How the codes of the checks begin that are made here."""
 
+_LONGEST_IDENTITY: Final = 1_024
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -125,6 +127,7 @@ class _Login:
 
     def run(self) -> Accepted:
         """Carry the login out. Raises LoginRefused."""
+        self._check_subject()
         self._use_assertion()
         key = identity_key(self.identity.issuer, self.identity.subject)
         known = self.rows.identity(self.connection.id, key, lock=True)
@@ -160,6 +163,14 @@ class _Login:
                     "login-user-elsewhere", "the userName or externalId was given to another user at this moment"
                 ) from None
             return admit(self.change, self.connection, self.identity, self._whom(known), self.trail)
+
+    def _check_subject(self) -> None:
+        """Refuse an identity that no database could keep."""
+        told = (self.identity.issuer, self.identity.subject)
+        if not all(0 < len(text) <= _LONGEST_IDENTITY and text.isprintable() for text in told):
+            raise LoginRefused(
+                "login-subject", f"issuer and subject have 1 to {_LONGEST_IDENTITY} printable characters"
+            )
 
     def _use_assertion(self) -> None:
         if not self.identity.assertion_id:

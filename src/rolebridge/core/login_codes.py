@@ -135,6 +135,7 @@ _OIDC: Final = {
 }
 _LOGIN: Final = {
     "login-assertion-used": "The assertion has logged somebody in before",
+    "login-subject": "The login names its person in a way that cannot be kept",
     "login-user-name": "The login does not state one usable userName",
     "login-external-id": "The login does not state one usable externalId",
     "login-email-unverified": "The identity provider does not vouch for the e-mail address",
