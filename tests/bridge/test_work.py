@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from threading import Event, Thread
 
 import pytest
@@ -174,12 +172,6 @@ def test_losses_that_no_window_reaches_are_forgotten(world: World) -> None:
 def test_chores_that_find_nothing_do_nothing(world: World, name: str) -> None:
     """They run on a database without anything to tidy up."""
     assert the(world, name)(yes) == 0
-
-
-def test_every_chore_is_documented(world: World) -> None:
-    """The worker's page has a row for each, and for no other."""
-    page = (Path(__file__).parents[2] / "docs/operations/worker.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE) == [chore.name for chore in chores_of(world).all()]
 
 
 # --- the worker

@@ -15,6 +15,7 @@ from typing import Final
 from rolebridge.app import logs
 from rolebridge.app.installation import Installation, open_installation
 from rolebridge.app.lifecycle import lifecycle_chores
+from rolebridge.bridge.chores import Chore
 from rolebridge.bridge.work import Worker
 from rolebridge.settings import ServingSettings
 from rolebridge.store.leadership import leadership
@@ -29,11 +30,15 @@ _LONGEST_PAUSE: Final = 60.0
 _SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
+def chores_of(installation: Installation) -> tuple[Chore, ...]:
+    """Return everything that the worker of an installation does."""
+    return (*installation.chores.all(), *installation.saml.chores(), *lifecycle_chores(installation))
+
+
 def make_worker(installation: Installation) -> Worker:
     """Return the worker of an installation, which does not lead yet."""
     lead = leadership(installation.settings.database_url)
-    chores = (*installation.chores.all(), *installation.saml.chores(), *lifecycle_chores(installation))
-    return Worker(installation.store, installation.clock, chores, lead)
+    return Worker(installation.store, installation.clock, chores_of(installation), lead)
 
 
 def work_until_told(worker: Worker) -> None:
