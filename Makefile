@@ -65,7 +65,7 @@ lock: ## make requirements*.lock anew (newest versions: make lock UPGRADE=--upgr
 	$(COMPILE) $(UPGRADE) tests/third_party/canaille.in --output-file tests/third_party/canaille.lock
 
 clean: ## remove the environment, caches and builds (data in var/ stays)
-	rm -rf $(VENV) $(VENV)-lock $(VENV)-canaille .node-idps build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-canaille .node-idps .simplesamlphp build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests -name __pycache__ -type d -exec rm -rf {} +
 
 $(MADE):

@@ -15,6 +15,7 @@ import pytest
 from tests.idp.served import Served
 from tests.ports import free_port
 from tests.third_party.node import installed, running
+from tests.third_party.simplesamlphp import simplesamlphp
 from tests.third_party.surfing import Page, Surfer
 from tests.third_party.test_canaille import canaille as canaille  # noqa: PLC0414 - a fixture
 
@@ -61,11 +62,12 @@ class Site:
         self._rules(rules, domain)
         assert oidc.attempt(found).keys > 0
 
-    def by_saml(self, rules: LoginRules, domain: str, metadata_url: str) -> None:
+    def by_saml(self, rules: LoginRules, domain: str, metadata_url: str, **settings: Any) -> None:
         """Let the connection log people in by SAML, from the provider's own metadata."""
         saml = self.bridge.installation.saml
         described = saml.fetch(metadata_url).idp
-        saml.configure(OPERATOR, self.connection, SamlSettings(described, described.certificates), enabled=True)
+        said = SamlSettings(described, described.certificates, **settings)
+        saml.configure(OPERATOR, self.connection, said, enabled=True)
         self._rules(rules, domain)
 
     def _rules(self, rules: LoginRules, domain: str) -> None:
@@ -182,3 +184,22 @@ def test_node_saml_idp(site: Site, tmp_path: Path) -> None:
         site.by_saml(rules, "saml.example", f"{site.url}/metadata")
         signed_in(site, log_in, "saml.jackson@saml.example")
     assert site.groups_of("saml.jackson@saml.example") == ["Cloud Users", "Simple IdP Users", "West Coast Users"]
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
+def test_simplesamlphp(site: Site, tmp_path: Path, encrypted: bool) -> None:
+    """SimpleSAMLphp (PHP) with its usual settings; it encrypts by AES-CBC, which has to be allowed."""
+    saml, domain = site.bridge.installation.saml, f"{'sealed' if encrypted else 'plain'}.example"
+    party = saml.provider(site.connection)
+
+    def log_in(surfer: Surfer, page: Page) -> Page:
+        posting = surfer.send_field(page, "username", "ana", password="correct horse")
+        return surfer.send_field(posting, "SAMLResponse")
+
+    with simplesamlphp(tmp_path, site.port, f"ana@{domain}") as provider:
+        rules = LoginRules(groups=GroupsClaim("groups"), authority=Authority.LOGIN, create=True)
+        site.by_saml(rules, domain, provider.metadata_url, allow_cbc=encrypted)
+        key = saml.keys(site.connection)[0].public
+        provider.trust(party.entity_id, party.acs_url, key, encrypted=encrypted)
+        signed_in(site, log_in, f"ana@{domain}")
+    assert site.groups_of(f"ana@{domain}") == ["Night", "Street"]
