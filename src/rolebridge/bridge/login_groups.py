@@ -39,6 +39,8 @@ def moves_of(
     change: DirectoryChange, rows: LoginRows, claim: GroupsClaim, stated: Sequence[str], user_id: str | None
 ) -> Moves:
     """Return what stating these groups moves for a user (None: for one that is to be made), making groups missing."""
+    if user_id is not None and _unchanged(rows, change.caller.connection_id, claim, stated, user_id):
+        return Moves()
     found = stored_groups(rows, change.caller.connection_id, claim, stated)
     made: list[StoredGroup] = []
     unmade: list[str] = []
@@ -62,6 +64,15 @@ def moves_of(
         tuple(made),
         tuple(unmade),
     )
+
+
+def _unchanged(rows: LoginRows, connection_id: str, claim: GroupsClaim, stated: Sequence[str], user_id: str) -> bool:
+    """Return whether somebody is in exactly these groups by their last login: by ids, which most logins end with."""
+    if claim.key is GroupKey.ID:
+        ids = rows.ids_identified(connection_id, stated)
+    else:
+        ids = {name.casefold(): id_ for name, id_ in rows.ids_named(connection_id, stated).items()}
+    return all(group_key(claim, name) in ids for name in stated) and set(ids.values()) == rows.membership_ids(user_id)
 
 
 def stored_groups(

@@ -162,6 +162,13 @@ _OWN_GROUPS: Final = (
     groups.c.organization_id == given("organization_id"),
     groups.c.connection_id == given("connection_id"),
 )
+MEMBERSHIP_IDS: Final = Statement(lambda _: select(login_memberships.c.group_id).where(*_MINE))
+IDS_NAMED: Final = Statement(
+    lambda _: select(groups.c.display, groups.c.id).where(*_OWN_GROUPS, among(groups.c.display_key, given("keys")))
+)
+IDS_IDENTIFIED: Final = Statement(
+    lambda _: select(groups.c.external_id, groups.c.id).where(*_OWN_GROUPS, among(groups.c.external_key, given("keys")))
+)
 GROUPS_NAMED: Final = Statement(
     lambda _: select(*GROUP_COLUMNS).where(*_OWN_GROUPS, among(groups.c.display_key, given("keys")))
 )
@@ -365,6 +372,25 @@ class LoginRows(Scope):
         ]
 
     # --- memberships
+
+    def membership_ids(self, user_id: str) -> set[str]:
+        """Return the ids of the groups that logins have a user in."""
+        return {row[0] for row in self._all(MEMBERSHIP_IDS, user_id=user_id)}
+
+    def ids_named(self, connection_id: str, names: Iterable[str]) -> dict[str, str]:
+        """Return by displayName the ids of the connection's groups with these displayNames, in any case."""
+        return self._ids(IDS_NAMED, connection_id, map(folded_key, names))
+
+    def ids_identified(self, connection_id: str, external_ids: Iterable[str]) -> dict[str, str]:
+        """Return by externalId the ids of the connection's groups with these externalIds."""
+        return self._ids(IDS_IDENTIFIED, connection_id, map(exact_key, external_ids))
+
+    def _ids(self, statement: Statement, connection_id: str, keys: Iterable[str]) -> dict[str, str]:
+        return {
+            name: id_
+            for batch in in_batches(sorted(set(keys)))
+            for name, id_ in self._all(statement, connection_id=connection_id, keys=json_list(batch))
+        }
 
     def memberships(self, user_id: str) -> list[StoredGroup]:
         """Return the groups that logins have a user in, in the order of their ids."""
