@@ -40,11 +40,14 @@ class Endings:
         holding = rows.holding(user_ids, self.now)
         if not holding:
             return 0
+        # Authorizations before sessions, as an exchange locks them, and then again: a code may have been given until
+        # its session was gone.
+        ended = rows.of_users(holding, why, self.now)
         held = self.unit.sessions(self.organization_id)
         for user_id in holding:
             for session in held.of_user(user_id):
                 held.delete(session.id)
-        self._tell(rows.of_users(holding, why, self.now))
+        self._tell(ended + rows.of_users(holding, why, self.now))
         return len(holding)
 
     def sessions(self, ended: Iterable[Session], why: EndedWhy) -> int:
@@ -52,9 +55,10 @@ class Endings:
 
         When somebody signs out, what they gave for offline use (`offline_access`) goes on, and the application is told.
         """
-        held = self.unit.sessions(self.organization_id)
-        gone = [session.id for session in ended if held.delete(session.id)]
-        rows = self.unit.endings(self.organization_id)
+        held, rows = self.unit.sessions(self.organization_id), self.unit.endings(self.organization_id)
+        wanted = list(ended)
+        rows.of_sessions([session.id for session in wanted], self.now)  # locks: in the order of an exchange, see above
+        gone = [session.id for session in wanted if held.delete(session.id)]
         hanging = rows.of_sessions(gone, self.now) if gone else []
         rows.end([one.id for one in hanging if why is not _SURVIVES or not _is_offline(one)], why, self.now)
         self._tell(hanging)
