@@ -40,6 +40,15 @@ class Person:
                 f"`{words}` is not at {self.chrome.current_url}: {self.text}\n{self.complaints()}"
             ) from error
 
+    def see_in_time(self, words: str, url: str) -> None:
+        """Look at an address again and again, until the page there says this."""
+
+        def there(_: Chrome) -> bool:
+            self.open(url)
+            return words in self.text
+
+        self._wait.until(there)
+
     def press(self, selector: str) -> None:
         """Press what the selector finds first."""
         self._wait.until(lambda chrome: chrome.find_element(By.CSS_SELECTOR, selector)).click()

@@ -85,6 +85,14 @@ def test_an_e_mail_address_leads_to_the_right_provider(person: Person, demo: Dem
     assert person.complaints() == []
 
 
+def test_an_application_hears_of_a_session_that_an_administrator_ended(person: Person, demo: Demo) -> None:
+    """Within seconds Nina is signed out at the application, which has asked nothing."""
+    sign_in(person, demo, "okta-demo", "nina.petrova")
+    person.see("You are Nina Petrova", at=demo.app)
+    demo.type("session", "end", "nina.petrova")
+    person.see_in_time("It knows neither passwords nor identity providers.", demo.app)
+
+
 def test_who_is_deactivated_over_scim_is_out(person: Person, demo: Demo) -> None:
     """The application's refresh fails, the session at the bridge is gone, and a new login is refused with its code."""
     sign_in(person, demo, "okta-demo", "yuki.tanaka")
