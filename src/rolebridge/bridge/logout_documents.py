@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rolebridge.core.moments import stamp, stamp_or_none
-from rolebridge.store.logout_notices import LogoutNotice
+
+if TYPE_CHECKING:  # `--help` needs no database
+    from rolebridge.store.logout_notices import LogoutNotice
 
 STATES: Final = ("delivered", "waiting", "given-up")
 """What may have come of a notice."""
