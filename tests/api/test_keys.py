@@ -40,7 +40,7 @@ MATRIX = {
     "GET /connections/{connection}/requests": Case("/connections/okta/requests", RECORD, NOTHING),
     "GET /connections/{connection}/requests/{id}": Case("/connections/okta/requests/none", RECORD, NOTHING),
     "GET /access": Case("/access", EVERYBODY, EVERYBODY),
-    "GET /access/past": Case("/access/past?at=2001-01-01T00:00:00Z", EVERYBODY, EVERYBODY),
+    "GET /access/past": Case("/access/past?at=NOW", EVERYBODY, EVERYBODY),
     "GET /explanations": Case("/explanations?user=ana", EVERYBODY, EVERYBODY),
     "GET /decisions": Case("/decisions?user=ana&permission=review_labels", EVERYBODY, EVERYBODY),
     "POST /decisions": Case(
@@ -135,7 +135,7 @@ MATRIX = {
 def ask(tenant: Tenant, name: str, key: str) -> Said:
     case = MATRIX[name]
     path, _, query = case.path.partition("?")
-    asked = dict(part.split("=") for part in query.split("&")) if query else {}
+    asked = dict(part.split("=") for part in query.replace("NOW", datetime.now(UTC).isoformat()).split("&") if part)
     return tenant.ask(name.partition(" ")[0], path, case.body, key=key, query=asked)
 
 
