@@ -143,6 +143,24 @@ def test_node_oidc_provider(site: Site, tmp_path: Path) -> None:
     assert site.groups_of("ben@node.example") == ["Reviewers", "Street"]
 
 
+def test_who_signs_out_at_the_provider_is_signed_out_at_the_bridge(site: Site, tmp_path: Path) -> None:
+    """oidc-provider's own notice (Back-Channel Logout) ends the bridge's session of that login."""
+    client = {
+        "redirect_uris": [site.callback],
+        "backchannel_logout_uri": f"{site.base}/sso/{site.connection.id}/backchannel-logout",
+        "backchannel_logout_session_required": True,
+    }
+    program = ["node", str(installed() / "oidc_provider.mjs"), str(site.port), json.dumps(client)]
+    with running(program, tmp_path / "log", f"{site.url}/.well-known/openid-configuration"):
+        site.by_oidc(LoginRules(user_name="preferred_username", create=True), "notice.example")
+        surfer = Surfer()
+        page = surfer.open(f"{site.base}/sso/{site.connection.id}/login")
+        page = surfer.send_field(page, "login", "eva@notice.example", password="any")
+        assert page.url == f"{site.base}/account", f"{site.log()}\n{page.text}"
+        surfer.send_field(surfer.open(f"{site.url}/session/end"), "logout", "yes")
+        assert surfer.open(f"{site.base}/account").path == "/sign-in", (tmp_path / "log").read_text()
+
+
 def test_canaille_as_openid_provider(site: Site, canaille: Path, tmp_path: Path) -> None:
     """Canaille announces `none` among its algorithms, and signs what it sends; people have real passwords there."""
     script = Path(__file__).with_name("canaille_provider.py")

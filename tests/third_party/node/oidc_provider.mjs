@@ -23,6 +23,8 @@ const provider = new Provider(issuer, {
     backchannelLogout: { enabled: true },
     rpInitiatedLogout: { enabled: true },
   },
+  // Its own way refuses addresses of this machine, where the bridge is.
+  fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options),
   async findAccount(_context, id) {
     const name = id.split('@')[0];
     return {
@@ -50,5 +52,9 @@ const provider = new Provider(issuer, {
     return grant;
   },
 });
+
+provider.on('backchannel.success', () => console.log('a notice of a sign-out was taken'));
+provider.on('backchannel.error', (_context, error) => console.log('a notice of a sign-out was not taken:', error));
+provider.on('server_error', (_context, error) => console.log('failed:', error));
 
 provider.listen(Number(port), '127.0.0.1', () => console.log('listening'));
