@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Sequence
@@ -12,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from rolebridge.api.shapes import DAY, FLAG, GIVEN_TEXT, MOMENT, Schema, read_moment
+from rolebridge.core import base64url
 from rolebridge.store.statements import storable
 from rolebridge.web.problems import Kind, Problem
 from rolebridge.web.requests import Request
@@ -203,7 +202,7 @@ def next_cursor(place: Sequence[str] | None) -> str | None:
     """
     if place is None:
         return None
-    return base64.urlsafe_b64encode(json.dumps(list(place)).encode()).decode().rstrip("=")
+    return base64url.encode(json.dumps(list(place)).encode())
 
 
 def _is_place(part: object) -> bool:
@@ -212,7 +211,7 @@ def _is_place(part: object) -> bool:
 
 def _decoded(text: str) -> object:
     try:
-        found: object = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, RecursionError):
+        found: object = json.loads(base64url.decode(text))
+    except (ValueError, RecursionError):
         return None
     return found

@@ -6,7 +6,6 @@ by the first attempt of its application, whatever comes of the attempt; who show
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import re
@@ -22,6 +21,7 @@ from rolebridge.bridge.applications import AppProof, spend
 from rolebridge.bridge.credentials import CODE_PREFIX, REFRESH_PREFIX, Hasher
 from rolebridge.bridge.endings import Endings
 from rolebridge.bridge.sessions import Sessions, SignedIn
+from rolebridge.core import base64url
 from rolebridge.core.applications import EndedWhy, Scope
 from rolebridge.core.errors import RolebridgeError
 from rolebridge.store.engine import Store
@@ -217,7 +217,7 @@ class Authorizing:
 
 def challenge_of(verifier: str) -> str:
     """Return the challenge of a PKCE verifier by S256 (RFC 7636 §4.2)."""
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode()
+    return base64url.encode(hashlib.sha256(verifier.encode("ascii")).digest())
 
 
 def _unfit(held: AuthorizationCode, redirect_uri: str, verifier: str) -> CodeRefused | None:

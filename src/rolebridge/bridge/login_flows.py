@@ -7,8 +7,6 @@ begins when the browser goes on to an identity provider; it is a row that is bou
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import json
 import secrets
@@ -100,17 +98,15 @@ class LoginFlows:
         """Return a request as it travels in a URL. Raises Invalid for a target that is too long."""
         if len(request.target) > LONGEST_TARGET:
             raise Invalid(f"the URL to return to has more than {LONGEST_TARGET} characters", "target")
-        text = json.dumps({**_plain(request), "until": stamp(self._clock() + ASK_LIFETIME)})
-        return base64.urlsafe_b64encode(self._vault.seal(text.encode(), _ASK)).rstrip(b"=").decode()
+        return self._vault.seal_document({**_plain(request), "until": stamp(self._clock() + ASK_LIFETIME)}, _ASK)
 
     def unseal(self, text: str) -> SignInRequest:
         """Return the request that `seal` wrote. Raises LoginRefused for another text, or when its time is over."""
         try:
             if len(text) > _LONGEST_ASK:
-                raise ValueError
-            sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            document = json.loads(self._vault.open(sealed, _ASK))
-        except (Locked, ValueError, binascii.Error):
+                raise Locked
+            document = self._vault.open_document(text, _ASK)
+        except Locked:
             raise LoginRefused(
                 "flow-link-broken", "the link to the sign-in page was not made here, or was cut"
             ) from None

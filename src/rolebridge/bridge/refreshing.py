@@ -12,7 +12,6 @@ first one would have.
 
 from __future__ import annotations
 
-import base64
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,6 +26,7 @@ from rolebridge.bridge.authorizing import Redeemed
 from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.credentials import REFRESH_PREFIX, Hasher
 from rolebridge.bridge.endings import Endings
+from rolebridge.core import base64url
 from rolebridge.core.applications import EndedWhy
 from rolebridge.core.errors import RolebridgeError
 from rolebridge.store.engine import Store
@@ -138,7 +138,7 @@ class Refreshing:
     def _after(self, text: str) -> list[str]:
         """Return what follows from a token under each secret key, the present one first."""
         macs = self._hasher.hashes(_AFTER + text).values()
-        return [REFRESH_PREFIX + base64.urlsafe_b64encode(mac).rstrip(b"=").decode() for mac in macs]
+        return [REFRESH_PREFIX + base64url.encode(mac) for mac in macs]
 
     def _end(self, unit: Unit, application: Application, text: str, request_id: str, now: datetime) -> None:
         """End the authorization of a token that came again, and tell: the audit, and the application."""

@@ -7,7 +7,6 @@ kept sealed (`bridge.vault`). The keys are the installation's: all organizations
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from rolebridge.bridge.administration import record_act
 from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.vault import Vault
+from rolebridge.core import base64url
 from rolebridge.core.applications import ACCESS_MINUTES
 from rolebridge.core.errors import Invalid, NotFound, RolebridgeError
 from rolebridge.store.engine import Store
@@ -215,17 +215,13 @@ def belongs_to(id_: str) -> str:
 def _members(public: RSAPublicKey) -> dict[str, str]:
     """Return the members of a JSON Web Key that make it (RFC 7518 §6.3.1), in the order of RFC 7638."""
     numbers = public.public_numbers()
-    return {"e": _base64(_bytes(numbers.e)), "kty": "RSA", "n": _base64(_bytes(numbers.n))}
+    return {"e": base64url.encode(_bytes(numbers.e)), "kty": "RSA", "n": base64url.encode(_bytes(numbers.n))}
 
 
 def _thumbprint(members: dict[str, str]) -> str:
     text = json.dumps(members, sort_keys=True, separators=(",", ":"))
-    return _base64(hashlib.sha256(text.encode()).digest())
+    return base64url.encode(hashlib.sha256(text.encode()).digest())
 
 
 def _bytes(number: int) -> bytes:
     return number.to_bytes((number.bit_length() + 7) // 8)
-
-
-def _base64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

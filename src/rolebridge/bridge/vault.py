@@ -7,15 +7,17 @@ that whoever can write to the database cannot give one connection the key of ano
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from rolebridge.core.base64url import decode, encode
 from rolebridge.core.errors import RolebridgeError
 
 _PURPOSE: Final = b"rolebridge vault v1"
@@ -55,6 +57,18 @@ class Vault:
             return cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], belongs_to.encode())
         except (InvalidTag, ValueError):
             raise Locked from None
+
+    def seal_document(self, document: object, belongs_to: str) -> str:
+        """Return what JSON can say as text that travels through a browser, which can neither read nor change it."""
+        return encode(self.seal(json.dumps(document, separators=(",", ":")).encode(), belongs_to))
+
+    def open_document(self, text: str, belongs_to: str) -> Any:
+        """Return what `seal_document` sealed. Raises Locked for any other text."""
+        try:
+            sealed = decode(text)
+        except ValueError:
+            raise Locked from None
+        return json.loads(self.open(sealed, belongs_to))
 
     def sealed_under(self, sealed: bytes) -> str:
         """Return the id of the key under which a secret is sealed, of the ring or not."""

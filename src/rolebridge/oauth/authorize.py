@@ -6,9 +6,6 @@ login that `prompt` or `max_age` demand is told from one that was there before, 
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -170,14 +167,12 @@ class AuthorizeFace:
     def _target(self, came: _Came) -> str:
         """Return the path, with its query, by which a request goes on."""
         document = {"asked": dict(came.asked.once), "at": int(came.at.timestamp() * 1_000), "back": came.back}
-        sealed = self._vault.seal(json.dumps(document, separators=(",", ":")).encode(), _SEALED)
-        return f"{AUTHORIZE_PATH}?{_CONTINUE}={base64.urlsafe_b64encode(sealed).rstrip(b'=').decode()}"
+        return f"{AUTHORIZE_PATH}?{_CONTINUE}={self._vault.seal_document(document, _SEALED)}"
 
     def _unsealed(self, text: str, now: datetime) -> _Came:
         try:
-            sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            document = json.loads(self._vault.open(sealed, _SEALED))
-        except (Locked, ValueError, binascii.Error):
+            document = self._vault.open_document(text, _SEALED)
+        except Locked:
             raise NoWayBack("The sign-in cannot go on", "`continue` was not made here, or was cut") from None
         at = datetime.fromtimestamp(document["at"] / 1_000, UTC)
         if now >= at + KEPT:

@@ -7,9 +7,6 @@ cookie. Nobody is sent anywhere but to an address that the application registere
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import logging
 import re
 from collections.abc import Mapping
@@ -177,14 +174,12 @@ class EndSessionFace:
         return f"{END_SESSION_PATH}?{_CONTINUE}={self._seal(wanted)}"
 
     def _seal(self, wanted: _Wanted) -> str:
-        sealed = self._vault.seal(json.dumps(asdict(wanted)).encode(), _SEALED)
-        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        return self._vault.seal_document(asdict(wanted), _SEALED)
 
     def _unsealed(self, text: str) -> _Wanted:
         try:
-            sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            wanted = _Wanted(**json.loads(self._vault.open(sealed, _SEALED)))
-        except (Locked, ValueError, binascii.Error):
+            wanted = _Wanted(**self._vault.open_document(text, _SEALED))
+        except Locked:
             raise _Refused("The request cannot go on", "`continue` was not made here, or was cut") from None
         if self._authorizing.clock() >= datetime.fromtimestamp(wanted.until, UTC):
             raise _Refused("The page was open for too long", "`continue` is too old")

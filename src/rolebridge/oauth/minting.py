@@ -7,7 +7,6 @@ dot and something random, so that whoever is asked about it (RFC 7662) finds wha
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import secrets
@@ -25,6 +24,7 @@ from joserfc.jws import JWSRegistry
 from rolebridge.bridge.app_claims import Links
 from rolebridge.bridge.authorizing import Redeemed
 from rolebridge.bridge.signing_keys import ALGORITHM, SigningKeys
+from rolebridge.core import base64url
 from rolebridge.core.applications import Scope
 from rolebridge.store.provider_records import Application, Authorization
 
@@ -140,7 +140,7 @@ def _loaded(private: bytes) -> RSAKey:
 
 def _half_hash(token: str) -> str:
     """Return `at_hash`: the left half of the token's SHA-256 (OpenID Connect Core §3.1.3.6)."""
-    return base64.urlsafe_b64encode(hashlib.sha256(token.encode("ascii")).digest()[:16]).rstrip(b"=").decode()
+    return base64url.encode(hashlib.sha256(token.encode("ascii")).digest()[:16])
 
 
 def authorization_id(claims: Mapping[str, Any]) -> str:

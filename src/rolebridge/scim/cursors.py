@@ -7,8 +7,6 @@ another one gave out, nothing is kept for a cursor, and a changed or borrowed on
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import json
 import os
@@ -17,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from rolebridge.core import base64url
 from rolebridge.scim.errors import expired_cursor, invalid_cursor
 from rolebridge.scim.limits import CURSOR_TIMEOUT
 from rolebridge.store.records import Position
@@ -54,7 +53,7 @@ class CursorSeal:
         until = int(self._clock().timestamp()) + CURSOR_TIMEOUT
         place = [] if mark.position is None else [mark.position.key, mark.position.sequence]
         held = json.dumps([until, mark.endpoint, *place], ensure_ascii=False, separators=(",", ":")).encode()
-        return base64.urlsafe_b64encode(_mac(self._keys[0], held, question) + held).decode().rstrip("=")
+        return base64url.encode(_mac(self._keys[0], held, question) + held)
 
     def open(self, cursor: str, question: tuple[str, ...]) -> Mark:
         """Return what a cursor says. Raises `ScimError` (invalidCursor, expiredCursor)."""
@@ -65,10 +64,10 @@ class CursorSeal:
         return Mark(endpoint, Position(*place) if place else None)
 
     def _opened(self, cursor: str, question: tuple[str, ...]) -> bytes:
-        if len(cursor) <= _LONGEST and cursor.isascii():
+        if len(cursor) <= _LONGEST:
             try:
-                raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-            except binascii.Error:
+                raw = base64url.decode(cursor)
+            except ValueError:
                 raw = b""
             mac, held = raw[:_MAC], raw[_MAC:]
             if any(hmac.compare_digest(mac, _mac(key, held, question)) for key in self._keys):

@@ -12,12 +12,12 @@ import hashlib
 import hmac
 import re
 import secrets
-from base64 import urlsafe_b64encode
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from rolebridge.bridge.login_flows import LoginFlows, SignInRequest
 from rolebridge.bridge.sessions import Sessions, SignedIn
+from rolebridge.core import base64url
 from rolebridge.web.requests import Request, Response
 
 SESSION_COOKIE: Final = "__Host-rolebridge-session"
@@ -113,7 +113,7 @@ def form_token(secret: str, purpose: str) -> str:
     `secret` is that of one of its cookies, of which the token gives nothing away.
     """
     mac = hmac.digest(secret.encode(), _FORM + purpose.encode(), hashlib.sha256)
-    return urlsafe_b64encode(mac).rstrip(b"=").decode()
+    return base64url.encode(mac)
 
 
 def is_form_token(token: str, secret: str | None, purpose: str) -> bool:

@@ -17,6 +17,7 @@ from urllib.parse import unquote_plus, urlencode
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from rolebridge.core import base64url
 from rolebridge.demo.idp.keys import SigningKey
 from rolebridge.demo.idp.parties import OidcParty
 from rolebridge.demo.idp.pending import Pending
@@ -135,7 +136,7 @@ class OidcFace:
         if granted is None or asked.get("redirect_uri") != granted.request.redirect_uri:
             raise Refused("invalid_grant", "the code is unknown, used, too old, or for another `redirect_uri`")
         digest = hashlib.sha256(asked.get("code_verifier", "").encode()).digest()
-        if not _same(base64.urlsafe_b64encode(digest).rstrip(b"=").decode(), granted.request.challenge):
+        if not _same(base64url.encode(digest), granted.request.challenge):
             raise Refused("invalid_grant", "`code_verifier` does not fit")
         return {
             "token_type": "Bearer",

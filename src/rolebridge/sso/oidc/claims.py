@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from rolebridge.core import base64url
 from rolebridge.core.oidc_settings import OidcSettings
 from rolebridge.sso.oidc.checking import Check, shown
 
@@ -156,7 +156,7 @@ def _half_hash(token: Presented, name: str, of: str | None) -> str | None:
     if said is None or of is None:
         return None
     digest = hashlib.new(f"sha{_hash_bits(token.algorithm)}", of.encode()).digest()
-    expected = urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=")
+    expected = base64url.encode(digest[: len(digest) // 2]).encode()
     if isinstance(said, str) and hmac.compare_digest(said.rstrip("=").encode(errors="replace"), expected):
         return None
     return f"the token does not belong to what came with it (`{name}`)"

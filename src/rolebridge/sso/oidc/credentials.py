@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-from base64 import b64decode, urlsafe_b64encode
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from joserfc.jwk import RSAKey
 from rolebridge.bridge.certificates import load_certificate
 from rolebridge.bridge.sso_connections import SsoConnection, SsoConnections
 from rolebridge.bridge.vault import Locked
+from rolebridge.core import base64url
 from rolebridge.core.login import LoginRefused
 from rolebridge.core.oidc_settings import ClientAuthentication, OidcSettings, read_oidc_settings
 from rolebridge.sso.oidc.client import SigningKey
@@ -91,6 +92,6 @@ def _credential(connections: SsoConnections, found: SsoConnection, settings: Oid
 
 def _signing_key(private: bytes, certificate: str) -> SigningKey:
     pair = KeyPair.read(private, certificate)
-    thumbprint = urlsafe_b64encode(hashlib.sha256(b64decode(certificate)).digest()).rstrip(b"=").decode()
+    thumbprint = base64url.encode(hashlib.sha256(b64decode(certificate)).digest())
     header = {"kid": public_key(certificate)["kid"], "x5t#S256": thumbprint}
     return SigningKey(RSAKey.import_key(pair.key), _ALGORITHM, header)
