@@ -57,7 +57,7 @@ def test_a_request_says_who_asks_and_where_the_answer_goes() -> None:
     """Issuer and assertion consumer service come from the base URL; the answer is wanted by POST."""
     root = authn_request(SP, SETTINGS, ASKED)
     assert root.tag == f"{{{SAMLP}}}AuthnRequest"
-    assert dict(root.attrib) == {
+    assert dict(root.attrib.items()) == {
         "ID": "_id1",
         "Version": "2.0",
         "IssueInstant": "2026-11-22T12:00:00Z",
