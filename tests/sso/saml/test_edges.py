@@ -111,6 +111,23 @@ def test_of_two_bearers_that_do_not_hold_the_first_is_told() -> None:
     assert code(recipient="https://other.example.com", more_in_subject=second) == "saml-recipient"
 
 
+def test_an_assertion_is_remembered_until_its_last_confirmation_has_ended() -> None:
+    """One that ends sooner holds first; forgotten with that one, the assertion would log in again by the other."""
+    second = (
+        f'<saml:SubjectConfirmation Method="{idp.BEARER}"><saml:SubjectConfirmationData Recipient="{ACS}" '
+        f'NotOnOrAfter="{instant(NOW + timedelta(minutes=50))}"/></saml:SubjectConfirmation>'
+    )
+    unasked: dict[str, Any] = {"in_response_to": None, "confirmed_in_response_to": None, "not_on_or_after": FAR}
+    soon = instant(NOW + timedelta(minutes=1))
+    form = idp.encoded(idp.signed(Login(more_in_subject=second, confirmed_until=soon, **unasked), "both"))
+    expected = expectations(in_response_to=None, idp_initiated=True)
+    first = validate(form, expected, NOW, Trail())
+    later = NOW + timedelta(minutes=40)
+    assert validate(form, expected, later, Trail()).assertion_id == first.assertion_id
+    assert first.usable_until is not None
+    assert first.usable_until > later
+
+
 def test_an_unknown_element_among_attributes_is_refused() -> None:
     """Beside Attribute and EncryptedAttribute there is nothing."""
     strange = '<saml:AttributeStatement><x:Attribute xmlns:x="urn:x"/></saml:AttributeStatement>'

@@ -54,32 +54,28 @@ def check_issuers(response: etree._Element, assertion: etree._Element, expected:
     is_assertion_of(trail, assertion, expected.idp_entity_id)
 
 
-def check_subject(assertion: etree._Element, expected: Expectations, now: datetime, trail: Trail) -> datetime:
-    """Check who is meant, and that whoever brings the assertion is. Return until when it may be brought.
-
-    Raises LoginRefused.
-    """
+def check_subject(assertion: etree._Element, expected: Expectations, now: datetime, trail: Trail) -> None:
+    """Check who is meant, and that whoever brings the assertion is. Raises LoginRefused."""
     has_name(trail, assertion)
     is_bearer(trail, assertion)
     subject = children(assertion, saml("Subject"))[0]
     refused: LoginRefused | None = None
     for confirmation in bearers(subject):  # one that holds is enough (SAML Core section 2.4.1)
         try:
-            return _confirmed(confirmation, expected, now, trail)
+            return _check_confirmation(confirmation, expected, now, trail)
         except LoginRefused as refusal:
             refused = refused or refusal
     assert refused is not None, "is_bearer has seen one"
     raise refused
 
 
-def _confirmed(confirmation: etree._Element, expected: Expectations, now: datetime, trail: Trail) -> datetime:
+def _check_confirmation(confirmation: etree._Element, expected: Expectations, now: datetime, trail: Trail) -> None:
     has_data(trail, confirmation)
     data = children(confirmation, saml("SubjectConfirmationData"))[0]
     is_for_this_address(trail, data, expected.acs_url)
     is_confirmed_for_request(trail, data, expected.in_response_to)
     is_confirmed_since(trail, data, now + expected.skew)
     is_confirmed_until(trail, data, now - expected.skew)
-    return instant(data.get("NotOnOrAfter")) or now
 
 
 def check_authentication(assertion: etree._Element, expected: Expectations, now: datetime, trail: Trail) -> None:
@@ -410,14 +406,21 @@ def _ended(text: str | None, earliest: datetime, what: str) -> Finding:
     return None if good else f"{what} ended at {shown(text)}, before {said(earliest)} with the clocks' allowance"
 
 
-def usable_until(assertion: etree._Element, confirmed_until: datetime, expected: Expectations) -> datetime:
+def usable_until(assertion: etree._Element, expected: Expectations) -> datetime:
     """Return from when on the checks refuse a checked assertion anyway, so that its id need not be remembered."""
     conditions = children(assertion, saml("Conditions"))[0]
-    ends = [confirmed_until, instant(conditions.get("NotOnOrAfter")), instant(assertion.get("IssueInstant"))]
-    issued = ends.pop()
+    ends = [_confirmed_until(assertion), instant(conditions.get("NotOnOrAfter"))]
+    issued = instant(assertion.get("IssueInstant"))
     if issued is not None:
         ends.append(issued + expected.longest_lifetime)
     return min(moment for moment in ends if moment is not None) + expected.skew + _REMEMBERED_LONGER
+
+
+def _confirmed_until(assertion: etree._Element) -> datetime | None:
+    """Return until when the last of the confirmations holds: another one than that which held may hold later."""
+    each = assertion.iterfind(f"{saml('Subject')}/{saml('SubjectConfirmation')}/{saml('SubjectConfirmationData')}")
+    ends = (instant(data.get("NotOnOrAfter")) for data in each)
+    return max((end for end in ends if end is not None), default=None)
 
 
 _REMEMBERED_LONGER: Final = timedelta(seconds=1)

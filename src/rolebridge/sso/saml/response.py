@@ -123,7 +123,7 @@ def _identity(believed: _Believed, expected: Expectations, now: datetime, trail:
     checks.check_issuers(response, assertion, expected, trail)
     checks.check_message(response, expected, now, trail)
     checks.check_assertion(assertion, expected, now, trail)
-    confirmed_until = checks.check_subject(assertion, expected, now, trail)
+    checks.check_subject(assertion, expected, now, trail)
     checks.check_authentication(assertion, expected, now, trail)
     checks.check_attributes(assertion, trail)
     name = children(children(assertion, saml("Subject"))[0], saml("NameID"))[0]
@@ -138,7 +138,7 @@ def _identity(believed: _Believed, expected: Expectations, now: datetime, trail:
         idp_session=statement.get("SessionIndex"),
         subject_format=name.get("Format"),
         assertion_id=str(assertion.get("ID")),
-        usable_until=checks.usable_until(assertion, confirmed_until, expected),
+        usable_until=checks.usable_until(assertion, expected),
     )
 
 
