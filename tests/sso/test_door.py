@@ -269,6 +269,30 @@ def test_the_page_says_the_code_and_the_administrator_reads_the_reason(house: Ho
     assert row.request_id in answer.text
 
 
+def test_a_login_that_cannot_start_is_in_the_log_too(house: House) -> None:
+    """A provider that is down, a key that is missing: that is the connection's trouble, and its log says so."""
+    house.protocol.down = "oidc-discovery-unreachable"
+    answer = house.browser().get(f"/sso/{house.okta.id}/login?ask={house.ask()}")
+    assert (answer.status, answer.code) == (403, "oidc-discovery-unreachable")
+    assert "secret detail" not in answer.text
+    (row,) = house.installation.login_log.newest(house.okta, outcome=LoginOutcome.REFUSED)
+    assert (row.code, row.detail) == ("oidc-discovery-unreachable", "a secret detail <b>")
+    assert [(check.code, check.verdict.value) for check in row.checks] == [
+        ("oidc-discovery-form", "passed"),
+        ("oidc-discovery-unreachable", "failed"),
+    ]
+    assert row.request_id in answer.text
+    again = answer.text.partition('href="/sign-in?ask=')[2].partition('"')[0]
+    assert house.installation.login_flows.unseal(again).target == AUTHORIZE
+
+
+def test_what_is_wrong_with_a_request_alone_is_not_in_a_connections_log(house: House) -> None:
+    """An application of another organization that names the connection is no trouble of the connection's."""
+    ask = house.ask(organization_id=house.found("other").id)
+    assert house.browser().get(f"/sso/{house.okta.id}/login?ask={ask}").code == "flow-other-organization"
+    assert house.installation.login_log.newest(house.okta) == []
+
+
 def test_a_refused_login_can_be_tried_again_to_the_same_end(house: House) -> None:
     """The page's link begins anew, for the same application."""
     browser = house.browser()

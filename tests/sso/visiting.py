@@ -19,7 +19,7 @@ from rolebridge.bridge.callers import Caller, Operator
 from rolebridge.bridge.login_flows import Flow, SignInRequest
 from rolebridge.bridge.sso_connections import SsoConnection
 from rolebridge.core.directory import UserDraft
-from rolebridge.core.login import AssertedIdentity, LoginRefused, Protocol
+from rolebridge.core.login import AssertedIdentity, LoginRefused, Protocol, Trail
 from rolebridge.settings import load
 from rolebridge.sso.door import Proved, Visit
 from rolebridge.store.records import Connection, Organization
@@ -36,8 +36,15 @@ AUTHORIZE = "/oauth/authorize?client_id=shop&state=x"
 class Believing:
     """A protocol whose identity providers sign nothing: what is tested is the door."""
 
-    def start(self, connection: SsoConnection, flow: Flow) -> Response:
+    def __init__(self) -> None:
+        self.down = ""
+        """The code by which no login can start; "" when all is well."""
+
+    def start(self, connection: SsoConnection, flow: Flow, trail: Trail) -> Response:
         """Send the browser to the identity provider."""
+        trail.passed("oidc-discovery-form")
+        if self.down:
+            raise LoginRefused(self.down, "a secret detail <b>")
         return Response(
             303, (("Location", f"{IDP}?{urlencode({'state': flow.id, 'hint': flow.request.demands.hint})}"),)
         )

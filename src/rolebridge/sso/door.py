@@ -79,8 +79,8 @@ class Proved:
 class Starter(Protocol):
     """The face of a protocol, as whoever sends people to an identity provider sees it."""
 
-    def start(self, connection: SsoConnection, flow: Flow) -> Response:
-        """Return what sends the browser to the identity provider. Raises LoginRefused."""
+    def start(self, connection: SsoConnection, flow: Flow, trail: Trail) -> Response:
+        """Return what sends the browser to the identity provider. Raises LoginRefused; `trail` takes the verdicts."""
 
     def sign_out_url(self, connection: SsoConnection, logout_hint: bytes) -> str | None:
         """Return where a browser also signs out at the identity provider; None when there is no such place."""
@@ -132,14 +132,22 @@ class LoginDoor:
     # --- leaving
 
     def leave(self, request: Request, connection: SsoConnection, wanted: SignInRequest, starter: Starter) -> Response:
-        """Return what sends a browser to the identity provider of a connection. Raises LoginRefused."""
+        """Return what sends a browser to the identity provider of a connection, or the page that says why not.
+
+        What keeps a login from starting is the connection's trouble, so its log tells of it. Raises LoginRefused for
+        what is the request's own.
+        """
         if wanted.organization_id not in {"", connection.organization_id}:
             raise LoginRefused("flow-other-organization", "the connection belongs to another organization")
         browser = cookie(request, BROWSER_COOKIE)
         fresh = browser is None
         browser = browser or new_browser()
-        flow = self._flows.begin(connection.organization_id, connection.id, browser, wanted)
-        answer = starter.start(connection, flow)
+        visit = Visit(request, connection, self._flows)
+        visit.flow = flow = self._flows.begin(connection.organization_id, connection.id, browser, wanted)
+        try:
+            answer = starter.start(connection, flow, visit.trail)
+        except LoginRefused as refused:
+            return self.refused(request, refused, visit)
         headers = [(name, value) for name, value in answer.headers if name != "Cache-Control"]
         headers.append(("Cache-Control", "no-store"))  # the way there is one login's
         if fresh:

@@ -298,10 +298,11 @@ def test_a_connection_that_is_off_or_none(site: Site, main: tuple[Connection, Ev
 
 
 def test_a_provider_that_is_down_when_somebody_leaves(site: Site, main: tuple[Connection, EvilProvider]) -> None:
-    """They see a page with the code."""
+    """They see a page with the code, and the administrator the reason, with what was in order before it."""
     connection, provider = main
     provider.discovery["issuer"] = "https://evil.example"
     refused(site.browser().get(f"/sso/{connection.id}/login"), "oidc-discovery-issuer")
+    assert why(site, connection).startswith("oidc-discovery-issuer: the document is that of `https://evil.example`")
 
 
 def test_a_connection_without_secret(site: Site, main: tuple[Connection, EvilProvider]) -> None:
@@ -310,6 +311,7 @@ def test_a_connection_without_secret(site: Site, main: tuple[Connection, EvilPro
     settings = {"issuer": provider.issuer, "client_id": CLIENT_ID, "authentication": "private_key_jwt"}
     site.installation.oidc.set(MAY_I, connection, read_oidc_settings(settings))
     refused(site.browser().get(f"/sso/{connection.id}/login"), "oidc-client-credential")
+    assert why(site, connection).startswith("oidc-client-credential: ")
 
 
 def test_a_connection_signs_with_a_key_of_its_own(site: Site, main: tuple[Connection, EvilProvider]) -> None:

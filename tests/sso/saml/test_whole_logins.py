@@ -80,6 +80,17 @@ def test_requests_are_signed_where_that_is_set(there: Bridge) -> None:
     assert signer("sp").base64.encode() in told.body
 
 
+def test_a_login_that_needs_a_key_that_is_gone_does_not_start(there: Bridge) -> None:
+    """Nobody is sent away with a request that the identity provider refuses; the log of logins says what to do."""
+    there.set(sign_requests=True)
+    (key,) = there.installation.saml.keys(there.connection)
+    there.installation.sso.remove_secret(MAY_I, there.connection, key.id)
+    assert code_of(Browser(there.worker()).get(f"{there.path}/login")) == "saml-no-key"
+    (row,) = there.installation.login_log.newest(there.connection)
+    assert row.code == "saml-no-key"
+    assert "rolebridge saml key add" in row.detail
+
+
 def test_a_login_is_found_without_relay_state(there: Bridge) -> None:
     """Where an identity provider loses it, the request that is answered finds the login, in this browser only."""
     browser = Browser(there.worker())

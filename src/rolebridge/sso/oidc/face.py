@@ -54,10 +54,10 @@ class OidcFace:
 
     # --- the browser
 
-    def start(self, connection: SsoConnection, flow: Flow) -> Response:
+    def start(self, connection: SsoConnection, flow: Flow, trail: Trail) -> Response:
         """Return what sends the browser to the provider. Raises LoginRefused."""
         client = client_of(self._connections, connection, self._base_url)
-        url = self._login.begin(client, _asked(flow), self._clock(), Trail())
+        url = self._login.begin(client, _asked(flow), self._clock(), trail)
         return Response(303, (("Location", url), _NO_STORE, ("Referrer-Policy", "no-referrer")))
 
     def callback(self, request: Request, connection_id: str) -> Response:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from rolebridge.bridge.certificates import load_certificate
 from rolebridge.bridge.login_flows import Flow
 from rolebridge.bridge.sso_connections import SsoConnection, SsoConnections
-from rolebridge.core.login import LoginRefused, Protocol
+from rolebridge.core.login import LoginRefused, Protocol, Trail
 from rolebridge.core.saml_settings import Binding, SamlSettings, read_saml_settings
 from rolebridge.sso.door import LoginDoor, Proved, Visit
 from rolebridge.sso.saml.administration import KEY_KIND
@@ -43,7 +43,7 @@ class SamlFace:
 
     # --- leaving
 
-    def start(self, connection: SsoConnection, flow: Flow) -> Response:
+    def start(self, connection: SsoConnection, flow: Flow, trail: Trail) -> Response:
         """Return what sends the browser to the identity provider, with a request whose id is the login's."""
         settings = read_saml_settings(connection.settings)
         demands = flow.request.demands
