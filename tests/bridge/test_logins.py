@@ -153,9 +153,10 @@ def test_a_name_without_a_domain_needs_a_rule(gate: Gate, world: World) -> None:
 
 
 def test_an_e_mail_that_the_provider_does_not_vouch_for_is_nobodys_name(gate: Gate) -> None:
-    """`email_verified: false` refuses where the userName is the claim `email`."""
+    """`email_verified` that says anything but true refuses where the userName is the claim `email`."""
     gate.set(user_name="email")
-    assert gate.refusal("x", email=gate.name("ana"), email_verified="false") == "login-email-unverified"
+    for said in ("false", "False", "0", "", "maybe", (), ("true", "true")):
+        assert gate.refusal("x", email=gate.name("ana"), email_verified=said) == "login-email-unverified"
     assert gate.refusal("x", email=gate.name("ana"), email_verified="true") == "accepted"
 
 
@@ -367,6 +368,20 @@ def test_a_login_that_changes_nothing_writes_no_membership_and_resolves_nobody(
         grants,
         ["user.login-groups", "group.created"],
     )
+
+
+def test_a_group_in_other_letters_is_not_the_group_that_it_looks_like(gate: Gate, world: World) -> None:
+    """Neither one that is there nor, where there is none yet, one that a rule would take for it."""
+    disguised = f"Admin{LONG_S}"
+    first = gate.login("first", (disguised,))
+    assert first.moves.unmade == (disguised,)
+    assert world.roles(first.user.id) == set()
+    gate.login("root", ("Admins",))
+    eve = gate.login("eve", (disguised, "Straße")).user.id
+    assert gate.groups_of(eve) == {"Straße": "login"}
+    assert world.roles(eve) == set()
+    again = gate.login("eve", (disguised, "ADMINS", "STRAßE"))
+    assert gate.groups_of(again.user.id) == {"Admins": "login", "Straße": "login"}
 
 
 def test_no_more_groups_are_made_than_a_connection_may_have(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from rolebridge.bridge.identifiers import ordered_id
 from rolebridge.bridge.provisioning import DirectoryChange
 from rolebridge.core.directory import GroupDraft
 from rolebridge.core.errors import Taken
+from rolebridge.core.login_claims import is_disguised, same_but_case
 from rolebridge.core.login_rules import GroupKey, GroupsClaim
 from rolebridge.store.logins import LoginRows
 from rolebridge.store.records import StoredGroup
+
+T = TypeVar("T")
 
 MOST_GROUPS_OF_CONNECTION: Final = 50_000
 """Groups up to which logins make those that a connection lacks: a provider that makes up names fills nothing."""
@@ -44,7 +47,7 @@ def moves_of(
     found = stored_groups(rows, change.caller.connection_id, claim, stated)
     made: list[StoredGroup] = []
     unmade: list[str] = []
-    missing = [name for name in stated if group_key(claim, name) not in found]
+    missing = [name for name in stated if name not in found]
     room = MOST_GROUPS_OF_CONNECTION - rows.group_count(change.caller.connection_id) if missing else 0
     for name in missing:
         group = _make(change, rows, claim, name) if room > len(made) else None
@@ -52,7 +55,7 @@ def moves_of(
             unmade.append(name)
         else:
             made.append(group)
-            found[group_key(claim, name)] = group
+            found[name] = group
     wanted = {group.id: group for group in found.values()}
     present = {group.id: group for group in rows.memberships(user_id)} if user_id else {}
     entered = sorted(wanted.keys() - present.keys())
@@ -68,36 +71,38 @@ def moves_of(
 
 def _unchanged(rows: LoginRows, connection_id: str, claim: GroupsClaim, stated: Sequence[str], user_id: str) -> bool:
     """Return whether somebody is in exactly these groups by their last login: by ids, which most logins end with."""
-    if claim.key is GroupKey.ID:
-        ids = rows.ids_identified(connection_id, stated)
-    else:
-        ids = {name.casefold(): id_ for name, id_ in rows.ids_named(connection_id, stated).items()}
-    return all(group_key(claim, name) in ids for name in stated) and set(ids.values()) == rows.membership_ids(user_id)
+    by_id = claim.key is GroupKey.ID
+    ids = rows.ids_identified(connection_id, stated) if by_id else _meant(rows.ids_named(connection_id, stated), stated)
+    return all(name in ids for name in stated) and set(ids.values()) == rows.membership_ids(user_id)
 
 
 def stored_groups(
     rows: LoginRows, connection_id: str, claim: GroupsClaim, names: Sequence[str]
 ) -> dict[str, StoredGroup]:
-    """Return the groups that the connection has, by what the claim calls them."""
+    """Return of the stated groups those that the connection has, by what the login calls them."""
     if claim.key is GroupKey.ID:
         by_id = rows.groups_identified(connection_id, names)
         return {group.external_id: group for group in by_id if group.external_id is not None}
-    return {group.display.casefold(): group for group in rows.groups_named(connection_id, names)}
+    return _meant({group.display: group for group in rows.groups_named(connection_id, names)}, names)
 
 
-def group_key(claim: GroupsClaim, name: str) -> str:
-    """Return by what a stated group is found among `stored_groups`."""
-    return name if claim.key is GroupKey.ID else name.casefold()
+def _meant(found: Mapping[str, T], names: Sequence[str]) -> dict[str, T]:
+    """Return by stated name what was found by displayName, of groups that are called so but for the case of letters."""
+    folded = {display.casefold(): display for display in found}
+    called = ((name, folded.get(name.casefold())) for name in names)
+    return {name: found[display] for name, display in called if display is not None and same_but_case(name, display)}
 
 
 def _make(change: DirectoryChange, rows: LoginRows, claim: GroupsClaim, name: str) -> StoredGroup | None:
-    """Make a group that a login states; None when its name is another group's, which it does not mean."""
+    """Make a group that a login states; None when its name is another group's, or written so that rules take it so."""
+    if is_disguised(name):
+        return None
     draft = GroupDraft(name, name if claim.key is GroupKey.ID else None, {})
     connection_id, now = change.caller.connection_id, change.now
     try:
         group = change.directory.insert_group(connection_id, draft, ordered_id(now), now)
     except Taken:  # also by another login of this moment, whose group it is then
-        return stored_groups(rows, connection_id, claim, [name]).get(group_key(claim, name))
+        return stored_groups(rows, connection_id, claim, [name]).get(name)
     change.audit("group.created", group.id, None, json.dumps({"group": json.loads(group.body)}, ensure_ascii=False))
     return group
 

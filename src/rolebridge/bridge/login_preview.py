@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from rolebridge.bridge.grant_documents import grant_document
 from rolebridge.bridge.login_documents import check_document
-from rolebridge.bridge.login_groups import group_key, stored_groups
+from rolebridge.bridge.login_groups import stored_groups
 from rolebridge.bridge.login_people import Found
 from rolebridge.bridge.logins import Accepted, Logins
 from rolebridge.bridge.rulebooks import Rulebooks
@@ -129,7 +129,7 @@ class LoginPreviews:
         found = stored_groups(unit.logins(connection.organization_id), connection.id, claim, accepted.stated.groups)
         made = {group.id for group in accepted.moves.made}
         for name in accepted.stated.groups:
-            group = found.get(group_key(claim, name))
+            group = found.get(name)
             seen = Group(group.id, group.display, connection.name, group.external_id) if group else None
             above = directory.groups_above(group.id) if group and group.nested else ()
             mapped = any(map(rulebook.concerns, [seen or Group("", name, connection.name), *above]))

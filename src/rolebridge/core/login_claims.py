@@ -111,7 +111,24 @@ def _misshapen(claim: GroupsClaim, found: str) -> LoginRefused:
 
 
 def _group_key(claim: GroupsClaim, text: str) -> str:
-    return text.casefold() if claim.key is GroupKey.NAME else text
+    return text.casefold() if claim.key is GroupKey.NAME and not is_disguised(text) else text
+
+
+def same_but_case(one: str, other: str) -> bool:
+    """Return whether two names of groups are the same but for the case of letters.
+
+    Groups are found by their folded names, and in those some letters are others: the long s is an `s`.
+    Where everybody may found groups at an identity provider, one of such a name is not the group that it looks like.
+    """
+    return one == other or (one.lower() == other.lower() and one.upper() == other.upper())
+
+
+def is_disguised(name: str) -> bool:
+    """Return whether a name has letters that are ASCII ones to whoever compares without case, as rules do.
+
+    `ß` is none of them: it is written `ss` in capitals.
+    """
+    return any(not char.isascii() and char.casefold().isascii() and char not in "ßẞ" for char in name)
 
 
 # --- the person ------------------------------------------------------------------------------------------------
@@ -144,7 +161,7 @@ def check_name(rules: LoginRules, name: str, attributes: Mapping[str, Values], d
     Its domain must be one of `domains`, compared in ASCII alone; a name without one is for `plain_names`. A name that
     the provider gives as an e-mail address which it does not know to be the person's is nobody's.
     """
-    if rules.user_name == _EMAIL and _is_false(attributes.get(EMAIL_VERIFIED)):
+    if rules.user_name == _EMAIL and _is_unverified(attributes):
         raise LoginRefused("login-email-unverified", "the provider says that the e-mail address is not verified")
     if "@" not in name:
         if not rules.plain_names:
@@ -179,7 +196,7 @@ def _filled(
         if value is None or value in ("", ()):
             continue
         if path == _EMAILS:
-            mails = _emails(value, domains) if not _is_false(attributes.get(EMAIL_VERIFIED)) else []
+            mails = [] if _is_unverified(attributes) else _emails(value, domains)
             if mails:
                 filled[path] = mails
             else:
@@ -219,5 +236,7 @@ def _is_name(text: str) -> bool:
     return 0 < len(text) <= LONGEST_NAME and text == text.strip() and text.isprintable()
 
 
-def _is_false(value: Values | None) -> bool:
-    return value in ("false", ("false",))
+def _is_unverified(attributes: Mapping[str, Values]) -> bool:
+    """Return whether the provider speaks of its knowing the e-mail address, and says anything but that it does."""
+    said = attributes.get(EMAIL_VERIFIED)
+    return said is not None and (_one(said) or "").lower() != "true"
