@@ -69,6 +69,14 @@ def test_settings_are_what_their_document_says() -> None:
         "com.example.app:/cb",
         "https://app.example/" + "x" * 2_000,
         "https://app.exämple/cb",
+        "https://app.example:65536/cb",
+        "https://app.example:0/cb",
+        "https://app..example/cb",
+        "https://app.example./cb",
+        f"https://{'a' * 64}.example/cb",
+        f"https://{'a.' * 127}example/cb",
+        "https://[1:2]/cb",
+        "https://[::1.2.3.4.5]/cb",
         "",
     ],
 )
@@ -140,7 +148,8 @@ def test_a_port_is_all_that_may_differ(asked: str) -> None:
     allowed = redirects_to(["http://127.0.0.1/cb"], AppKind.PUBLIC, asked)
     host, _, port = asked.removesuffix("/cb").removeprefix("http://").partition(":")
     plain = asked.startswith("http://") and asked.endswith("/cb") and host == "127.0.0.1"
-    assert allowed == (plain and (asked == "http://127.0.0.1/cb" or (port.isdigit() and len(port) <= 5)))
+    is_port = port.isdigit() and len(port) <= 5 and 0 < int(port) < 65_536
+    assert allowed == (plain and (asked == "http://127.0.0.1/cb" or is_port))
 
 
 def test_what_is_told() -> None:

@@ -72,12 +72,14 @@ REFRESH_DAYS: Final = range(1, 366)
 
 _MOST_URIS: Final = 50
 _LONGEST_URI: Final = 2_000
+_LONGEST_HOST: Final = 253
+_LONGEST_LABEL: Final = 63
 _MOST_NAMES: Final = 200
 _PRINTABLE: Final = re.compile(r"[\x21-\x7e]+")
 _PRIVATE_SCHEME: Final = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
 # Stricter than RFC 3986, so that no two readers take it differently: no user part, no backslash, no odd host.
 _WEB: Final = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?:[/?][^\\]*)?"
 )
 _CLAIM_NAME: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")
@@ -208,8 +210,10 @@ def redirects_to(registered: Sequence[str], kind: AppKind, asked: str) -> bool:
 
 def _without_port(uri: str) -> tuple[str, str] | None:
     """Return host and rest of an `http` URI of a loopback address given as a number, else None."""
-    found = re.fullmatch(r"http://(127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?(/[\x21-\x7e]*)?", uri)
-    return (found[1], found[2] or "") if found and "#" not in uri and "@" not in uri else None
+    found = re.fullmatch(r"http://(127\.0\.0\.1|\[::1\])(?::([0-9]{1,5}))?(/[\x21-\x7e]*)?", uri)
+    if found is None or not _is_port(found[2]) or "#" in uri or "@" in uri:
+        return None
+    return found[1], found[3] or ""
 
 
 # --- reading ---------------------------------------------------------------------------------------------------
@@ -234,11 +238,27 @@ def _web_uri(uri: object, name: str) -> str:
         raise Invalid(f"`{name}` holds a URI", name)
     _check_text(uri, name)
     found = _WEB.fullmatch(uri)
-    if found is None:
+    if found is None or not _is_host(found["host"]) or not _is_port(found["port"]):
         raise Invalid(f"`{uri[:200]}` must be an https URL, without a user name or password in it", name)
     if found["scheme"] == "http" and not is_loopback(found["host"]):
         raise Invalid(f"`{uri[:200]}` must be https; http is for this machine only (127.0.0.1, ::1, localhost)", name)
     return uri
+
+
+def _is_host(host: str) -> bool:
+    """Return whether a host is an address of IPv6 in brackets, or labels as names have them (RFC 1035 §2.3.4)."""
+    if not host.startswith("["):
+        return len(host) <= _LONGEST_HOST and all(0 < len(label) <= _LONGEST_LABEL for label in host.split("."))
+    try:
+        ipaddress.IPv6Address(host[1:-1])
+    except ValueError:
+        return False
+    return True
+
+
+def _is_port(port: str | None) -> bool:
+    """Return whether a port, if one is given, is one that there is."""
+    return port is None or 0 < int(port) < 65_536
 
 
 def is_loopback(host: str) -> bool:

@@ -10,8 +10,9 @@ from flask import Blueprint, Response, request
 from rolebridge.oauth.end_session import EndSessionFace
 from rolebridge.oauth.inspection import InspectionFace
 from rolebridge.oauth.metadata import END_SESSION_PATH, INTROSPECT_PATH, REVOKE_PATH, USERINFO_PATH
-from rolebridge.oauth.routes import as_request, as_response
+from rolebridge.oauth.routes import as_request
 from rolebridge.oauth.userinfo import UserInfoFace
+from rolebridge.web.answers import flask_response
 from rolebridge.web.requests import Request
 from rolebridge.web.requests import Response as Answer
 
@@ -23,11 +24,11 @@ def lifecycle_blueprint(
     blueprint = Blueprint("lifecycle", __name__)
 
     def answered(handle: Callable[[Request], Answer]) -> Response:
-        return as_response(handle(as_request(request_id())))
+        return flask_response(handle(as_request(request_id())))
 
     def logout() -> Response:
         asked = as_request(request_id())
-        return as_response(end_session.logout(asked, asked.body if asked.method == "POST" else request.query_string))
+        return flask_response(end_session.logout(asked, asked.body if asked.method == "POST" else request.query_string))
 
     for path, name, handle, methods in (
         (INTROSPECT_PATH, "introspect", inspection.introspect, ["POST"]),

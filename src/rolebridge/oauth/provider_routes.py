@@ -11,7 +11,8 @@ from rolebridge.bridge.signing_keys import PUBLISHED_FOR
 from rolebridge.oauth.authorize import AuthorizeFace
 from rolebridge.oauth.metadata import AUTHORIZE_PATH, JWKS_PATH
 from rolebridge.oauth.minting import Minter
-from rolebridge.oauth.routes import as_request, as_response
+from rolebridge.oauth.routes import as_request
+from rolebridge.web.answers import flask_response
 from rolebridge.web.requests import Response as Answer
 
 _KEYS: Final = (
@@ -27,10 +28,10 @@ def provider_blueprint(face: AuthorizeFace, minter: Minter, request_id: Callable
 
     def authorize() -> Response:
         asked = as_request(request_id())
-        return as_response(face.authorize(asked, asked.body if asked.method == "POST" else request.query_string))
+        return flask_response(face.authorize(asked, asked.body if asked.method == "POST" else request.query_string))
 
     def keys() -> Response:
-        return as_response(Answer(200, _KEYS, minter.key_set()))
+        return flask_response(Answer(200, _KEYS, minter.key_set()))
 
     blueprint.add_url_rule(AUTHORIZE_PATH, "authorize", authorize, methods=["GET", "POST"])
     blueprint.add_url_rule(JWKS_PATH, "keys", keys, methods=["GET"])

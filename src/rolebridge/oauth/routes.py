@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, request
 
 from rolebridge.oauth.face import OAuthFace
+from rolebridge.web.answers import flask_response
 from rolebridge.web.requests import EnvironHeaders, Request
-from rolebridge.web.requests import Response as Answer
 
 WELL_KNOWN = "/.well-known/oauth-authorization-server"
 OPENID_WELL_KNOWN = "/.well-known/openid-configuration"
@@ -24,10 +24,10 @@ def oauth_blueprint(face: OAuthFace, issuer: str, path: str, request_id: Callabl
     blueprint = Blueprint("oauth", __name__)
 
     def token() -> Response:
-        return as_response(face.token(as_request(request_id())))
+        return flask_response(face.token(as_request(request_id())))
 
     def metadata() -> Response:
-        return as_response(face.metadata())
+        return flask_response(face.metadata())
 
     blueprint.add_url_rule(path, "token", token, methods=["POST"], provide_automatic_options=False)
     below = urlsplit(issuer).path
@@ -48,8 +48,3 @@ def as_request(id_: str) -> Request:
         request_id=id_,
         peer=request.remote_addr or "",
     )
-
-
-def as_response(answer: Answer) -> Response:
-    """Return an answer as Flask sends it."""
-    return Response(answer.body, answer.status, list(answer.headers))

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 from rolebridge.sso.pages import SignInPages
+from rolebridge.web.answers import flask_response
 from rolebridge.web.browser import ACCOUNT_PATH, SIGN_IN_PATH
 from rolebridge.web.pages import ASSETS_PATH, asset
 from rolebridge.web.requests import EnvironHeaders, Request
@@ -23,7 +24,7 @@ def sign_in_blueprint(pages: SignInPages, request_id: Callable[[], str]) -> Blue
 
     def route(path: str, name: str, handle: Callable[[Request], Answer], method: str) -> None:
         def view() -> Response:
-            return response_of(handle(request_of(request_id())))
+            return flask_response(handle(request_of(request_id())))
 
         blueprint.add_url_rule(path, name, view, methods=[method], provide_automatic_options=False)
 
@@ -35,13 +36,13 @@ def sign_in_blueprint(pages: SignInPages, request_id: Callable[[], str]) -> Blue
     route(f"{ACCOUNT_PATH}/sessions", "end-sessions", pages.end_sessions, "POST")
 
     def login(connection_id: str) -> Response:
-        return response_of(pages.login(request_of(request_id()), connection_id))
+        return flask_response(pages.login(request_of(request_id()), connection_id))
 
     def file(name: str) -> Response:
         found = asset(name)
         if found is None:
             raise NotFound("there is no such file")
-        return response_of(found)
+        return flask_response(found)
 
     path = "/sso/<connection_id>/login"
     blueprint.add_url_rule(path, "login", login, methods=["GET"], provide_automatic_options=False)
@@ -61,8 +62,3 @@ def request_of(id_: str) -> Request:
         request_id=id_,
         peer=request.remote_addr or "",
     )
-
-
-def response_of(answer: Answer) -> Response:
-    """Return an answer as Flask sends it."""
-    return Response(answer.body, answer.status, list(answer.headers))

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from flask import Blueprint, Response, request
 
 from rolebridge.sso.oidc.face import MAX_FORM, OidcFace
-from rolebridge.sso.routes import request_of, response_of
+from rolebridge.sso.routes import request_of
+from rolebridge.web.answers import flask_response
 
 
 def oidc_blueprint(face: OidcFace, request_id: Callable[[], str]) -> Blueprint:
@@ -15,14 +16,14 @@ def oidc_blueprint(face: OidcFace, request_id: Callable[[], str]) -> Blueprint:
     blueprint = Blueprint("oidc", __name__)
 
     def callback(connection_id: str) -> Response:
-        return response_of(face.callback(request_of(request_id()), connection_id))
+        return flask_response(face.callback(request_of(request_id()), connection_id))
 
     def logout(connection_id: str) -> Response:
         request.max_content_length = MAX_FORM
-        return response_of(face.backchannel_logout(request_of(request_id()), connection_id))
+        return flask_response(face.backchannel_logout(request_of(request_id()), connection_id))
 
     def keys(connection_id: str) -> Response:
-        return response_of(face.key_set(connection_id))
+        return flask_response(face.key_set(connection_id))
 
     for path, view, method in (
         ("callback", callback, "GET"),

@@ -9,8 +9,9 @@ from flask import Blueprint, Response, request
 
 from rolebridge.core.login import LoginRefused
 from rolebridge.sso.door import LoginDoor
-from rolebridge.sso.routes import request_of, response_of
+from rolebridge.sso.routes import request_of
 from rolebridge.sso.saml.face import SamlFace
+from rolebridge.web.answers import flask_response
 
 MAX_FORM: Final = 1024 * 1024
 """Bytes of the form that is posted: base64 of the largest message, as a form writes it, and room beside it."""
@@ -26,14 +27,14 @@ def saml_blueprint(face: SamlFace, door: LoginDoor, request_id: Callable[[], str
 
     def metadata(connection_id: str) -> Response:
         try:
-            return response_of(face.metadata(connection_id))
+            return flask_response(face.metadata(connection_id))
         except LoginRefused as refused:
-            return response_of(door.refused(request_of(request_id()), refused))
+            return flask_response(door.refused(request_of(request_id()), refused))
 
     def consume(connection_id: str) -> Response:
         # The limit of the whole application is that of SCIM's bodies.
         request.max_content_length = MAX_FORM
-        return response_of(face.consume(request_of(request_id()), connection_id))
+        return flask_response(face.consume(request_of(request_id()), connection_id))
 
     for path, view, method in (
         ("/sso/<connection_id>/metadata", metadata, "GET"),
