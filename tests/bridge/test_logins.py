@@ -86,6 +86,25 @@ def test_a_provisioned_user_is_linked_by_external_id(gate: Gate, world: World) -
     assert gate.refusal("nobody") == "login-external-id"
 
 
+def test_a_user_with_another_external_id_is_somebody_else(gate: Gate, world: World) -> None:
+    """An address that was given to somebody new does not lead to the user who had it; one without an id is linked."""
+    gate.set(external_id="oid")
+    draft = UserDraft(gate.name("ceo"), "o-1", None, {"userName": gate.name("ceo"), "externalId": "o-1"})
+    world.provisioning.create_user(gate.caller, draft)
+    assert gate.refusal("ceo", oid="o-2") == "login-user-other"
+    user_id = provision(gate, "plain", world)
+    assert gate.login("plain", oid="o-3").user.id == user_id
+
+
+def test_nobody_is_made_or_renamed_with_letters_that_rules_take_for_others(gate: Gate, world: World) -> None:
+    """Rules that name users compare without case: `bo\u017fs` would be the boss to them."""
+    gate.set(user_name="name", update=True)
+    assert gate.refusal(f"bo{LONG_S}s", subject="s-1") == "login-user-alike"
+    gate.login("eve", subject="s-1")
+    assert gate.login(f"bo{LONG_S}s", subject="s-1").user.user_name == gate.name("eve")
+    assert codes(gate.trail)["login-user-alike"] == "not-needed"
+
+
 def test_a_user_of_another_connection_is_never_linked(gate: Gate, world: World) -> None:
     """An identity provider does not sign in as the people of another, also not for a domain that it speaks for."""
     draft = UserDraft(gate.name("cleo"), None, None, {"userName": gate.name("cleo")})
@@ -212,6 +231,18 @@ def test_a_user_whom_scim_deleted_is_not_made_again(gate: Gate, world: World) ->
     assert world.differing() == []
 
 
+def test_whom_one_connection_deleted_it_does_not_make_again_whoever_had_the_name_since(
+    gate: Gate, world: World
+) -> None:
+    """A user of another connection who had the same name, and was deleted later, changes nothing."""
+    bo = provision(gate, "bo", world)
+    world.provisioning.delete_user(gate.caller, bo)
+    draft = UserDraft(gate.name("bo"), None, None, {"userName": gate.name("bo")})
+    other = world.provisioning.create_user(world.entra, draft).id
+    world.provisioning.delete_user(world.entra, other)
+    assert gate.refusal("bo") == "login-user-deleted"
+
+
 def test_a_user_whom_a_login_made_can_be_provisioned_afterwards(gate: Gate, world: World) -> None:
     """SCIM finds the user by userName and goes on with them; a second one of the name is refused as ever."""
     ana = gate.login("ana", ("Admins",)).user.id
@@ -222,7 +253,7 @@ def test_a_user_whom_a_login_made_can_be_provisioned_afterwards(gate: Gate, worl
     assert world.roles(ana) == {("workspace_role", "", "admin")}
 
 
-@pytest.mark.parametrize("subject", ["a\x00b", "\ud800", "", "x" * 1025, "a\nb"])
+@pytest.mark.parametrize("subject", ["a\x00b", "\ud800", "", "x" * 1025, "審" * 342, "a\nb"])
 def test_a_subject_that_cannot_be_kept_is_refused_and_logged(gate: Gate, subject: str) -> None:
     """Neither it nor what a check said of it reaches the database as it is."""
     identity = replace(gate.identity("ana"), subject=subject)

@@ -18,7 +18,7 @@ from rolebridge.bridge.sso_connections import SsoConnection
 from rolebridge.core.directory import UserDraft
 from rolebridge.core.errors import Taken
 from rolebridge.core.login import AssertedIdentity, LoginRefused, Trail
-from rolebridge.core.login_claims import ClaimedUser, check_name, same_name
+from rolebridge.core.login_claims import ClaimedUser, check_name, is_disguised, same_name
 from rolebridge.store.logins import LoginRows, StoredIdentity
 from rolebridge.store.records import StoredUser
 
@@ -98,12 +98,18 @@ def _linked(rows: LoginRows, connection: SsoConnection, whom: Whom) -> Whom:
 
 
 def _to_be_made(rows: LoginRows, connection: SsoConnection, known: StoredIdentity | None, claimed: ClaimedUser) -> Whom:
-    gone = rows.departed_named(claimed.user_name)
-    if known is not None or (gone is not None and gone.connection_id == connection.id):
+    if known is not None or rows.has_departed(connection.id, claimed.user_name):
         raise LoginRefused("login-user-deleted", "the user was deleted, and logging in makes nobody again")
     if not connection.rules.create:
         raise LoginRefused("login-user-unknown", "nobody has this userName, and the rules make no users")
+    _check_letters(claimed.user_name)
     return Whom(Found.MADE, known, claimed)
+
+
+def _check_letters(name: str) -> None:
+    """Refuse to give a user a name that rules which name users would take for another one. Raises LoginRefused."""
+    if is_disguised(name):
+        raise LoginRefused("login-user-alike", "the userName has letters that are ASCII ones without regard to case")
 
 
 def admit(
@@ -121,11 +127,21 @@ def admit(
         raise LoginRefused("login-user-inactive", "the user is deactivated")
     trail.passed("login-user-inactive")
     if whom.found is Found.LINKED:
-        if whom.by_name and whom.claimed is not None and not same_name(whom.claimed.user_name, user.user_name):
-            raise LoginRefused("login-user-alike", "the userName is written like the user's, with other letters")
+        _check_link(whom, user)
         change.audit("user.linked", user.id, None, json.dumps({"connection": connection.name}))
         return Admitted(whom, user)
     return _updated(change, connection, identity, whom, user, trail)
+
+
+def _check_link(whom: Whom, user: StoredUser) -> None:
+    """Refuse to link an identity to a user of its userName who is somebody else all the same. Raises LoginRefused."""
+    claimed = whom.claimed
+    if not whom.by_name or claimed is None:
+        return
+    if not same_name(claimed.user_name, user.user_name):
+        raise LoginRefused("login-user-alike", "the userName is written like the user's, with other letters")
+    if claimed.external_id is not None and user.external_id not in {None, claimed.external_id}:
+        raise LoginRefused("login-user-other", "the user with this userName has another externalId than the login says")
 
 
 def _made(change: DirectoryChange, whom: Whom) -> Admitted:
@@ -175,6 +191,7 @@ def _renamed(
 ) -> UserDraft:
     try:
         check_name(connection.rules, name, identity.attributes, connection.domains)
+        _check_letters(name)
     except LoginRefused as refused:
         trail.not_needed(refused.code, f"the user keeps their userName: {refused.detail}")
         return draft

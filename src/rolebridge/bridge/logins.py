@@ -165,11 +165,11 @@ class _Login:
             return admit(self.change, self.connection, self.identity, self._whom(known), self.trail)
 
     def _check_subject(self) -> None:
-        """Refuse an identity that no database could keep."""
+        """Refuse an identity that no database could keep, or index."""
         told = (self.identity.issuer, self.identity.subject)
-        if not all(0 < len(text) <= _LONGEST_IDENTITY and text.isprintable() for text in told):
+        if not all(text.isprintable() and 0 < len(text.encode()) <= _LONGEST_IDENTITY for text in told):
             raise LoginRefused(
-                "login-subject", f"issuer and subject have 1 to {_LONGEST_IDENTITY} printable characters"
+                "login-subject", f"issuer and subject have 1 to {_LONGEST_IDENTITY} bytes of printable characters"
             )
 
     def _use_assertion(self) -> None:

@@ -146,6 +146,7 @@ _LOGIN: Final = {
     "login-user-elsewhere": "The user belongs to another connection",
     "login-user-linked": "The user is known by another identity",
     "login-user-alike": "The userName is written like another user's, in other letters",
+    "login-user-other": "The user with this userName has another externalId",
     "login-linking-off": "A user with this userName exists, and logins are not linked to users",
     "login-groups-shape": "The groups do not have the declared shape",
     "login-groups-many": "The login states too many groups",

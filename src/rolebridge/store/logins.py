@@ -217,6 +217,18 @@ DEPARTED: Final = Statement(
         .limit(literal_column("1"))
     )
 )
+DEPARTED_OF: Final = Statement(
+    lambda _: (
+        select(literal_column("1"))
+        .where(
+            departed.c.organization_id == given("organization_id"),
+            departed.c.kind == literal_column(f"'{USER}'"),
+            departed.c.name_key == given("name_key"),
+            departed.c.connection_id == given("connection_id"),
+        )
+        .limit(literal_column("1"))
+    )
+)
 FORGIVE: Final = Statement(
     lambda _: (
         update(departed)
@@ -335,6 +347,12 @@ class LoginRows(Scope):
             return None
         id_, kind, connection_id, called, external_id, deleted = row
         return Departed(id_, kind, connection_id, called, external_id, moment(deleted))
+
+    def has_departed(self, connection_id: str, name: str) -> bool:
+        """Return whether a connection had a user with this userName, in any case, who was deleted."""
+        if not storable(name):
+            return False
+        return self._one(DEPARTED_OF, name_key=folded_key(name), connection_id=connection_id) is not None
 
     def forgive(self, name: str) -> None:
         """Let a login make a user of this name again, whoever was deleted that had it."""
