@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.cli.machine import Machine
 from tests.sso.oidc.evil import CLIENT_SECRET, EvilProvider, as_json, ec_key, served
+from tests.sso.saml.test_metadata import REDIRECT, entity, role, service
 
 from rolebridge.cli.oidc import METHODS
 from rolebridge.core.oidc_settings import ClientAuthentication
@@ -161,6 +162,24 @@ def test_what_cannot_be(ready: Machine, arguments: tuple[str, ...], told: str) -
     result = ready("oidc", "set", "okta", *arguments)
     assert result.exit_code in {1, 64}
     assert told in result.stderr
+
+
+def test_one_protocol_takes_the_others_place_only_when_that_is_said(ready: Machine) -> None:
+    """The wrong connection's name must not cost a connection its settings and keys, in neither direction."""
+    ready.write("idp.xml", entity(role(services=service(REDIRECT, "https://idp.example/sso"))))
+    by_oidc = ("oidc", "set", "okta", "--issuer", "https://idp.example", "--client-id", "x", "--offline")
+    ready.out("saml", "set", "okta", "--metadata", "idp.xml")
+    keys = ready.json("saml", "show", "okta")["keys"]
+    refused = ready.refused(*by_oidc)
+    assert "connection `okta` logs people in by SAML; its settings and keys of that would go" in refused
+    assert "help: `--replace` if that is meant; otherwise `rolebridge connection add`" in refused
+    assert ready.json("saml", "show", "okta")["keys"] == keys
+    assert "Say next whom: rolebridge login set okta --preset NAME" in ready.out(*by_oidc, "--replace")
+    assert not ready.json("saml", "show", "okta")["set_up"]
+    refused = ready.refused("saml", "set", "okta", "--metadata", "idp.xml")
+    assert "connection `okta` logs people in by OpenID Connect" in refused
+    ready.out("saml", "set", "okta", "--metadata", "idp.xml", "--replace")
+    assert not ready.json("oidc", "show", "okta")["set_up"]
 
 
 def test_a_connection_of_another_protocol(ready: Machine) -> None:

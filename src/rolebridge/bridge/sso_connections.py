@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from rolebridge.bridge.callers import Operator
@@ -26,6 +26,8 @@ from rolebridge.store.records import Connection
 from rolebridge.store.sso import LoginDomain, SsoRow, SsoSecret
 from rolebridge.store.unit import Unit
 
+_PROTOCOLS: Final = {Protocol.SAML: "SAML", Protocol.OIDC: "OpenID Connect"}
+
 
 class DomainTaken(RolebridgeError):
     """That another connection of the installation speaks for a domain."""
@@ -33,6 +35,15 @@ class DomainTaken(RolebridgeError):
     def __init__(self, domain: str) -> None:
         super().__init__(f"another connection speaks for `{domain}`; a domain has one at a time")
         self.domain = domain
+
+
+class ProtocolTaken(RolebridgeError):
+    """That a connection logs people in by another protocol, whose settings and secrets would go."""
+
+    def __init__(self, connection: str, protocol: Protocol) -> None:
+        told = _PROTOCOLS[protocol]
+        super().__init__(f"connection `{connection}` logs people in by {told}; its settings and keys of that would go")
+        self.protocol = protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +133,22 @@ class SsoConnections:
         enabled: bool | None = None,
         rules: LoginRules | None = None,
         version: int | None = None,
+        replaces: bool = False,
     ) -> SsoConnection:
         """Set up how a connection logs people in, or change it; None leaves a part as it is (enabled, no rules).
 
         `version` is that of what the change was made from; of another one it is refused.
 
-        A connection has one protocol: another one takes the place of the first, whose secrets go. The document must
-        hold no secret. Raises Unavailable when somebody else changed it at the same time.
+        A connection has one protocol: another one takes the place of the first, whose secrets go, if `replaces` says
+        that this is meant. The document must hold no secret. Raises ProtocolTaken, and Unavailable when somebody else
+        changed it at the same time.
         """
 
         def work(unit: Unit) -> SsoConnection:
             now = self._clock()
             old = unit.sso.of(connection.organization_id, connection.id)
+            if old is not None and old.protocol is not protocol and not replaces:
+                raise ProtocolTaken(connection.name, old.protocol)
             if version is not None and (old is None or old.version != version):
                 raise Unavailable(f"how connection `{connection.name}` logs people in was changed at the same time")
             if old is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import click
 
 from rolebridge.cli.options import json_option, org_option
-from rolebridge.cli.saml import NoneOr
+from rolebridge.cli.saml import NoneOr, next_lines, one_protocol, replace_option
 from rolebridge.cli.session import Session, pass_session
 from rolebridge.cli.terminal import good, strong
 
@@ -66,11 +66,19 @@ _connection_argument = click.argument("connection", metavar="CONNECTION")
 @click.option("--idp-logout/--no-idp-logout", default=None, help="Sign people out at the provider, too.")
 @click.option("--enable/--disable", "enabled", default=None, help="Whether people log in by the connection.")
 @click.option("--offline", is_flag=True, help="Do not ask the provider whether the issuer is its own.")
+@replace_option
 @org_option
 @json_option
 @pass_session
 def set_(
-    session: Session, /, connection: str, org: str | None, offline: bool, secret_file: TextIO | None, **given: Any
+    session: Session,
+    /,
+    connection: str,
+    org: str | None,
+    offline: bool,
+    secret_file: TextIO | None,
+    replaces: bool,
+    **given: Any,
 ) -> None:
     """Have a connection log people in by OpenID Connect, or change how; what is not named stays as it is.
 
@@ -82,14 +90,18 @@ def set_(
     notes: list[str] = []
     with session.installation() as installation:
         found = _connection(installation, connection, org)
+        is_first = installation.oidc.find(found) is None
         settings = _changed(installation, found, given)
         if not offline:
             with _told():
                 said = installation.oidc.discover(settings)
-            if installation.oidc.find(found) is None:
+            if is_first:
                 settings = _as_offered(said, settings, given)
             notes = doubts(said, settings)
-        set_up = installation.oidc.set(session.operator, found, settings, enabled=given["enabled"])
+        with one_protocol():
+            set_up = installation.oidc.set(
+                session.operator, found, settings, enabled=given["enabled"], replaces=replaces
+            )
         if secret_file is not None:
             installation.oidc.set_secret(session.operator, found, _secret(secret_file))
         if not installation.oidc.credentials(set_up):
@@ -99,7 +111,8 @@ def set_(
     document = {"connection": found.name, "client": told, **settings_document(settings), "notes": notes}
     lines = [f"connection {strong(found.name)} logs people in by OpenID Connect", *_client_lines(document)]
     lines.append(f"  {'signatures':<22}  {', '.join(settings.algorithms)}")
-    session.answer(document, "\n".join([*lines, *(f"  note: {note}" for note in notes)]))
+    lines += [f"  note: {note}" for note in notes]
+    session.answer(document, "\n".join([*lines, *(next_lines(found.name) if is_first else [])]))
 
 
 @oidc.command()

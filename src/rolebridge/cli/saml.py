@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,6 +58,22 @@ class Target(click.ParamType[tuple[str, str]]):
 
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+replace_option = click.option(
+    "--replace", "replaces", is_flag=True, help="Take the place of the connection's other protocol, for good."
+)
+
+
+@contextmanager
+def one_protocol() -> Iterator[None]:
+    """Say what to do where a connection logs people in by another protocol already."""
+    from rolebridge.bridge.sso_connections import ProtocolTaken
+    from rolebridge.cli.failures import Refused
+
+    try:
+        yield
+    except ProtocolTaken as taken:
+        help_ = "`--replace` if that is meant; otherwise `rolebridge connection add` makes a connection of its own"
+        raise Refused(taken, help_) from taken
 
 
 @saml.command("set")
@@ -99,10 +117,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--skew", type=int, metavar="SECONDS", help="How far clocks may differ.")
 @click.option("--lifetime", type=int, metavar="SECONDS", help="For how long an assertion is good at most.")
 @click.option("--enable/--disable", "enabled", default=None, help="Whether people log in by the connection.")
+@replace_option
 @org_option
 @json_option
 @pass_session
-def set_(session: Session, /, connection: str, org: str | None, **given: Any) -> None:
+def set_(session: Session, /, connection: str, org: str | None, replaces: bool, **given: Any) -> None:
     """Have a connection log people in by SAML, or change how; what is not named stays as it is.
 
     The first time, --metadata says it all; or else --entity-id, --sso-url and --certificate. Prints what the identity
@@ -128,7 +147,10 @@ def set_(session: Session, /, connection: str, org: str | None, **given: Any) ->
         elif known is None:
             raise _incomplete()
         settings = replace(known, **_changes(known, given))
-        installation.saml.configure(session.operator, found, settings, enabled=given["enabled"], version=version)
+        with one_protocol():
+            installation.saml.configure(
+                session.operator, found, settings, enabled=given["enabled"], version=version, replaces=replaces
+            )
         provider = installation.saml.provider(found)
     notes = described.notes if described else ()
     document = {
@@ -340,10 +362,15 @@ def _set_text(document: dict[str, Any], notes: tuple[str, ...], *, is_first: boo
     name = document["connection"]
     lines = [f"connection {strong(name)} logs people in by SAML", *_provider_lines(document)]
     lines += [*_idp_lines(document), *(f"  note: {note}" for note in notes)]
-    if is_first:
-        lines.append(f"  Say next whom: rolebridge login set {name} --preset NAME --domain DOMAIN")
-        lines.append("  (rolebridge login presets lists the kinds of identity providers)")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(next_lines(name) if is_first else [])])
+
+
+def next_lines(name: str) -> list[str]:
+    """Return what comes next, after a connection logs people in for the first time."""
+    return [
+        f"  Say next whom: rolebridge login set {name} --preset NAME --domain DOMAIN",
+        "  (rolebridge login presets lists the kinds of identity providers)",
+    ]
 
 
 def _show_text(document: dict[str, Any]) -> str:

@@ -70,10 +70,22 @@ class OidcAdministration:
     # --- changing it
 
     def set(
-        self, operator: Operator, connection: Connection, settings: OidcSettings, *, enabled: bool | None = None
+        self,
+        operator: Operator,
+        connection: Connection,
+        settings: OidcSettings,
+        *,
+        enabled: bool | None = None,
+        replaces: bool = False,
     ) -> SsoConnection:
-        """Set up how a connection logs people in by OpenID Connect, or change it."""
-        return self._connections.configure(operator, connection, Protocol.OIDC, settings.document(), enabled=enabled)
+        """Set up how a connection logs people in by OpenID Connect, or change it.
+
+        Raises ProtocolTaken where it does so by SAML, unless OpenID Connect `replaces` that.
+        """
+        document = settings.document()
+        return self._connections.configure(
+            operator, connection, Protocol.OIDC, document, enabled=enabled, replaces=replaces
+        )
 
     def set_secret(self, operator: Operator, connection: Connection, secret: str) -> SsoSecret:
         """Keep the client secret that the provider gave, in place of the one before. Raises Invalid."""

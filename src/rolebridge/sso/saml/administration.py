@@ -135,15 +135,19 @@ class SamlAdministration:
         *,
         enabled: bool | None = None,
         version: int | None = None,
+        replaces: bool = False,
     ) -> SamlSettings:
         """Have a connection log people in by SAML, or change how; the first time it gets a key of its own.
 
-        `version` is that of the settings from which these were made. Raises Unavailable when there are newer ones.
+        `version` is that of the settings from which these were made. Raises Unavailable when there are newer ones,
+        and ProtocolTaken where it logs people in by OpenID Connect, unless SAML `replaces` that.
         """
         if settings.metadata_url:
             self._outgoing.check(settings.metadata_url)
         document = settings.document()
-        self._connections.configure(operator, connection, Protocol.SAML, document, enabled=enabled, version=version)
+        self._connections.configure(
+            operator, connection, Protocol.SAML, document, enabled=enabled, version=version, replaces=replaces
+        )
         if not self.keys(connection):
             self.add_key(operator, connection)
         return settings
