@@ -201,6 +201,19 @@ def test_signing_out_ends_the_session_for_everybody(house: House) -> None:
     assert thief.get("/account").location.startswith(f"{BASE}/sign-in?ask=")
 
 
+@pytest.mark.parametrize("headers", [{"origin": "https://evil.example", "sec_fetch_site": "cross-site"}, {}])
+def test_a_form_of_another_site_takes_no_cookie_away(house: House, headers: dict[str, str]) -> None:
+    """The session's cookie stays out of such a form (`SameSite=Lax`), but the answer could still delete it."""
+    browser = house.browser()
+    browser.sign_in(house.ana)
+    kept = browser.cookies.pop(SESSION_COOKIE)
+    answer = browser.post("/sign-out", {"token": "x"}, **headers)
+    assert "Set-Cookie" not in dict(answer.headers)
+    assert answer.code == "flow-form" if headers else "You are signed out" in answer.text
+    browser.cookies[SESSION_COOKIE] = kept
+    assert browser.who() == house.ana
+
+
 def test_looking_at_the_sign_out_page_signs_nobody_out(house: House) -> None:
     """So no image or link of another site does."""
     browser = house.browser()

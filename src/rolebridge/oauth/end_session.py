@@ -103,7 +103,7 @@ class EndSessionFace:
     def _go_on(self, request: Request, wanted: _Wanted) -> Response:
         who, secret = self._browsers.signed_in(request), cookie(request, SESSION_COOKIE)
         if who is None or secret is None:
-            return self._signed_out(wanted)
+            return self._signed_out(wanted, secret)
         if wanted.session_id == who.session.id:
             return self._end(request, secret, who, wanted)
         return self._pages.page(
@@ -121,7 +121,7 @@ class EndSessionFace:
         if not self._browsers.is_own(request):
             raise _Refused("You are still signed in", "the form was sent from another site")
         if who is None or secret is None:
-            return self._signed_out(wanted)
+            return self._signed_out(wanted, secret)
         if not is_form_token(token, secret, _PURPOSE):
             raise _Refused("You are still signed in", "the form is not one that this browser was shown")
         return self._end(request, secret, who, wanted)
@@ -129,13 +129,15 @@ class EndSessionFace:
     def _end(self, request: Request, secret: str, who: SignedIn, wanted: _Wanted) -> Response:
         self._sessions.sign_out(secret)
         logger.info("request %s: session %s signed out by an application", request.request_id, who.session.id)
-        return self._signed_out(wanted)
+        return self._signed_out(wanted, secret)
 
-    def _signed_out(self, wanted: _Wanted) -> Response:
-        gone = without(SESSION_COOKIE)
+    def _signed_out(self, wanted: _Wanted, secret: str | None) -> Response:
+        """Say so, and take away the cookie that came: one that stayed out of the request may still be somebody's."""
+        gone = [] if secret is None else [without(SESSION_COOKIE)]
         if wanted.target:
-            return self._browsers.redirect(wanted.target, gone)
-        return self._pages.page("app_signed_out.html", headers=[("Set-Cookie", gone)], application=wanted.application)
+            return self._browsers.redirect(wanted.target, *gone)
+        headers = [("Set-Cookie", one) for one in gone]
+        return self._pages.page("app_signed_out.html", headers=headers, application=wanted.application)
 
     # --- what is wanted
 

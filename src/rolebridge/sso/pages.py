@@ -218,15 +218,14 @@ class SignInPages:
     def _sign_out(self, request: Request) -> Response:
         form = _form_of(request)
         signed_in = self._browsers.signed_in(request)
-        if signed_in is None:
-            return self._signed_out(None, "")
+        if signed_in is None and self._browsers.is_own(request):
+            # No cookie is taken away: a form that another site sends does not bring it, however well it works.
+            return self._pages.page("signed_out.html", idp=None, connection="")
         self._check_form(request, form, SESSION_COOKIE, "sign-out")
         self._sessions.sign_out(cookie(request, SESSION_COOKIE))
-        return self._signed_out(self._sign_out_url(signed_in.session), signed_in.connection)
-
-    def _signed_out(self, idp: str | None, connection: str) -> Response:
         gone = [("Set-Cookie", without(SESSION_COOKIE))]
-        return self._pages.page("signed_out.html", headers=gone, idp=idp, connection=connection)
+        idp = self._sign_out_url(signed_in.session)
+        return self._pages.page("signed_out.html", headers=gone, idp=idp, connection=signed_in.connection)
 
     def _sign_out_url(self, session: Session) -> str | None:
         """Return where the browser signs out at the identity provider, too; None when that cannot be known now."""
