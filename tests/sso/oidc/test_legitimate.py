@@ -115,6 +115,7 @@ SHAPES: Final[dict[str, tuple[Arrange, dict[str, Any]]]] = {
     "auth_time at both ends of the skew": (claims(auth_time=T - 360), {"max_age": 300}),
     "auth_time a minute ahead": (claims(auth_time=T + 60), {"max_age": 300}),
     "a token that expired within the skew": (claims(exp=T - 59), {}),
+    "a token that expires with the calendar": (claims(exp=253_402_300_799), {}),
     "PS256": (signing("PS256", rsa_key("honest")), {"algorithms": ["PS256"]}),
     "RS512": (signing("RS512", rsa_key("honest")), {"algorithms": ["RS512"]}),
     "ES256": (ecdsa, {"algorithms": ["ES256"]}),

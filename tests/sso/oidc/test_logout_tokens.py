@@ -97,6 +97,11 @@ def test_a_good_notice_says_whose_session_ends() -> None:
     assert said.usable_until.timestamp() == T + 120 + 60
 
 
+def test_a_notice_is_remembered_no_longer_than_it_is_accepted() -> None:
+    """However late it says that it expires, it counts for an hour after it was issued."""
+    assert notice(claim(exp=253_402_300_799)).usable_until.timestamp() == T + 3_600 + 60
+
+
 @pytest.mark.parametrize("missing", ["sub", "sid"])
 def test_one_of_subject_and_session_is_enough(missing: str) -> None:
     """`sub` ends all sessions of a person, `sid` one."""

@@ -80,7 +80,7 @@ def _expires(token: Presented) -> str | None:
     if ends is None:
         return "the token says no moment at which it expires (`exp`)"
     late = token.now - ends
-    return f"the token expired {_span(late)} ago (`exp`)" if ends + token.skew <= token.now else None
+    return f"the token expired {_span(late)} ago (`exp`)" if ends <= token.now - token.skew else None
 
 
 def _issued(token: Presented) -> str | None:

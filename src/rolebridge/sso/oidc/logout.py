@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from rolebridge.core.login import Trail
 from rolebridge.sso.oidc.checking import run
-from rolebridge.sso.oidc.claims import LOGOUT_TOKEN_CHECKS, Presented, moment
+from rolebridge.sso.oidc.claims import LOGOUT_TOKEN_CHECKS, OLDEST, Presented, moment
 from rolebridge.sso.oidc.discovery import Provider
 from rolebridge.sso.oidc.login import Client
 from rolebridge.sso.oidc.providers import Providers
@@ -37,7 +37,8 @@ def read_logout_token(client: Client, text: str, providers: Providers, now: date
     presented = Presented(token.claims, token.algorithm, client.settings, now)
     run(LOGOUT_TOKEN_CHECKS, presented, trail)
     claims = token.claims
-    ends = moment(claims["exp"]) or now
+    # It is refused for its age, too, however late it says that it expires.
+    ends = min(moment(claims["exp"]) or now, (moment(claims["iat"]) or now) + OLDEST)
     until = ends + timedelta(seconds=client.settings.skew)
     return LoggedOut(claims["iss"], claims.get("sub"), claims.get("sid"), claims["jti"], until)
 
