@@ -218,7 +218,8 @@ class SignInPages:
     def _sign_out(self, request: Request) -> Response:
         form = _form_of(request)
         signed_in = self._browsers.signed_in(request)
-        if signed_in is None and self._browsers.is_own(request):
+        self._check_own(request)
+        if signed_in is None:
             # No cookie is taken away: a form that another site sends does not bring it, however well it works.
             return self._pages.page("signed_out.html", idp=None, connection="")
         self._check_form(request, form, SESSION_COOKIE, "sign-out")
@@ -279,10 +280,14 @@ class SignInPages:
         except LoginRefused as refused:
             return self._door.refused(request, refused)
 
-    def _check_form(self, request: Request, form: Mapping[str, str], of: str, purpose: str) -> None:
-        """Raise LoginRefused unless a form was filled in on a page that we showed to this browser."""
+    def _check_own(self, request: Request) -> None:
+        """Raise LoginRefused for a form that another site sent, as far as the browser says."""
         if not self._browsers.is_own(request):
             raise LoginRefused("flow-form", "the form was sent from another site")
+
+    def _check_form(self, request: Request, form: Mapping[str, str], of: str, purpose: str) -> None:
+        """Raise LoginRefused unless a form was filled in on a page that we showed to this browser."""
+        self._check_own(request)
         if not is_form_token(form.get("token", ""), cookie(request, of), purpose):
             raise LoginRefused("flow-form", "the form does not carry what its page was given")
 
