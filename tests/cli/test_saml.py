@@ -15,8 +15,8 @@ from tests.web.peers import answer, peer
 
 from rolebridge.cli.saml import set_
 from rolebridge.core.saml_settings import fingerprint
+from rolebridge.sso.key_pairs import KeyPair
 from rolebridge.sso.saml import administration
-from rolebridge.sso.saml.keys import KeyPair
 
 SERVICES = service(REDIRECT, "https://idp.example/sso") + service(POST, "https://idp.example/post")
 PAGE = Path(__file__).parents[2] / "docs" / "saml.md"

@@ -26,8 +26,8 @@ from rolebridge.app import Installation
 from rolebridge.core.login_rules import LoginRules
 from rolebridge.core.saml_settings import Binding, IdpDescription, SamlSettings
 from rolebridge.settings import ServingSettings
+from rolebridge.sso.key_pairs import KeyPair
 from rolebridge.sso.saml import administration
-from rolebridge.sso.saml.keys import KeyPair
 from rolebridge.store.engine import Store
 from rolebridge.store.records import Connection
 

@@ -20,8 +20,8 @@ from rolebridge.bridge.certificates import facts
 from rolebridge.bridge.status import Concern
 from rolebridge.core.errors import Invalid, Unavailable
 from rolebridge.core.saml_settings import Binding, SamlSettings, fingerprint
+from rolebridge.sso.key_pairs import KeyPair, make_key_pair
 from rolebridge.sso.saml.administration import Looked, SamlAdministration
-from rolebridge.sso.saml.keys import KeyPair, make_key_pair
 from rolebridge.web.outgoing import Outgoing, OutgoingRefused, Reason
 from rolebridge.web.reach import Reach
 

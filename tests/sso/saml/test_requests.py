@@ -18,7 +18,7 @@ from lxml import etree
 from tests.sso.saml.idp import DS, SAML, SAMLP, canonical, signer
 
 from rolebridge.core.saml_settings import NAME_ID_FORMATS, Binding, IdpDescription, SamlSettings
-from rolebridge.sso.saml.keys import KeyPair
+from rolebridge.sso.key_pairs import KeyPair
 from rolebridge.sso.saml.provider import ServiceProvider
 from rolebridge.sso.saml.requests import RSA_SHA256, Asked, authn_request, post_form, redirect_url
 

@@ -17,8 +17,8 @@ from tests.sso.saml.idp import signer
 
 from rolebridge.bridge import login_flows
 from rolebridge.core.saml_settings import Binding, fingerprint
+from rolebridge.sso.key_pairs import KeyPair
 from rolebridge.sso.saml import administration
-from rolebridge.sso.saml.keys import KeyPair
 from rolebridge.web.browser import BROWSER_COOKIE, SESSION_COOKIE
 
 EVIL = "https://evil.example/"

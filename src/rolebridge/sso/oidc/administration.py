@@ -12,11 +12,11 @@ from rolebridge.bridge.sso_connections import SsoConnection, SsoConnections
 from rolebridge.core.errors import Invalid
 from rolebridge.core.login import LoginRefused, Protocol, Trail
 from rolebridge.core.oidc_settings import ClientAuthentication, OidcSettings, read_oidc_settings
+from rolebridge.sso.key_pairs import make_key_pair
 from rolebridge.sso.oidc import discovery, keys
 from rolebridge.sso.oidc.credentials import KEY, SECRET, client_of
 from rolebridge.sso.oidc.discovery import Described, Provider
 from rolebridge.sso.oidc.fetching import Fetcher
-from rolebridge.sso.saml.keys import make_key_pair
 from rolebridge.store.records import Connection
 from rolebridge.store.sso import SsoSecret
 

@@ -20,9 +20,9 @@ from rolebridge.bridge.vault import Locked
 from rolebridge.core import base64url
 from rolebridge.core.login import LoginRefused
 from rolebridge.core.oidc_settings import ClientAuthentication, OidcSettings, read_oidc_settings
+from rolebridge.sso.key_pairs import KeyPair
 from rolebridge.sso.oidc.client import SigningKey
 from rolebridge.sso.oidc.login import Client
-from rolebridge.sso.saml.keys import KeyPair
 
 SECRET: Final = "client-secret"  # noqa: S105 - a kind of secret
 KEY: Final = "client-key"

@@ -29,7 +29,7 @@ from rolebridge.core.saml_settings import (
     fingerprint,
     read_saml_settings,
 )
-from rolebridge.sso.saml.keys import make_key_pair
+from rolebridge.sso.key_pairs import make_key_pair
 from rolebridge.sso.saml.metadata_in import Described, chosen, read_metadata
 from rolebridge.sso.saml.metadata_out import service_provider_metadata
 from rolebridge.sso.saml.parsing import MAX_BYTES

@@ -13,9 +13,9 @@ from rolebridge.bridge.sso_connections import SsoConnection, SsoConnections
 from rolebridge.core.login import LoginRefused, Protocol, Trail
 from rolebridge.core.saml_settings import Binding, SamlSettings, read_saml_settings
 from rolebridge.sso.door import LoginDoor, Proved, Visit
+from rolebridge.sso.key_pairs import KeyPair
 from rolebridge.sso.saml.administration import KEY_KIND
 from rolebridge.sso.saml.expectations import Expectations
-from rolebridge.sso.saml.keys import KeyPair
 from rolebridge.sso.saml.metadata_out import service_provider_metadata
 from rolebridge.sso.saml.provider import METADATA_TYPE, ServiceProvider
 from rolebridge.sso.saml.requests import Asked, authn_request, post_form, redirect_url

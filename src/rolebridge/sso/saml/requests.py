@@ -20,7 +20,7 @@ from signxml.signer import XMLSigner
 
 from rolebridge.core.moments import stamp
 from rolebridge.core.saml_settings import Binding, SamlSettings
-from rolebridge.sso.saml.keys import KeyPair
+from rolebridge.sso.key_pairs import KeyPair
 from rolebridge.sso.saml.names import DS, SAML, SAMLP
 from rolebridge.sso.saml.provider import BINDINGS, ServiceProvider
 

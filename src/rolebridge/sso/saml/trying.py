@@ -13,9 +13,9 @@ from rolebridge.bridge.sso_connections import SsoConnection, SsoConnections
 from rolebridge.core.errors import Invalid
 from rolebridge.core.login import AssertedIdentity, Trail
 from rolebridge.core.saml_settings import read_saml_settings
+from rolebridge.sso.key_pairs import KeyPair
 from rolebridge.sso.saml.administration import KEY_KIND
 from rolebridge.sso.saml.expectations import Expectations
-from rolebridge.sso.saml.keys import KeyPair
 from rolebridge.sso.saml.provider import ServiceProvider
 from rolebridge.sso.saml.response import Unverified, unverified, validate
 

@@ -1,4 +1,4 @@
-"""The service provider's key pairs: what requests are signed with, and what assertions are encrypted for."""
+"""Key pairs of a connection: what it signs with, and what is encrypted for it, by either protocol."""
 
 from __future__ import annotations
 
