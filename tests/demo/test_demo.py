@@ -222,7 +222,7 @@ def test_it_keeps_serving_and_a_second_run_finds_everything(tmp_path: Path, serv
 
 @pytest.mark.parametrize("at", [0, 1, 2], ids=["server", "identity provider", "application"])
 def test_a_taken_port_is_said_so(tmp_path: Path, at: int) -> None:
-    """Exit code 3, the address, and what to do; nothing is made, and nothing sent to whoever is there."""
+    """Exit code 3, the address, and what to do; nothing is made, nor written over the settings of whoever is there."""
     port = free_port(2)
     with socket.create_server(("127.0.0.1", port + at)) as listener:
         answer = run(tmp_path, "demo", "--serve", "--address", f"127.0.0.1:{port}", code=3)
@@ -230,8 +230,8 @@ def test_a_taken_port_is_said_so(tmp_path: Path, at: int) -> None:
         with pytest.raises(BlockingIOError):
             listener.accept()
     assert f"cannot listen on 127.0.0.1:{port + at}: address already in use" in answer.stderr
-    assert f"--address 127.0.0.1:{port + 100}" in answer.stderr
-    assert not (tmp_path / "var/demo.db").exists()
+    assert f"rolebridge demo --serve --address 127.0.0.1:{port + 100}` listens elsewhere" in answer.stderr
+    assert not (tmp_path / "var").exists()
 
 
 def test_three_ports_are_needed(tmp_path: Path) -> None:

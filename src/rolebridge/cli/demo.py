@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from rolebridge.cli.demo_files import LoopbackAddress, settings_file
+from rolebridge.cli.demo_files import SERVED_AT, LoopbackAddress, settings_file
 from rolebridge.cli.demo_server import DemoServer
 from rolebridge.cli.exits import Exit
 from rolebridge.cli.failures import Refused
@@ -57,10 +57,11 @@ def demo(session: Session, serve: bool, address: Bind | None, database_url: str 
     With it an identity provider and a sample application run beside the server, to sign in with a browser.
     """
     files = _mapping_files(mappings)
+    if serve or address is not None:  # before the settings are written, which those of a demo that runs would be
+        _check_free(address or SERVED_AT, PORTS if serve else 1)
     with _ended_by_signals(), settings_file(kept=serve, database_url=database_url, address=address) as config:
         inner = Session(environ={CONFIG_VARIABLE: str(config)}, clock=session.clock)
         inner.json = session.json
-        _check_free(inner.settings.bind, PORTS if serve else 1)
         if not session.json:
             say(_beginning(inner.settings, kept=serve or database_url is not None))
         _prepare(inner.settings.database_url)
@@ -106,7 +107,8 @@ def _check_free(first: Bind, ports: int) -> None:
         except OSError as error:
             why = os.strerror(error.errno).lower() if error.errno else str(error)
             elsewhere = Bind(first.host, first.port + (1 if ports == 1 else 100))
-            help_ = f"another demo may be running; `--address {elsewhere}` listens elsewhere"
+            words = "demo" if ports == 1 else "demo --serve"
+            help_ = f"another demo may be running; `rolebridge {words} --address {elsewhere}` listens elsewhere"
             raise Refused(Unavailable(f"cannot listen on {bind}: {why}"), help_) from error
 
 
