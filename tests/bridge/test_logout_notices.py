@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from uuid import uuid4
 
 import pytest
@@ -60,7 +61,7 @@ class Post:
             return unit.logout_notices(self.world.id).page(application, 50)
 
     def run(self) -> int:
-        return self.delivery.run(self.world.id, always)
+        return self.delivery.run([self.world.id], always)
 
 
 @pytest.fixture
@@ -87,6 +88,62 @@ def test_who_does_not_hear_keeps_nobody_waiting(post: Post) -> None:
     assert {one.problem for one in waiting} == {"no answer"}
     assert sum(one.attempts for one in waiting) == 1
     assert all(one.next_at is not None and one.next_at > post.world.now for one in waiting)
+
+
+def test_one_that_takes_its_time_delays_no_other(post: Post) -> None:
+    """Applications are told beside each other: one is answering still while another one hears."""
+    heard = Event()
+
+    def deliver(_: str, notice: LogoutNotice) -> Attempt:
+        if notice.application_id == "slow":
+            return HEARD if heard.wait(20) else SILENT
+        heard.set()
+        return HEARD
+
+    post.add("slow", "quick")
+    assert LogoutDelivery(post.world.store, post.world.clock, deliver).run([post.world.id], always) == 2
+
+
+def test_a_run_ends_in_time(post: Post) -> None:
+    """However much there is to tell: what is left waits for the next run, and the worker does something else before."""
+    seconds = iter(range(0, 1_000, 3))
+    delivery = LogoutDelivery(post.world.store, post.world.clock, post.deliver, lambda: next(seconds))
+    post.add(*["a"] * 20)
+    heard = delivery.run([post.world.id], always)
+    assert 0 < heard < 5
+    assert post.run() == 20 - heard
+
+
+def test_who_waits_longest_is_told_first(post: Post) -> None:
+    """Whichever organization or application it is."""
+    post.add("late")
+    other = Post(World(post.world.store))
+    other.world.now = post.world.now - timedelta(hours=1)
+    other.add("early")
+    told: list[str] = []
+
+    def deliver(_: str, notice: LogoutNotice) -> Attempt:
+        told.append(notice.application_id)
+        return HEARD
+
+    turns = iter([True, True, False, False])
+    delivery = LogoutDelivery(post.world.store, post.world.clock, deliver)
+    assert delivery.run([post.world.id, other.world.id], lambda: next(turns)) == 1
+    assert told == ["early"]
+
+
+def test_a_defect_with_one_application_keeps_none_from_hearing(post: Post) -> None:
+    """It is raised when the others were told, so that the worker tells of it."""
+
+    def deliver(_: str, notice: LogoutNotice) -> Attempt:
+        if notice.application_id == "a":
+            raise ZeroDivisionError
+        return HEARD
+
+    post.add("a", "b")
+    with pytest.raises(ZeroDivisionError):
+        LogoutDelivery(post.world.store, post.world.clock, deliver).run([post.world.id], always)
+    assert [one.delivered_at is not None for one in post.kept("b")] == [True]
 
 
 def test_everything_is_heard_in_the_end(post: Post) -> None:
@@ -121,7 +178,7 @@ def test_two_workers_send_a_notice_once(post: Post) -> None:
     """While one worker is sending a notice another one that believes to lead does not."""
     post.add("a")
     other: list[int] = []
-    post.during = lambda: other.append(post.delivery.run(post.world.id, always))
+    post.during = lambda: other.append(post.delivery.run([post.world.id], always))
     assert post.run() == 1
     assert other == [0]
     assert len(post.sent) == 1
@@ -148,7 +205,7 @@ def test_a_worker_that_is_told_to_stop_stops(post: Post) -> None:
     """Between two notices the worker asks whether it may go on."""
     post.add("a", "b", "c")
     turns = iter([True, True, False, False])
-    assert post.delivery.run(post.world.id, lambda: next(turns)) == 1
+    assert post.delivery.run([post.world.id], lambda: next(turns)) == 1
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 5, 9, 50, 10_000])

@@ -7,7 +7,9 @@ when a worker dies between sending and recording; it carries the same id then (`
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,8 +29,12 @@ GIVEN_UP_AFTER: Final = timedelta(hours=24)
 KEPT: Final = timedelta(days=30)
 """For how long what came of a notice can be looked up."""
 
+RUN_SECONDS: Final = 10.0
+"""For how long a run begins to send notices; what is being sent then takes as long as one exchange may take."""
+
 _LEASE: Final = timedelta(minutes=2)  # longer than an exchange may take: nobody else sends the notice meanwhile
 _AT_ONCE: Final = 50
+_LINES: Final = 8  # applications that are told at the same time
 
 
 class Fate(StrEnum):
@@ -58,39 +64,89 @@ def pause_after(attempts: int) -> timedelta:
     return min(FIRST_PAUSE * factor, LONGEST_PAUSE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    """What waits for one application of an organization, longest first."""
+
+    organization_id: str
+    notices: list[LogoutNotice]
+
+
 class LogoutDelivery:
     """Delivers the notices of an installation."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime], deliver: Deliver) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], datetime],
+        deliver: Deliver,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`deliver` is called by several threads at once; `timer` tells seconds that nobody sets back."""
         self._store = store
         self._clock = clock
         self._deliver = deliver
+        self._timer = timer
 
-    def run(self, organization_id: str, go_on: Callable[[], bool]) -> int:
-        """Deliver what is due in an organization; return how many notices were heard.
+    def run(self, organizations: Iterable[str], go_on: Callable[[], bool]) -> int:
+        """Deliver what is due in organizations, what waits longest first; return how many notices were heard.
 
-        An application that does not answer is asked once in a run, however many notices wait for it: it must not keep
-        the others waiting.
+        Applications are told beside each other, so that one that does not answer delays no other; it is asked once in
+        a run, however many notices wait for it. A run ends after `RUN_SECONDS`: the worker has other things to do, and
+        what is left is due in the next one. Raises at the end what went wrong first.
         """
-        heard, silent = 0, dict[str, LogoutNotice]()
-        while go_on():
+        until = self._timer() + RUN_SECONDS
+        told, silent = tuple(organizations), dict[str, LogoutNotice]()
+        heard, failed = 0, list[BaseException]()
+        with ThreadPoolExecutor(_LINES, "logout-notices") as pool:
+            while not failed and self._timer() < until and go_on():
+                queues = self._due(told, silent)
+                if not queues:
+                    break
+                asked = []
+                for queue in queues:
+                    if not go_on():
+                        break
+                    asked.append(pool.submit(self._tell, queue, until))
+                for one in asked:
+                    if (error := one.exception()) is not None:
+                        failed.append(error)
+                        continue
+                    count, unheard = one.result()
+                    heard += count
+                    silent |= {unheard.application_id: unheard} if unheard else {}
+        if failed:
+            raise failed[0]
+        return heard
+
+    def _due(self, organizations: Iterable[str], silent: Mapping[str, LogoutNotice]) -> list[_Queue]:
+        """Return what is due, by application; who was silent in this run is not asked again, and the notice waits."""
+        queues: dict[str, _Queue] = {}
+        for organization_id in organizations:
             with self._store.read() as unit:
                 due = unit.logout_notices(organization_id).due(self._clock(), _AT_ONCE)
-            if not due:
-                break
             for notice in due:
-                if not go_on():
-                    break
                 if notice.application_id in silent:
                     self._postpone(organization_id, notice, silent[notice.application_id])
                     continue
-                after = self._attempt(organization_id, notice)
-                if after is None:
-                    continue
-                heard += after.delivered_at is not None
-                if after.next_at is not None:
-                    silent[notice.application_id] = after
-        return heard
+                queues.setdefault(notice.application_id, _Queue(organization_id, [])).notices.append(notice)
+        return sorted(queues.values(), key=lambda queue: (str(queue.notices[0].next_at), queue.notices[0].id))
+
+    def _tell(self, queue: _Queue, until: float) -> tuple[int, LogoutNotice | None]:
+        """Send an application its notices until one is not heard; return how many were, and the one that was not."""
+        heard = 0
+        for place, notice in enumerate(queue.notices):
+            if self._timer() >= until:
+                break
+            after = self._attempt(queue.organization_id, notice)
+            if after is None:
+                continue
+            heard += after.delivered_at is not None
+            if after.next_at is not None:
+                for waiting in queue.notices[place + 1 :]:
+                    self._postpone(queue.organization_id, waiting, after)
+                return heard, after
+        return heard, None
 
     def _attempt(self, organization_id: str, notice: LogoutNotice) -> LogoutNotice | None:
         """Send a notice once and record what came of it; None when somebody else is sending it."""

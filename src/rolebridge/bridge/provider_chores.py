@@ -20,6 +20,11 @@ _BATCH: Final = 500
 def provider_chores(store: Store, clock: Callable[[], datetime], delivery: LogoutDelivery) -> tuple[Chore, ...]:
     """Return the chores, the one that people wait for first."""
 
+    def deliver(go_on: GoOn) -> int:
+        with store.read() as unit:
+            organizations = [one.id for one in unit.accounts.organizations()]
+        return delivery.run(organizations, go_on)
+
     def forget(organization_id: str, go_on: GoOn) -> int:
         now, gone = clock(), 0
         while go_on():
@@ -30,10 +35,6 @@ def provider_chores(store: Store, clock: Callable[[], datetime], delivery: Logou
         return gone + store.transact(lambda unit: unit.logout_notices(organization_id).expire(now - KEPT))
 
     return (
-        Chore(
-            "logout-notices",
-            DELIVER_EVERY,
-            lambda go_on: in_each_organization(store, go_on, partial(delivery.run, go_on=go_on)),
-        ),
+        Chore("logout-notices", DELIVER_EVERY, deliver),
         Chore("authorizations", TIDY, lambda go_on: in_each_organization(store, go_on, partial(forget, go_on=go_on))),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.app.calling import MAY_I
-from tests.sso.saml.bridging import IDP, Bridge, Browser, bridge, code_of
+from tests.sso.saml.bridging import BASE, IDP, Bridge, Browser, bridge, code_of, connect
 from tests.sso.saml.idp import IDP_ENTITY, signer
 from tests.sso.saml.test_metadata import REDIRECT, entity, key, role, service
 from tests.web.peers import Peer, Say, answer, peer
@@ -21,7 +21,8 @@ from rolebridge.bridge.status import Concern
 from rolebridge.core.errors import Invalid, Unavailable
 from rolebridge.core.saml_settings import Binding, SamlSettings, fingerprint
 from rolebridge.sso.key_pairs import KeyPair, make_key_pair
-from rolebridge.sso.saml.administration import Looked, SamlAdministration
+from rolebridge.sso.saml.administration import LOOK_EVERY, LOOK_TURN, Looked, Refreshed, SamlAdministration
+from rolebridge.store.records import Connection
 from rolebridge.web.outgoing import Outgoing, OutgoingRefused, Reason
 from rolebridge.web.reach import Reach
 
@@ -198,13 +199,57 @@ def test_the_worker_looks_every_day(there: Bridge, idp_at: Peer) -> None:
     """At connections that are switched on and have a URL; it counts what is new."""
     idp_at.say = answer(metadata(NEW.base64))
     (chore,) = [one for one in make_worker(there.installation)._plans if one.chore.name == "idp-metadata"]
-    assert chore.chore.every == timedelta(days=1)
-    assert saml(there).look(lambda: True) == 1
+    assert chore.chore.every == LOOK_TURN
+    here = saml(there)
+    assert here.look(lambda: True) == 1
+    assert here.look(lambda: True) == 0
+    assert len(idp_at.heard) == 1
     assert saml(there).look(lambda: True) == 0
+    assert len(idp_at.heard) == 2
     there.installation.sso.set_enabled(MAY_I, there.connection, enabled=False)
     asked = len(idp_at.heard)
     assert saml(there).look(lambda: True) == 0
     assert len(idp_at.heard) == asked
+
+
+def test_a_url_that_is_dead_keeps_no_other_waiting(there: Bridge, idp_at: Peer) -> None:
+    """A turn ends after some seconds; the next one asks those that were not asked, and nobody is asked twice a day."""
+    administration = there.installation.administration
+    other = connect(there.installation, administration.organization("default"), "other")
+    settings = replace(there.installation.saml.settings(there.connection), metadata_url=idp_at.url("/other"))
+    saml(there).configure(MAY_I, other, settings)
+    passed = iter((0, 0, 60, 100, 100, 160, 200))
+    now = there.installation.clock()
+    here = SamlAdministration(
+        there.installation.sso, Outgoing(Reach(loopback=True)), lambda: now, BASE, lambda: next(passed)
+    )
+    for turns in (1, 2):
+        here.look(lambda: True)
+        assert len({one.split()[1] for one in idp_at.heard}) == len(idp_at.heard) == turns
+    now += LOOK_EVERY - timedelta(seconds=1)
+    here.look(lambda: True)
+    assert len(idp_at.heard) == 2
+
+
+def test_trouble_with_one_connection_keeps_no_other_waiting(
+    there: Bridge, idp_at: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be recorded of one is raised when the others were looked at, so that the worker tells of it."""
+    administration = there.installation.administration
+    other = connect(there.installation, administration.organization("default"), "other")
+    settings = replace(there.installation.saml.settings(there.connection), metadata_url=idp_at.url("/other"))
+    saml(there).configure(MAY_I, other, settings)
+    here = saml(there)
+    asked: list[str] = []
+
+    def refresh(operator: object, connection: Connection) -> Refreshed:
+        asked.append(connection.name)
+        raise Unavailable("the settings were changed at the same time")
+
+    monkeypatch.setattr(here, "refresh", refresh)
+    with pytest.raises(Unavailable):
+        here.look(lambda: True)
+    assert sorted(asked) == ["okta", "other"]
 
 
 def test_a_metadata_url_on_this_machine_is_refused(there: Bridge) -> None:

@@ -7,9 +7,10 @@ would otherwise choose who logs in, or where people type their passwords.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import uuid4
@@ -45,6 +46,10 @@ KEY_KIND: Final = "sp-key"
 MOST_KEYS: Final = 2
 LOOK_EVERY: Final = timedelta(days=1)
 """How often what an identity provider's metadata URL says is compared with what was agreed to."""
+LOOK_TURN: Final = timedelta(minutes=5)
+"""How often the worker asks whose day is over."""
+TURN_SECONDS: Final = 10.0
+"""For how long the worker begins to look at metadata in one turn; the URL that it asks then may take as long again."""
 
 
 class Looked(StrEnum):
@@ -67,8 +72,16 @@ class SamlAdministration:
     """The SAML side of the connections of an installation."""
 
     def __init__(
-        self, connections: SsoConnections, outgoing: Outgoing, clock: Callable[[], datetime], base_url: str
+        self,
+        connections: SsoConnections,
+        outgoing: Outgoing,
+        clock: Callable[[], datetime],
+        base_url: str,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`timer` tells seconds that nobody sets back."""
+        self._timer = timer
+        self._looked: dict[str, datetime] = {}
         self._connections = connections
         self._outgoing = outgoing
         self._clock = clock
@@ -251,20 +264,36 @@ class SamlAdministration:
 
     def chores(self) -> tuple[Chore, ...]:
         """Return what the worker does about SAML."""
-        return (Chore("idp-metadata", LOOK_EVERY, self.look),)
+        return (Chore("idp-metadata", LOOK_TURN, self.look),)
 
     def look(self, go_on: GoOn) -> int:
-        """Look at every metadata URL of the installation; return how many of them said something new."""
-        news = 0
-        for one in self._connections.every():
-            if not go_on():
+        """Look at the metadata URLs of the installation whose day is over; return how many said something new.
+
+        Those that wait longest come first, within `TURN_SECONDS`; a process that was just started has looked at none.
+        Whatever goes wrong with one connection, the others are looked at; it is raised at the end.
+        """
+        until, now = self._timer() + TURN_SECONDS, self._clock()
+        never = datetime.min.replace(tzinfo=UTC)
+        found = {one.id: one for one in self._connections.every() if _is_looked_at(one)}
+        self._looked = {id_: at for id_, at in self._looked.items() if id_ in found and at <= now}
+        due = [id_ for id_ in found if now - self._looked.get(id_, never) >= LOOK_EVERY]
+        news, failed = 0, list[Exception]()
+        for id_ in sorted(due, key=lambda id_: (self._looked.get(id_, never), id_)):
+            if self._timer() >= until or not go_on():
                 break
-            if _is_looked_at(one):
-                operator = Operator(ACTOR, uuid4().hex)
-                before = read_saml_settings(one.settings)
-                after = self.refresh(operator, one.connection).settings
-                news += after != before
+            self._looked[id_] = now
+            try:
+                news += self._has_news(found[id_])
+            except Exception as error:  # noqa: BLE001 - one connection's trouble must not keep the others waiting
+                logger.warning("connection `%s`: metadata cannot be looked at: %s", id_, type(error).__name__)
+                failed.append(error)
+        if failed:
+            raise failed[0]
         return news
+
+    def _has_news(self, one: SsoConnection) -> bool:
+        before = read_saml_settings(one.settings)
+        return self.refresh(Operator(ACTOR, uuid4().hex), one.connection).settings != before
 
 
 def _is_looked_at(one: SsoConnection) -> bool:
