@@ -124,7 +124,7 @@ MATRIX = {
     "DELETE /sessions": Case("/sessions", CHANGING, NOTHING),
     "DELETE /sessions/{id}": Case("/sessions/none", CHANGING, NOTHING),
     "DELETE /users/{user}/sessions": Case("/users/ana/sessions", CHANGING, NOTHING),
-    "GET /applications/{id}/logouts": Case("/applications/none/logouts", RECORD, NOTHING),
+    "GET /applications/{application}/logouts": Case("/applications/none/logouts", RECORD, NOTHING),
     "GET /key": Case("/key", EVERYBODY, EVERYBODY),
     "GET /keys": Case("/keys", OWNER, NOTHING),
     "POST /keys": Case("/keys", OWNER, NOTHING, {"name": "made", "role": "reader"}),

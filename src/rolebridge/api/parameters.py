@@ -148,9 +148,8 @@ class Parameters:
     def required_moment(self, name: str) -> datetime:
         """Return a moment that must be given."""
         try:
-            read = read_moment(self.required(name))
-            return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
-        except (ValueError, OverflowError):
+            return read_moment(self.required(name))
+        except ValueError:
             raise invalid(name, "is not a moment such as `2026-11-20T09:14:00Z`") from None
 
     def day(self, name: str) -> date | None:
@@ -186,6 +185,16 @@ class Parameters:
         """Return the place that `next_cursor` of the page before said, in a list that goes by numbers."""
         found = self.cursor(1)
         return None if found is None else number_of_cursor(found[0])
+
+    def cursor_moment(self) -> tuple[datetime, str] | None:
+        """Return the place that `next_cursor` of the page before said, in a list that goes by moments, and then ids."""
+        found = self.cursor(2)
+        if found is None:
+            return None
+        try:
+            return datetime.fromisoformat(found[0]).astimezone(UTC), found[1]
+        except (ValueError, OverflowError):
+            raise not_a_cursor() from None
 
 
 def number_of_cursor(part: str, name: str = "cursor") -> int:

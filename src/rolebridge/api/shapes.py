@@ -6,7 +6,7 @@ One description for both, so that they cannot differ. Only the keywords below ar
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -127,15 +127,19 @@ def _wrong(place: str, why: str) -> Problem:
 
 
 def read_moment(text: str) -> datetime:
-    """Return a moment of RFC 3339, or without an offset. Raises ValueError."""
-    try:
-        read = datetime.fromisoformat(text)
-        read.utcoffset()
-    except OverflowError:
-        raise ValueError(text) from None
+    """Return a moment of RFC 3339, in UTC; without an offset it is that. Raises ValueError."""
     if len(text) < len("2026-11-20T09:14"):
         raise ValueError(text)
-    return read
+    try:
+        read = datetime.fromisoformat(text)
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise ValueError(text) from None
+
+
+def read_moment_or_none(text: str | None) -> datetime | None:
+    """Return a moment that was held against its schema."""
+    return read_moment(text) if text else None
 
 
 def read_day(text: str | None) -> date | None:

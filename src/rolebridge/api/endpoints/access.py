@@ -51,7 +51,7 @@ def _access_then(use: UseCases, call: Call) -> Answer:
         at,
         workspace=call.workspace,
         project=said.text("project"),
-        user_id=name and (name if call.holder.workspace else use.auditing.user_id(call.organization_id, name)),
+        user_id=name and (name if call.holder.workspace else use.auditing.user_id(call.organization_id, name, at)),
         after=after,
         limit=said.limit(),
     )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any, Final
 
+from rolebridge.api.named import application_of
 from rolebridge.api.parameters import PAGED, next_cursor
 from rolebridge.api.routing import Answer, Call, Endpoint
-from rolebridge.api.shapes import GIVEN_TEXT, MOMENT, Schema, list_of, read_moment, record
+from rolebridge.api.shapes import GIVEN_TEXT, MOMENT, Schema, list_of, read_moment_or_none, record
 from rolebridge.api.usecases import UseCases
 from rolebridge.bridge.app_documents import app_credential_document, application_document
 from rolebridge.bridge.permissions import Permission
 from rolebridge.core.applications import ACCESS_MINUTES, REFRESH_DAYS, AppKind, GroupsForm, RolesForm, Scope
 from rolebridge.core.errors import NotFound
-from rolebridge.store.provider_records import Application
 
 _NAME: Final[Schema] = {**GIVEN_TEXT, "maxLength": 200}
 _URI: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 2_000}
@@ -62,7 +61,7 @@ def _applications(use: UseCases, call: Call) -> Answer:
 
 
 def _application(use: UseCases, call: Call) -> Answer:
-    return Answer(application_document(_of(use, call)))
+    return Answer(application_document(application_of(use, call)))
 
 
 def _add(use: UseCases, call: Call) -> Answer:
@@ -73,7 +72,7 @@ def _add(use: UseCases, call: Call) -> Answer:
 
 
 def _change(use: UseCases, call: Call) -> Answer:
-    found, changes = _of(use, call), dict(call.body)
+    found, changes = application_of(use, call), dict(call.body)
     name = changes.pop("name", None)
     before = found.settings.document()
     for part in ("groups", "roles"):
@@ -83,38 +82,27 @@ def _change(use: UseCases, call: Call) -> Answer:
 
 
 def _revoke(use: UseCases, call: Call) -> Answer:
-    use.applications.revoke(call.operator, _of(use, call))
+    use.applications.revoke(call.operator, application_of(use, call))
     return Answer(None, 204)
 
 
 def _credentials(use: UseCases, call: Call) -> Answer:
-    held, now = use.applications.credentials(_of(use, call)), use.clock()
+    held, now = use.applications.credentials(application_of(use, call)), use.clock()
     return Answer({"credentials": [app_credential_document(one, now) for one in held]})
 
 
 def _add_secret(use: UseCases, call: Call) -> Answer:
-    expires = read_moment(call.body["expires_at"]) if call.body.get("expires_at") else None
-    if expires is not None:
-        expires = (expires if expires.tzinfo else expires.replace(tzinfo=UTC)).astimezone(UTC)
-    added, secret = use.applications.add_secret(call.operator, _of(use, call), call.body["name"], expires)
+    expires = read_moment_or_none(call.body.get("expires_at"))
+    added, secret = use.applications.add_secret(call.operator, application_of(use, call), call.body["name"], expires)
     return Answer({**app_credential_document(added, use.clock()), "client_secret": secret.text}, 201)
 
 
 def _revoke_credential(use: UseCases, call: Call) -> Answer:
-    found, wanted = _of(use, call), call.path["id"]
+    found, wanted = application_of(use, call), call.path["id"]
     if wanted not in {one.credential.id for one in use.applications.credentials(found)}:
         raise NotFound("credential", wanted)  # by its whole id: a program has it
     use.applications.revoke_credential(call.operator, found, wanted)
     return Answer(None, 204)
-
-
-def _of(use: UseCases, call: Call) -> Application:
-    """Return the application of the path, by its whole id. Raises NotFound."""
-    organization = use.administration.organization_of(call.organization_id)
-    found = next((one for one in use.applications.all(organization) if one.id == call.path["application"]), None)
-    if found is None:
-        raise NotFound("application", call.path["application"])
-    return found
 
 
 def _settings(required: tuple[str, ...], more: Schema) -> Schema:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Final
 
 from rolebridge.api.parameters import PAGED, next_cursor
 from rolebridge.api.routing import Answer, Call, Endpoint
-from rolebridge.api.shapes import GIVEN_TEXT, MOMENT, read_moment, record
+from rolebridge.api.shapes import GIVEN_TEXT, MOMENT, read_moment_or_none, record
 from rolebridge.api.usecases import UseCases
 from rolebridge.bridge.key_documents import key_document
 from rolebridge.bridge.permissions import PERMISSIONS, KeyRole, Permission
@@ -43,16 +42,13 @@ def _keys(use: UseCases, call: Call) -> Answer:
 def _add(use: UseCases, call: Call) -> Answer:
     organization = use.administration.organization_of(call.organization_id)
     body = call.body
-    expires = read_moment(body["expires_at"]) if body.get("expires_at") else None
-    if expires is not None:
-        expires = (expires if expires.tzinfo else expires.replace(tzinfo=UTC)).astimezone(UTC)
     key, secret = use.administration.add_key(
         call.operator,
         organization,
         body["name"],
         KeyRole(body["role"]),
         workspace=body.get("workspace"),
-        expires_at=expires,
+        expires_at=read_moment_or_none(body.get("expires_at")),
     )
     return Answer({**_document(use, key), "key": secret.text}, 201)
 

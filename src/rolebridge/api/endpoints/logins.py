@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Final
 
-from rolebridge.api.parameters import PAGED, Parameters, choice, next_cursor, not_a_cursor
+from rolebridge.api.named import connection_of
+from rolebridge.api.parameters import PAGED, choice, next_cursor
 from rolebridge.api.routing import Answer, Call, Endpoint
 from rolebridge.api.shapes import FLAG, Schema, maybe
 from rolebridge.api.usecases import UseCases
@@ -13,7 +13,6 @@ from rolebridge.bridge.login_documents import login_document, rules_document
 from rolebridge.bridge.login_log import LoginOutcome
 from rolebridge.bridge.permissions import Permission
 from rolebridge.core.login_rules import Authority, GroupKey, GroupShape, read_login_rules
-from rolebridge.store.records import Connection
 
 _CLAIM: Final[Schema] = {"type": "string", "maxLength": 500}
 _GROUPS: Final[Schema] = {
@@ -47,19 +46,19 @@ RULES: Final[Schema] = {
 
 
 def _rules(use: UseCases, call: Call) -> Answer:
-    return Answer(rules_document(use.sso.needed(_connection(use, call))))
+    return Answer(rules_document(use.sso.needed(connection_of(use, call))))
 
 
 def _set_rules(use: UseCases, call: Call) -> Answer:
     rules = read_login_rules(call.body)
-    return Answer(rules_document(use.sso.set_rules(call.operator, _connection(use, call), rules)))
+    return Answer(rules_document(use.sso.set_rules(call.operator, connection_of(use, call), rules)))
 
 
 def _logins(use: UseCases, call: Call) -> Answer:
-    connection, said = _connection(use, call), call.query
+    connection, said = connection_of(use, call), call.query
     limit, outcome = said.limit(), said.text("outcome")
     rows = use.login_log.newest(
-        connection, outcome=LoginOutcome(outcome) if outcome else None, before=_place(said), limit=limit + 1
+        connection, outcome=LoginOutcome(outcome) if outcome else None, before=said.cursor_moment(), limit=limit + 1
     )
     shown = rows[:limit]
     place = (shown[-1].at.isoformat(), shown[-1].request_id) if len(rows) > limit else None
@@ -67,22 +66,7 @@ def _logins(use: UseCases, call: Call) -> Answer:
 
 
 def _login(use: UseCases, call: Call) -> Answer:
-    return Answer(login_document(use.login_log.of_request(_connection(use, call), call.path["id"])))
-
-
-def _connection(use: UseCases, call: Call) -> Connection:
-    organization = use.administration.organization_of(call.organization_id)
-    return use.administration.connection(organization, call.path["connection"])
-
-
-def _place(said: Parameters) -> tuple[datetime, str] | None:
-    found = said.cursor(2)
-    if found is None:
-        return None
-    try:
-        return datetime.fromisoformat(found[0]).astimezone(UTC), found[1]
-    except (ValueError, OverflowError):
-        raise not_a_cursor() from None
+    return Answer(login_document(use.login_log.of_request(connection_of(use, call), call.path["id"])))
 
 
 ENDPOINTS: Final = (

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Final
 
-from rolebridge.api.parameters import PAGED, Parameters, flag, invalid, moment, next_cursor, not_a_cursor, word
+from rolebridge.api.named import connection_of
+from rolebridge.api.parameters import PAGED, flag, invalid, moment, next_cursor, word
 from rolebridge.api.routing import Answer, Call, Endpoint
 from rolebridge.api.usecases import UseCases
 from rolebridge.bridge.permissions import Permission
 from rolebridge.bridge.status_documents import request_document, status_document
 from rolebridge.core.errors import NotFound
-from rolebridge.store.records import Connection
 from rolebridge.store.request_log import Wanted
 
 USER: Final = "A userName, an id, or what stands before the @ of one userName."
@@ -23,7 +22,7 @@ def _status(use: UseCases, call: Call) -> Answer:
 
 
 def _requests(use: UseCases, call: Call) -> Answer:
-    connection, said = _connection(use, call), call.query
+    connection, said = connection_of(use, call), call.query
     statuses = said.statuses()
     if said.flag("errors"):
         if statuses != (0, 999):
@@ -39,7 +38,7 @@ def _requests(use: UseCases, call: Call) -> Answer:
             said.text("path"),
             use.access.user_id(call.organization_id, user) if user else None,
         ),
-        before=_place(said),
+        before=said.cursor_moment(),
         limit=said.limit(),
     )
     names = {connection.id: connection.name}
@@ -49,26 +48,11 @@ def _requests(use: UseCases, call: Call) -> Answer:
 
 
 def _request(use: UseCases, call: Call) -> Answer:
-    connection, request_id = _connection(use, call), call.path["id"]
+    connection, request_id = connection_of(use, call), call.path["id"]
     row = use.request_log.request(call.organization_id, request_id)
     if row.connection_id != connection.id:
         raise NotFound("logged request", request_id)
     return Answer(request_document(row, {connection.id: connection.name}))
-
-
-def _connection(use: UseCases, call: Call) -> Connection:
-    organization = use.administration.organization_of(call.organization_id)
-    return use.administration.connection(organization, call.path["connection"])
-
-
-def _place(said: Parameters) -> tuple[datetime, str] | None:
-    found = said.cursor(2)
-    if found is None:
-        return None
-    try:
-        return datetime.fromisoformat(found[0]).astimezone(UTC), found[1]
-    except (ValueError, OverflowError):
-        raise not_a_cursor() from None
 
 
 ENDPOINTS: Final = (
