@@ -46,7 +46,8 @@ LOGINS_OF_BROWSER: Final = RateLimit(1, 30)
 class Visit:
     """A request by which somebody comes back from an identity provider (or begins there), while it is answered.
 
-    `trail` takes the verdict of each check. `flow` is set by `take`.
+    `trail` takes the verdict of each check. `flow` is set by `take`. `blind` says that the session's cookie stayed out
+    of the request, as another site sent it: who is signed in with the browser cannot be known.
     """
 
     request: Request
@@ -54,6 +55,7 @@ class Visit:
     _flows: LoginFlows
     trail: Trail = field(default_factory=Trail)
     flow: Flow | None = None
+    blind: bool = False
 
     def take(self, flow_id: str) -> Flow:
         """Return the login that the visit belongs to, once; it must have begun in this browser. Raises LoginRefused."""
@@ -86,7 +88,8 @@ class Starter(Protocol):
         """Return where a browser also signs out at the identity provider; None when there is no such place."""
 
 
-Prove = Callable[[Visit], Proved]
+Prove = Callable[[Visit], Proved | Response]
+"""Says who came; or answers with what has the browser come again. Raises LoginRefused."""
 
 
 class LoginDoor:
@@ -161,8 +164,10 @@ class LoginDoor:
         visit: Visit | None = None
         try:
             self.admit(request)
-            visit = Visit(request, self.connection(connection_id, protocol), self._flows)
-            return self._arrive(visit, prove(visit))
+            connection = self.connection(connection_id, protocol)
+            visit = Visit(request, connection, self._flows, blind=self._browsers.is_blind(request))
+            proved = prove(visit)
+            return proved if isinstance(proved, Response) else self._arrive(visit, proved)
         except LoginRefused as refused:
             return self.refused(request, refused, visit)
 

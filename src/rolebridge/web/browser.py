@@ -66,6 +66,15 @@ class Browsers:
         site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
         return site in {None, "same-origin"} and origin in {None, self._origin}
 
+    def is_blind(self, request: Request) -> bool:
+        """Return whether a POST comes from another site, so that the session's cookie stays out of it, if there is one.
+
+        Whoever is told so cannot know who is signed in with the browser.
+        """
+        site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+        foreign = site == "cross-site" if site is not None else origin not in {None, self._origin}
+        return foreign and cookie(request, SESSION_COOKIE) is None
+
 
 def own_target(path: str) -> str:
     """Return a path to go to after signing in, if it is one of those that there are, else the account page's.

@@ -53,15 +53,19 @@ class Pages:
         status: int = 200,
         *,
         headers: Iterable[tuple[str, str]] = (),
-        form_action: str = "'self'",
+        form_action: str | None = "'self'",
         script: bool = False,
         **context: Any,
     ) -> Response:
-        """Return a page. `form_action` is where its forms, and what answers them, may lead (a source list of CSP)."""
+        """Return a page. `form_action` is where its forms, and what answers them, may lead (a source list of CSP).
+
+        With None that is anywhere.
+        """
         body = self._environment.get_template(template).render(**context).encode()
         scripts = "script-src 'self'; " if script else ""
+        forms = "" if form_action is None else f"form-action {form_action}; "
         policy = (
-            f"default-src 'none'; style-src 'self'; img-src 'self'; {scripts}form-action {form_action}; "
+            f"default-src 'none'; style-src 'self'; img-src 'self'; {scripts}{forms}"
             "base-uri 'none'; frame-ancestors 'none'"
         )
         standing = (
@@ -95,6 +99,14 @@ class Pages:
         origin = f"{parts.scheme}://{parts.netloc}"
         allowed = f"{origin} https:" if onward else origin
         return self.page("post_on.html", form_action=allowed, script=True, url=url, fields=fields, host=parts.hostname)
+
+    def post_again(self, path: str, fields: Mapping[str, str], host: str) -> Response:
+        """Return a page that sends on to ourselves what another site posted, so that it comes with all our cookies.
+
+        What answers it may lead to an application at any URL, one of a scheme of its own included.
+        """
+        url = self.at(path)
+        return self.page("post_on.html", form_action=None, script=True, url=url, fields=fields, host=host)
 
 
 def asset(name: str) -> Response | None:

@@ -30,6 +30,7 @@ from rolebridge.sso.key_pairs import KeyPair
 from rolebridge.sso.saml import administration
 from rolebridge.store.engine import Store
 from rolebridge.store.records import Connection
+from rolebridge.web.browser import SESSION_COOKIE
 
 BASE = "https://sso.example"
 ENDPOINTS = {Binding.REDIRECT: "https://idp.example.com/sso", Binding.POST: "https://idp.example.com/post"}
@@ -139,6 +140,23 @@ class Browser:
         """Come back from the identity provider."""
         fields = {"SAMLResponse": response} | ({} if relay_state is None else {"RelayState": relay_state})
         return self.post(f"{bridge.path}/acs", fields)
+
+    def bring_as_browsers_do(self, bridge: Bridge, response: str, relay_state: str = "") -> tuple[Answer, Answer]:
+        """Come back from an identity provider of another site; return what that says, and what the second form does.
+
+        A form of another site brings no cookie that is `SameSite=Lax`; one of a page of ours does.
+        """
+        fields = {"SAMLResponse": response, **({"RelayState": relay_state} if relay_state else {})}
+        kind, path = "application/x-www-form-urlencoded", f"{bridge.path}/acs"
+        lax = {name: value for name, value in self.cookies.items() if name != SESSION_COOKIE}
+        said = {"origin": "https://idp.example.com", "sec_fetch_site": "cross-site", "content_type": kind}
+        shown = "; ".join(f"{name}={value}" for name, value in lax.items())
+        first = self.worker.send("POST", path, urlencode(fields).encode(), cookie=shown, **said)
+        (form,) = etree.HTML(first.body.decode()).iter("form")
+        again = {str(one.get("name")): str(one.get("value")) for one in form.iter("input")}
+        said |= {"origin": BASE, "sec_fetch_site": "same-origin"}
+        target, body = str(form.get("action")), urlencode(again).encode()
+        return first, self._keep(self.worker.send("POST", target, body, cookie=self._cookie(), **said))
 
     @property
     def signed_in(self) -> bool:

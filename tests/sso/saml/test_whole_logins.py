@@ -352,6 +352,48 @@ def test_urls_come_from_the_settings(open_house: Bridge) -> None:
     assert b"evil" not in told.body
 
 
+# --- forms of another site ---------------------------------------------------------------------------------------
+
+
+def test_a_form_of_another_site_is_sent_again_from_here(there: Bridge) -> None:
+    """So it comes with the session's cookie: the same person's session goes on, and applications keep its `sid`."""
+    browser = Browser(there.worker())
+    away = browser.leave(there)
+    first, back = browser.bring_as_browsers_do(there, there.answer(away.id), away.relay_state)
+    assert (first.status, "set-cookie" in first.headers) == (200, False)
+    assert "form-action" not in first.headers["content-security-policy"], "an answer leads on to the application"
+    assert (back.status, back.headers["location"]) == (303, f"{BASE}/account")
+    (begun,) = there.installation.sessions.page(there.connection.organization_id, "", 10)
+    away = browser.leave(there)
+    assert browser.bring_as_browsers_do(there, there.answer(away.id), away.relay_state)[1].status == 303
+    (still,) = there.installation.sessions.page(there.connection.organization_id, "", 10)
+    assert still.session.id == begun.session.id
+    assert still.session.begun_at > begun.session.begun_at
+
+
+def test_nobody_takes_a_place_by_a_form_of_another_site(there: Bridge) -> None:
+    """Login CSRF at the identity provider's own door: who is signed in stays so, though no cookie says who."""
+    there.set(idp_initiated=True)
+    browser = Browser(there.worker())
+    away = browser.leave(there)
+    browser.bring(there, there.answer(away.id), away.relay_state)
+    before = dict(browser.cookies)
+    _, back = browser.bring_as_browsers_do(there, there.answer(None, subject="mallory@example.com"))
+    assert code_of(back) == "flow-somebody-else"
+    assert browser.cookies == before
+    assert browser.signed_in
+
+
+def test_a_form_is_sent_again_once(there: Bridge) -> None:
+    """A browser that calls our own form another site's does not go round in circles."""
+    browser = Browser(there.worker())
+    kind = "application/x-www-form-urlencoded"
+    for said in ({"sec_fetch_site": "cross-site"}, {"origin": "null"}, {"origin": "https://evil.example"}):
+        path = f"{there.path}/acs?again=1"
+        answer = browser.worker.send("POST", path, b"SAMLResponse=eA", content_type=kind, **said)
+        assert code_of(answer) == "flow-form"
+
+
 FORMS = {
     "nothing": (b"", "application/x-www-form-urlencoded"),
     "no response": (b"RelayState=x", "application/x-www-form-urlencoded"),

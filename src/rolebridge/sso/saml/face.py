@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from rolebridge.bridge.certificates import load_certificate
 from rolebridge.bridge.login_flows import Flow
@@ -27,6 +27,7 @@ _FORM: Final = "application/x-www-form-urlencoded"
 _MOST_FIELDS: Final = 20
 _LONGEST_STATE: Final = 1_024
 _MOST_KEYS: Final = 200
+_AGAIN: Final = ("again", "1")  # in the URL of a form that a page of ours sends on
 
 
 class SamlFace:
@@ -66,19 +67,33 @@ class SamlFace:
         """Answer the form that a browser posts to the assertion consumer service."""
         return self._door.come_back(request, connection_id, Protocol.SAML, self.prove)
 
-    def prove(self, visit: Visit) -> Proved:
+    def prove(self, visit: Visit) -> Proved | Response:
         """Return who a form says has logged in. Raises LoginRefused.
+
+        A form of another site is first sent again, from here. Only then does the session's cookie come with it
+        (`SameSite=Lax`), by which it is known whether somebody is signed in already: the same person, whose session
+        goes on, or one whose place nobody may take unasked.
 
         The login that waits is found by RelayState, or where an identity provider loses that by what the response
         claims to answer; either way it must have begun in this browser, and what is verified must answer it.
         """
         encoded, state = _form_of(visit.request)
+        if visit.blind:
+            return self._once_more(visit, encoded, state)
         settings = read_saml_settings(visit.connection.settings)
         flow_id = state if _is_flow(state) else unverified(encoded).in_response_to
         flow = visit.take(flow_id) if flow_id else None
         now = self._clock()
         identity = validate(encoded, self._expected(visit.connection, settings, flow, now), now, visit.trail)
         return Proved(identity) if flow else Proved(identity, _target(settings, state))
+
+    def _once_more(self, visit: Visit, encoded: bytes, state: str) -> Response:
+        """Return a page of ours that sends the form. Raises LoginRefused where it was sent so, and did not come so."""
+        if _AGAIN in visit.request.query:
+            raise LoginRefused("flow-form", "the browser says that a form of ours was sent from another site")
+        fields = {"SAMLResponse": encoded.decode(), **({"RelayState": state} if state else {})}
+        path = f"/sso/{visit.connection.id}/acs?{'='.join(_AGAIN)}"
+        return self._door.pages.post_again(path, fields, urlsplit(self._base_url).hostname or "")
 
     def _expected(
         self, connection: SsoConnection, settings: SamlSettings, flow: Flow | None, now: datetime
