@@ -42,7 +42,7 @@ class Office:
 
     def sign_in(self, user_id: str, previous: str | None = None, *, session: str | None = "s1") -> Begun:
         identity = AssertedIdentity(
-            Protocol.OIDC, "https://idp.example", f"subject of {user_id}", {}, None, "mfa", session
+            Protocol.OIDC, "https://idp.example", f"subject of {user_id}", {}, self.now, "mfa", session
         )
         new = NewSession(
             self.world.id, user_id, self.connection.id, identity, "Firefox on Linux", "192.0.2.1", previous

@@ -108,8 +108,9 @@ class Entry:
     # --- the browser
 
     def sign_in(self, user_id: str, **identity: Any) -> SignedIn:
-        """Sign in with the browser, as a login by the connection `okta` does."""
-        who = AssertedIdentity(Protocol.OIDC, "https://idp.example", f"subject of {user_id}", {}, **identity)
+        """Sign in with the browser, as a login by the connection `okta` does, whose people prove themselves now."""
+        said = {"authenticated_at": self.world.now, **identity}
+        who = AssertedIdentity(Protocol.OIDC, "https://idp.example", f"subject of {user_id}", {}, **said)
         new = NewSession(self.world.id, user_id, self.world.okta.connection_id, who, previous=self.cookie)
         self.cookie = self.world.store.transact(lambda unit: self.desk.sessions.begin(unit, new)).secret
         found = self.desk.sessions.find(self.cookie)

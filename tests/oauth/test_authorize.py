@@ -371,6 +371,19 @@ def test_prompt_login_is_not_fulfilled_by_an_old_proof(inside: Entry) -> None:
     assert inside.follow(wanted).error == "login_required"
 
 
+def test_a_proof_of_no_known_moment_is_no_fresh_one(inside: Entry) -> None:
+    """Where the identity provider does not say it, it may be long ago: that a session has just begun shows nothing."""
+    ana = inside.desk.sessions.find(inside.cookie)
+    assert ana is not None
+    inside.sign_in(ana.session.user_id, authenticated_at=None)
+    assert "auth_time" not in inside.claims(inside.exchange(inside.ask().code).body["id_token"])
+    assert inside.ask(max_age="3600", prompt="none").error == "login_required"
+    for demand in ({"prompt": "login"}, {"max_age": "3600"}):
+        wanted = inside.asked_to_sign_in(inside.ask(**demand))
+        inside.sign_in(ana.session.user_id, authenticated_at=None)
+        assert inside.follow(wanted).error == "login_required"
+
+
 def test_prompt_login_cannot_be_made_up(inside: Entry) -> None:
     """The moment of the request is sealed with it: nobody says that they have signed in since."""
     landed = inside.go(urlencode({**inside.asked(prompt="login"), "at": "0", "back": "true"}))

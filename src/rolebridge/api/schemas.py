@@ -613,7 +613,10 @@ SCHEMAS: Final[Schema] = {
             "connection": TEXT,
             "protocol": {"enum": [one.value for one in Protocol]},
             "context": {**MAYBE_TEXT, "description": "How they proved themselves: `acr`, or a SAML context class."},
-            "authenticated_at": MOMENT,
+            "authenticated_at": {
+                **MAYBE_MOMENT,
+                "description": "When they proved themselves to the identity provider; null where it does not say.",
+            },
             "begun_at": MOMENT,
             "seen_at": {**MOMENT, "description": "When the browser was last here, to the minute."},
             "agent": TEXT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rolebridge.bridge.sessions import SignedIn
-from rolebridge.core.moments import stamp
+from rolebridge.core.moments import stamp, stamp_or_none
 
 
 def session_document(signed_in: SignedIn) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def session_document(signed_in: SignedIn) -> dict[str, Any]:
         "connection": signed_in.connection,
         "protocol": session.protocol.value,
         "context": session.context,
-        "authenticated_at": stamp(session.authenticated_at),
+        "authenticated_at": stamp_or_none(session.authenticated_at),
         "begun_at": stamp(session.begun_at),
         "seen_at": stamp(session.seen_at),
         "agent": session.agent,

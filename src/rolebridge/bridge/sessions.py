@@ -144,7 +144,8 @@ class Sessions:
             subject=identity.subject,
             idp_session=identity.idp_session,
             context=identity.context,
-            authenticated_at=min(identity.authenticated_at or now, now),
+            # Where nobody says it, it may be long ago: whoever wants it fresh must have it said.
+            authenticated_at=min(identity.authenticated_at, now) if identity.authenticated_at else None,
             begun_at=now,
             seen_at=now,
             agent=new.agent,

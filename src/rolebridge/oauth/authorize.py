@@ -197,6 +197,10 @@ def _satisfies(who: SignedIn, asked: AuthorizationRequest, person: str | None, c
         return False
     if asked.prompts & {"login", "select_account"} and not (came.back and session.begun_at >= came.at):
         return False
+    if asked.max_age is None and "login" not in asked.prompts:
+        return True
+    if session.authenticated_at is None:  # perhaps long ago: the sign-in that this leads to has it said
+        return False
     if "login" in asked.prompts and session.authenticated_at < came.at - SKEW:
         return False
     if asked.max_age is None:

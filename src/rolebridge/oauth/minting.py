@@ -114,9 +114,10 @@ class Minter:
             "sub": made.user_id,
             "iat": now,
             "exp": ends,
-            "auth_time": int(made.authenticated_at.timestamp()),
             "sid": made.session_id,
         }
+        if made.authenticated_at is not None:
+            told["auth_time"] = int(made.authenticated_at.timestamp())
         return told if made.context is None else {**told, "acr": made.context}
 
     def _bearer(self, application: Application, made: Authorization) -> dict[str, Any]:

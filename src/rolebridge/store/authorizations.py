@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, select, update
 
-from rolebridge.store.documents import moment, moment_or_none, stamp
+from rolebridge.store.documents import moment, moment_or_none, stamp, stamp_or_none
 from rolebridge.store.links import Link, Row
 from rolebridge.store.provider_records import Authorization, AuthorizationCode, RefreshToken
 from rolebridge.store.statements import Database, Statement, given, insert_into, storable
@@ -103,7 +103,7 @@ class Authorizations:
             user_id=made.user_id,
             session_id=made.session_id,
             scope=made.scope,
-            authenticated_at=stamp(made.authenticated_at),
+            authenticated_at=stamp_or_none(made.authenticated_at),
             context=made.context,
             created=stamp(made.created),
             expires_at=stamp(made.expires_at),
@@ -186,7 +186,7 @@ def _authorization(row: Row) -> Authorization:
         user_id,
         session_id,
         scope,
-        moment(authenticated),
+        moment_or_none(authenticated),
         context,
         moment(created),
         moment(expires),

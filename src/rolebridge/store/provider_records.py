@@ -25,8 +25,9 @@ class Application:
 class Authorization:
     """What one sign-in gives one application: the thing on which its code, refresh and access tokens hang.
 
-    `scope` is as granted, words between spaces. `authenticated_at` is when the identity provider saw the person,
-    `context` how (`acr`). `expires_at` is when the last thing of it ends; `ended_at` is set when all ended sooner.
+    `scope` is as granted, words between spaces. `authenticated_at` is when the identity provider saw the person
+    (None where it does not say), `context` how (`acr`). `expires_at` is when the last thing of it ends; `ended_at` is
+    set when all ended sooner.
     """
 
     organization_id: str
@@ -35,7 +36,7 @@ class Authorization:
     user_id: str
     session_id: str
     scope: str
-    authenticated_at: datetime
+    authenticated_at: datetime | None
     context: str | None
     created: datetime
     expires_at: datetime

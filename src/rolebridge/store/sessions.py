@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, delete, or_, select, true, update
 
 from rolebridge.core.login import Protocol
-from rolebridge.store.documents import moment, stamp
+from rolebridge.store.documents import moment, moment_or_none, stamp, stamp_or_none
 from rolebridge.store.links import Link, Row
 from rolebridge.store.scope import Scope
 from rolebridge.store.statements import Database, Statement, given, insert_into, storable
@@ -24,10 +24,10 @@ from rolebridge.store.tables.sessions import sessions
 class Session:
     """Somebody signed in with a browser. `id` is no secret: it is the `sid` that applications are told.
 
-    `authenticated_at` is when they proved themselves to the identity provider and `context` how (`acr`, an
-    authentication context class); `begun_at` is when they signed in here, `seen_at` when they were last here, to the
-    minute. `issuer`, `subject` and `idp_session` are the identity provider's words. `agent` and `address` tell the
-    browser. `logout_hint` is what signing out there needs, sealed.
+    `authenticated_at` is when they proved themselves to the identity provider, None where it does not say, and
+    `context` how (`acr`, an authentication context class); `begun_at` is when they signed in here, `seen_at` when they
+    were last here, to the minute. `issuer`, `subject` and `idp_session` are the identity provider's words. `agent` and
+    `address` tell the browser. `logout_hint` is what signing out there needs, sealed.
     """
 
     organization_id: str
@@ -39,7 +39,7 @@ class Session:
     subject: str
     idp_session: str | None
     context: str | None
-    authenticated_at: datetime
+    authenticated_at: datetime | None
     begun_at: datetime
     seen_at: datetime
     agent: str = ""
@@ -253,7 +253,7 @@ class SessionRows(Scope):
 def _row(session: Session) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(session, name) for name in _NAMES}
     for name in ("authenticated_at", "begun_at", "seen_at"):
-        row[name] = stamp(row[name])
+        row[name] = stamp_or_none(row[name])
     row["protocol"] = session.protocol.value
     return row
 
@@ -262,7 +262,7 @@ def _session(row: Row) -> Session:
     organization_id, id_, user_id, connection_id, protocol, issuer, subject, idp_session, context = row[:9]
     authenticated, begun, seen, agent, address, hint = row[9:15]
     who = (organization_id, id_, user_id, connection_id, Protocol(protocol), issuer, subject, idp_session, context)
-    moments = (moment(authenticated), moment(begun), moment(seen))
+    moments = (moment_or_none(authenticated), moment(begun), moment(seen))
     return Session(*who, *moments, agent, address, None if hint is None else bytes(hint))
 
 

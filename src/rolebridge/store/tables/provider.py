@@ -70,7 +70,7 @@ authorizations: Final = Table(
     text("user_id"),
     text("session_id"),
     text("scope"),
-    text("authenticated_at"),
+    text("authenticated_at", null=True),
     text("context", null=True),
     text("created"),
     text("expires_at"),

@@ -23,7 +23,7 @@ sessions: Final = Table(
     text("subject"),
     text("idp_session", null=True),
     text("context", null=True),
-    text("authenticated_at"),
+    text("authenticated_at", null=True),
     text("begun_at"),
     text("seen_at"),
     text("agent"),

@@ -33,7 +33,7 @@ def upgrade() -> None:
         _text("subject"),
         _text("idp_session", null=True),
         _text("context", null=True),
-        _text("authenticated_at"),
+        _text("authenticated_at", null=True),
         _text("begun_at"),
         _text("seen_at"),
         _text("agent"),

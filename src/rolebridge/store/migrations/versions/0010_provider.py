@@ -67,7 +67,7 @@ def upgrade() -> None:
         _text("user_id"),
         _text("session_id"),
         _text("scope"),
-        _text("authenticated_at"),
+        _text("authenticated_at", null=True),
         _text("context", null=True),
         _text("created"),
         _text("expires_at"),
