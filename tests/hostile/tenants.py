@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.hostile.doors import GROUP, OPERATOR, PATCH, USER, Door
+from tests.sso.saml.bridging import SETTINGS
 
 from rolebridge.app import open_installation
 from rolebridge.app.wsgi import create_app
 from rolebridge.bridge.permissions import KeyRole
+from rolebridge.core.applications import AppKind
 from rolebridge.settings import load
 from rolebridge.store.engine import Store
 from rolebridge.store.records import Connection, Organization
@@ -65,6 +67,7 @@ class Tenants:
         self.installation.request_log.flush()
         key, _ = self.installation.administration.add_key(OPERATOR, self.victims, "victim", KeyRole.OPERATOR)
         self.key_id = key.credential.id
+        self.app = self._application()
         workspace = f"{self.canary}-workspace"
         self.credentials: dict[str, str | None] = {
             "nobody": None,
@@ -97,12 +100,13 @@ class Tenants:
         return user.get_data(), group.get_data()
 
     def access(self) -> tuple[bytes, ...]:
-        """Return what the victim's administrators see: who holds what, holds, workspaces, projects, revisions, keys."""
+        """Return what the victim's administrators see: who holds what, how it is run, what lets whom in."""
         said, client = self.headers("key of the owner"), self.door.app.test_client()
         workspace = f"/workspaces/{self.canary}-workspace"
         paths = ("/access", "/assignments", "/holds", workspace, f"{workspace}/projects", "/revisions", "/proposals")
+        logins = ("/applications", f"/applications/{self.app}/credentials", "/connections/okta/login-rules")
         keys = [key.credential.revoked_at for key in self.installation.administration.keys(self.victims)]
-        return (*(client.get(f"/api/v1{path}", headers=said).data for path in paths), repr(keys).encode())
+        return (*(client.get(f"/api/v1{path}", headers=said).data for path in (*paths, *logins)), repr(keys).encode())
 
     def close(self) -> None:
         """Close the installation."""
@@ -133,6 +137,16 @@ class Tenants:
         assert said.status_code == 201, said.text
         id_: str = said.get_json(force=True)["id"]
         return id_
+
+    def _application(self) -> str:
+        """Let the victim log people in, to an application with a secret; return its id."""
+        made, name = self.installation, self.canary
+        made.saml.configure(OPERATOR, self.victim, SETTINGS)
+        made.sso.declare_domains(OPERATOR, self.victim, [f"{name}.example"])
+        said = {"redirect_uris": [f"https://{name}.example/callback"], "audience": f"https://{name}.example"}
+        app = made.applications.add(OPERATOR, self.victims, f"{name} app", AppKind.CONFIDENTIAL, said)
+        made.applications.add_secret(OPERATOR, app, f"{name} secret", None)
+        return app.id
 
     def _access_token(self, connection: Connection) -> str:
         clients = self.installation.clients

@@ -244,6 +244,10 @@ def api_bodies(canary: str) -> dict[str, Any]:
         "POST /workspaces/{workspace}/holds/discard": reason,
         "POST /proposals/{id}/approval": {},
         "POST /users/{user}/erasure": reason,
+        "PUT /connections/{connection}/login-rules": {"create": True},
+        "POST /applications": {"name": "taken", "kind": "public", "redirect_uris": ["https://evil.example/callback"]},
+        "PATCH /applications/{application}": {"redirect_uris": ["https://evil.example/callback"]},
+        "POST /applications/{application}/secrets": {"name": "taken"},
         "POST /keys": {"name": "taken", "role": "owner", "workspace": workspace},
     }
 
@@ -257,6 +261,7 @@ def api_path(tenants: Tenants, endpoint: Endpoint) -> str:
         "target": f"{tenants.canary}@acme.example",
         "project": "p",
         "connection": "okta",
+        "application": tenants.app,
         "number": "1",
         "id": tenants.key_id,
         "permission": "review_labels",
