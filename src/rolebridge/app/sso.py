@@ -82,7 +82,7 @@ def sign_in_pages(installation: Installation, door: LoginDoor, starters: Mapping
 
 def _oidc(installation: Installation, door: LoginDoor) -> OidcFace:
     clock, outgoing = installation.clock, installation.outgoing
-    login = OidcLogin(outgoing, Providers(outgoing, clock))
+    login = OidcLogin(Providers(outgoing, clock))
     logouts = IdpLogouts(installation.store, installation.sessions)
     return OidcFace(installation.sso, door, login, logouts, clock, installation.settings.base_url)
 

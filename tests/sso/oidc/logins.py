@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -30,11 +31,12 @@ class RelyingParty:
         credential: str | SigningKey = CLIENT_SECRET,
         fetcher: Fetcher | None = None,
         now: Callable[[], datetime] = lambda: NOW,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.provider = provider
         self.now = now
         guarded = fetcher or InProcess(provider)
-        self.login = OidcLogin(guarded, Providers(guarded, now))
+        self.login = OidcLogin(Providers(guarded, now, timer))
         read = read_oidc_settings({"issuer": provider.issuer, "client_id": CLIENT_ID, **(settings or {})})
         self.client = Client("c1", read, credential, REDIRECT_URI)
         self.trail = Trail()

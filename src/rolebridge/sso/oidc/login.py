@@ -14,11 +14,11 @@ from rolebridge.core.oidc_settings import OidcSettings
 from rolebridge.sso.oidc import fetching
 from rolebridge.sso.oidc.checking import Check, run, shown
 from rolebridge.sso.oidc.claims import ID_TOKEN_CHECKS, Presented, moment, wrong_subject
-from rolebridge.sso.oidc.client import SigningKey, StrictClient, Tokens
+from rolebridge.sso.oidc.client import SigningKey, StrictClient
 from rolebridge.sso.oidc.discovery import Provider
 from rolebridge.sso.oidc.fetching import Fetcher
 from rolebridge.sso.oidc.providers import Providers
-from rolebridge.sso.oidc.tokens import ID_TOKEN_TYPES, Verified, verified
+from rolebridge.sso.oidc.tokens import ID_TOKEN_TYPES, verified
 
 USERINFO_UNREACHABLE: Final = "oidc-userinfo-unreachable"
 USERINFO_FORM: Final = "oidc-userinfo-form"
@@ -65,15 +65,15 @@ class Accepted:
 class OidcLogin:
     """Sends browsers to providers and takes back what they bring."""
 
-    def __init__(self, fetcher: Fetcher, providers: Providers) -> None:
-        self._fetcher = fetcher
+    def __init__(self, providers: Providers) -> None:
         self.providers = providers
 
     def begin(self, client: Client, asked: Asked, now: datetime, trail: Trail) -> str:
         """Return the URL at the provider to which the browser goes. Raises LoginRefused."""
         settings = client.settings
-        provider = self.providers.provider(client.connection_id, settings, trail)
-        strict = StrictClient(settings, client.credential, client.redirect_uri, self._fetcher, now)
+        fetcher = self.providers.patient(client.connection_id)
+        provider = self.providers.provider(client.connection_id, settings, trail, fetcher)
+        strict = StrictClient(settings, client.credential, client.redirect_uri, fetcher, now)
         oldest = _oldest(settings, asked)
         return strict.request_url(
             provider,
@@ -90,13 +90,14 @@ class OidcLogin:
         self, client: Client, asked: Asked, query: Sequence[tuple[str, str]], now: datetime, trail: Trail
     ) -> Accepted:
         """Return who came back with the parameters of `query`. Raises LoginRefused."""
-        provider = self.providers.provider(client.connection_id, client.settings, trail)
+        fetcher = self.providers.patient(client.connection_id)
+        provider = self.providers.provider(client.connection_id, client.settings, trail, fetcher)
         response = Response(query, provider, client.settings)
         run(RESPONSE_CHECKS, response, trail)
         code = dict(query)["code"]
-        strict = StrictClient(client.settings, client.credential, client.redirect_uri, self._fetcher, now)
+        strict = StrictClient(client.settings, client.credential, client.redirect_uri, fetcher, now)
         tokens = strict.exchange(provider, code, asked.verifier, trail)
-        keys_for = self.providers.keys_for(client.connection_id, provider, trail)
+        keys_for = self.providers.keys_for(client.connection_id, provider, trail, fetcher)
         token = verified(tokens.id_token, client.settings, ID_TOKEN_TYPES, keys_for, trail)
         presented = Presented(
             token.claims,
@@ -109,26 +110,29 @@ class OidcLogin:
             _since(client.settings, asked),
         )
         run(ID_TOKEN_CHECKS, presented, trail)
-        claims = _merged(token.claims, self._userinfo(client.settings, provider, tokens, token, trail))
+        endpoint = provider.userinfo_endpoint if client.settings.userinfo else None
+        more = _userinfo(fetcher, endpoint, tokens.access_token, str(token.claims["sub"]), trail)
+        claims = _merged(token.claims, more)
         return Accepted(_identity(token.claims, claims), tokens.id_token)
 
-    def _userinfo(
-        self, settings: OidcSettings, provider: Provider, tokens: Tokens, token: Verified, trail: Trail
-    ) -> Mapping[str, Any]:
-        """Return the claims of the userinfo endpoint, if the settings want them; those of the ID token go before."""
-        if not settings.userinfo or provider.userinfo_endpoint is None:
-            trail.not_needed(USERINFO_FORM, "the settings want no userinfo")
-            return {}
-        what = "userinfo"
-        headers = {"Authorization": f"Bearer {tokens.access_token}"}
-        fetched = fetching.get(self._fetcher, provider.userinfo_endpoint, USERINFO_UNREACHABLE, what, headers)
-        if fetched.status == 200:
-            fetching.check_json(fetched, USERINFO_FORM, what)
-        claims = fetching.document(fetched, USERINFO_UNREACHABLE, USERINFO_FORM, what)
-        trail.passed(USERINFO_UNREACHABLE)
-        trail.passed(USERINFO_FORM)
-        run(USERINFO_CHECKS, Userinfo(claims, str(token.claims["sub"])), trail)
-        return claims
+
+def _userinfo(
+    fetcher: Fetcher, endpoint: str | None, access_token: str | None, subject: str, trail: Trail
+) -> Mapping[str, Any]:
+    """Return the claims of the userinfo endpoint, if there is one to ask; those of the ID token go before."""
+    if endpoint is None:
+        trail.not_needed(USERINFO_FORM, "the settings want no userinfo")
+        return {}
+    what = "userinfo"
+    headers = {"Authorization": f"Bearer {access_token}"}
+    fetched = fetching.get(fetcher, endpoint, USERINFO_UNREACHABLE, what, headers)
+    if fetched.status == 200:
+        fetching.check_json(fetched, USERINFO_FORM, what)
+    claims = fetching.document(fetched, USERINFO_UNREACHABLE, USERINFO_FORM, what)
+    trail.passed(USERINFO_UNREACHABLE)
+    trail.passed(USERINFO_FORM)
+    run(USERINFO_CHECKS, Userinfo(claims, subject), trail)
+    return claims
 
 
 # --- what comes back --------------------------------------------------------------------------------------------------

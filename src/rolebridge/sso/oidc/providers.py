@@ -6,6 +6,7 @@ a name that is not known, at most once in `AGAIN_AFTER`; and after a failure eve
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from rolebridge.sso.oidc import discovery, keys
 from rolebridge.sso.oidc.discovery import Described, Provider
 from rolebridge.sso.oidc.fetching import Fetcher
 from rolebridge.sso.oidc.keys import PublicKey
+from rolebridge.sso.oidc.patience import Circuit, PatientFetcher, Timer
 from rolebridge.sso.oidc.tokens import KeysFor
 
 DOCUMENT_KEPT: Final = timedelta(hours=1)
@@ -65,26 +67,44 @@ class _Known:
 class Providers:
     """The providers of connections. Every process asks for itself; nothing is shared between connections."""
 
-    def __init__(self, fetcher: Fetcher, clock: Callable[[], datetime]) -> None:
+    def __init__(self, fetcher: Fetcher, clock: Callable[[], datetime], timer: Timer = time.monotonic) -> None:
+        """`timer` tells seconds that nobody sets back."""
         self._fetcher = fetcher
         self._clock = clock
+        self._timer = timer
+        self._circuits: OrderedDict[str, Circuit] = OrderedDict()
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
 
-    def provider(self, connection_id: str, settings: OidcSettings, trail: Trail) -> Provider:
-        """Return the provider that a connection's settings name. Raises LoginRefused."""
+    def patient(self, connection_id: str) -> PatientFetcher:
+        """Return what one login of a connection asks its provider with."""
+        circuit = self._circuits.pop(connection_id, None) or Circuit(self._timer)
+        self._circuits[connection_id] = circuit
+        if len(self._circuits) > _MOST_PROVIDERS:
+            self._circuits.popitem(last=False)
+        return PatientFetcher(self._fetcher, circuit, self._timer)
+
+    def provider(
+        self, connection_id: str, settings: OidcSettings, trail: Trail, fetcher: Fetcher | None = None
+    ) -> Provider:
+        """Return the provider that a connection's settings name. Raises LoginRefused.
+
+        `fetcher` is the login's own (`patient`), if it asks for more than this.
+        """
+        asking = fetcher or self.patient(connection_id)
         kept = self._of(connection_id, settings.discovery_url).document
-        document = kept.get(self._clock(), lambda: discovery.believed(self._fetcher, settings))
+        document = kept.get(self._clock(), lambda: discovery.believed(asking, settings))
         trail.passed(discovery.UNREACHABLE)
         trail.passed(discovery.FORM)
         return discovery.provider_of(Described(document, settings), trail)
 
-    def keys_for(self, connection_id: str, provider: Provider, trail: Trail) -> KeysFor:
+    def keys_for(self, connection_id: str, provider: Provider, trail: Trail, fetcher: Fetcher | None = None) -> KeysFor:
         """Return how to come to the provider's keys, and to newer ones. What it returns raises LoginRefused."""
+        asking = fetcher or self.patient(connection_id)
         kept = self._of(connection_id, provider.jwks_uri).keys
 
         def ask(again: bool) -> Sequence[PublicKey]:
             oldest = AGAIN_AFTER if again else None
-            return kept.get(self._clock(), lambda: keys.fetch(self._fetcher, provider.jwks_uri, trail), oldest)
+            return kept.get(self._clock(), lambda: keys.fetch(asking, provider.jwks_uri, trail), oldest)
 
         return ask
 
