@@ -102,6 +102,24 @@ def test_what_a_provider_offers_is_taken_up_the_first_time(ready: Machine, provi
     assert "does not announce any algorithm" in again["notes"][0]
 
 
+def test_userinfo_is_asked_where_there_is_one(ready: Machine, provider: EvilProvider) -> None:
+    """Many providers have the claims of scopes there alone (Core §5.4); an option goes before that, once and later."""
+    assert connect(ready, provider)["userinfo"] is True
+    assert ready.json("oidc", "set", "okta", "--no-userinfo")["userinfo"] is False
+    assert ready.json("oidc", "set", "okta", "--max-age", "60")["userinfo"] is False
+
+
+def test_userinfo_is_not_asked_where_an_option_says_so(ready: Machine, provider: EvilProvider) -> None:
+    """Of what is offered, what was said is kept."""
+    assert connect(ready, provider, "--no-userinfo")["userinfo"] is False
+
+
+def test_a_provider_without_userinfo_is_connected(ready: Machine, provider: EvilProvider) -> None:
+    """Its ID tokens have to say everything."""
+    provider.discovery["userinfo_endpoint"] = None
+    assert connect(ready, provider)["userinfo"] is False
+
+
 def test_an_option_goes_before_what_a_provider_offers(ready: Machine, provider: EvilProvider) -> None:
     """What was said is kept, and doubted."""
     provider.discovery["id_token_signing_alg_values_supported"] = ["ES256"]

@@ -252,7 +252,8 @@ def _as_offered(said: Mapping[str, Any], settings: OidcSettings, given: dict[str
     offered = chosen(said, settings)
     algorithms = settings.algorithms if given["algorithms"] else offered.algorithms
     method = settings.authentication if given["authentication"] else offered.authentication
-    return replace(settings, algorithms=algorithms, authentication=method)
+    userinfo = offered.userinfo if given["userinfo"] is None else settings.userinfo
+    return replace(settings, algorithms=algorithms, authentication=method, userinfo=userinfo)
 
 
 @contextmanager

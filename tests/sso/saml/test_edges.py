@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from lxml import etree
 from tests.sso.saml import idp
-from tests.sso.saml.attacking import assertion_in, expectations, part, signed
+from tests.sso.saml.attacking import assertion_in, expectations, part, signature_in, signed
 from tests.sso.saml.idp import ACS, NOW, REQUEST, Login, instant
 
 from rolebridge.core.login import Check, LoginRefused, Trail, Verdict
@@ -126,6 +127,19 @@ def test_an_assertion_is_remembered_until_its_last_confirmation_has_ended() -> N
     assert validate(form, expected, later, Trail()).assertion_id == first.assertion_id
     assert first.usable_until is not None
     assert first.usable_until > later
+
+
+@pytest.mark.parametrize("signed_what", ["assertion", "response"])
+def test_a_signature_may_stand_last(signed_what: str) -> None:
+    """signxml's usual place, which providers in Python leave it in; a second one there is still one too many."""
+    root = signed(signed_what)
+    owner = root if signed_what == "response" else assertion_in(root)
+    owner.append(signature_in(owner))
+    assert refusal(root) is None
+    owner.insert(1, deepcopy(signature_in(owner)))
+    refused = refusal(root)
+    assert refused is not None
+    assert refused.code == "saml-signature-count"
 
 
 def test_an_unknown_element_among_attributes_is_refused() -> None:

@@ -101,7 +101,9 @@ def chosen(document: Mapping[str, Any], settings: OidcSettings) -> OidcSettings:
     """Return settings of a new connection with what the provider announces, where it does not offer what is usual.
 
     RS256 and the client secret in a header are what every provider should offer (OpenID Connect Discovery §3, Core
-    §9); from then on the settings say what counts, whatever the document says later.
+    §9). Userinfo is asked where there is one: that is where the claims of scopes are for whoever comes with a code
+    (Core §5.4), and not all providers put them into ID tokens, too. From then on the settings say what counts,
+    whatever the document says later.
     """
     algorithms = _announced(document, "id_token_signing_alg_values_supported", ALGORITHMS)
     methods = _announced(document, "token_endpoint_auth_methods_supported", tuple(ClientAuthentication))
@@ -109,7 +111,7 @@ def chosen(document: Mapping[str, Any], settings: OidcSettings) -> OidcSettings:
         settings = replace(settings, algorithms=algorithms)
     if methods and settings.authentication not in methods:
         settings = replace(settings, authentication=ClientAuthentication(methods[0]))
-    return settings
+    return replace(settings, userinfo=settings.userinfo or document.get("userinfo_endpoint") is not None)
 
 
 def _announced(document: Mapping[str, Any], name: str, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -32,14 +32,12 @@ from rolebridge.sso.wording import shown
 _ID: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
 _RESPONSE_PARTS: Final = (
     (ISSUER,),
-    (SIGNATURE,),
     (samlp("Extensions"),),
     (samlp("Status"),),
     (ASSERTION, ENCRYPTED_ASSERTION),
 )
 _ASSERTION_PARTS: Final = (
     (ISSUER,),
-    (SIGNATURE,),
     (saml("Subject"),),
     (saml("Conditions"),),
     (saml("Advice"),),
@@ -78,7 +76,7 @@ def is_response(root: etree._Element) -> Finding:
 
 @check("saml-response-parts")
 def has_response_parts(root: etree._Element) -> Finding:
-    """The response has the parts that the schema gives it, in their order."""
+    """The response has the parts that the schema gives it, in their order, and its signature among them."""
     return _disorder(tags(root), _RESPONSE_PARTS, "the response")
 
 
@@ -122,7 +120,7 @@ def signatures_are_single(root: etree._Element) -> Finding:
 
 @check("saml-assertion-parts")
 def has_assertion_parts(assertion: etree._Element) -> Finding:
-    """The assertion has the parts that the schema gives it, in their order."""
+    """The assertion has the parts that the schema gives it, in their order, and its signature among them."""
     return _disorder(tags(assertion), _ASSERTION_PARTS, "the assertion")
 
 
@@ -144,10 +142,16 @@ def _owners(root: etree._Element) -> list[etree._Element]:
 
 
 def _disorder(found: Sequence[str], parts: Sequence[Sequence[str]], what: str) -> Finding:
-    """Return which of the elements is unknown, or not in the order that the schema gives."""
+    """Return which of the elements is unknown, or not in the order that the schema gives.
+
+    The signature belongs after the issuer; some identity providers put it last. As it is the only one, over all of the
+    element but itself, where among the parts it stands changes nothing that is read.
+    """
     ranks = {tag: rank for rank, group in enumerate(parts) for tag in group}
     last = 0
     for tag in found:
+        if tag == SIGNATURE:
+            continue
         rank = ranks.get(tag)
         if rank is None:
             return f"{what} holds {shown(local(tag))}, which has no place there"
