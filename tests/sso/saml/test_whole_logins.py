@@ -220,6 +220,15 @@ def test_force_authn_wants_a_fresh_proof(there: Bridge) -> None:
     assert code_of(browser.bring(there, answer, away.relay_state)) == "saml-authentication-age"
 
 
+def test_force_authn_wants_a_fresh_proof_of_those_who_come_unasked(there: Bridge) -> None:
+    """Else beginning at the identity provider would be the way around it."""
+    there.set(force_authn=True, idp_initiated=True)
+    for minutes, came in ((9, 303), (30, 403)):
+        at = idp.instant(datetime.now(UTC) - timedelta(minutes=minutes))
+        answer = _answer_with(there, None, authenticated=at, assertion_id=f"_unasked-{minutes}")
+        assert Browser(there.worker()).bring(there, answer).status == came
+
+
 def test_a_proof_may_not_be_older_than_is_set(there: Bridge) -> None:
     """`max_age` in seconds, with the clocks' difference on top."""
     there.set(max_age=600)
@@ -231,12 +240,12 @@ def test_a_proof_may_not_be_older_than_is_set(there: Bridge) -> None:
         assert browser.bring(there, answer, away.relay_state).status == came
 
 
-def _answer_with(there: Bridge, in_response_to: str, **more: Any) -> str:
+def _answer_with(there: Bridge, in_response_to: str | None, **more: Any) -> str:
     """Return a response that differs from a good one in fields of `Login`."""
     return idp.encoded(idp.signed(_login(there, in_response_to, **more), "both")).decode()
 
 
-def _login(there: Bridge, in_response_to: str, **more: Any) -> idp.Login:
+def _login(there: Bridge, in_response_to: str | None, **more: Any) -> idp.Login:
     now, place = datetime.now(UTC), f"{BASE}{there.path}"
     said: dict[str, Any] = {
         "audiences": ((f"{place}/metadata",),),

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from rolebridge.bridge.certificates import load_certificate
-from rolebridge.bridge.login_flows import Flow
+from rolebridge.bridge.login_flows import FLOW_LIFETIME, Flow
 from rolebridge.bridge.sso_connections import SsoConnection, SsoConnections
 from rolebridge.core.login import LoginRefused, Protocol, Trail
 from rolebridge.core.saml_settings import Binding, SamlSettings, read_saml_settings
@@ -159,8 +159,9 @@ def _contexts(settings: SamlSettings, demanded: Sequence[str]) -> tuple[str, ...
 def _since(settings: SamlSettings, flow: Flow | None, now: datetime) -> datetime | None:
     """Return the moment since which the person must have proved themselves, None for any."""
     moments = []
-    if flow is not None and (settings.force_authn or flow.request.demands.fresh):
-        moments.append(flow.begun_at)
+    if settings.force_authn or (flow is not None and flow.request.demands.fresh):
+        # Where nobody here asked, no longer ago than anybody could have.
+        moments.append(flow.begun_at if flow is not None else now - FLOW_LIFETIME)
     ages = (settings.max_age, flow.request.demands.max_age if flow else None)
     moments += [now - timedelta(seconds=age) for age in ages if age is not None]
     return max(moments, default=None)
