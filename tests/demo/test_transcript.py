@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -11,7 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.ports import free_port
+
+from rolebridge.cli.main import cli
+from rolebridge.cli.session import Session
 
 pytestmark = pytest.mark.loopback
 
@@ -77,8 +83,9 @@ class Terminal:
             return list(self._run())
         if command.startswith("export "):
             self.environ["ROLEBRIDGE_CONFIG"] = "var/demo.toml"
-            self.environ["PATH"] = f"{self.folder}/.venv/bin:{self.environ['PATH']}"
             return []
+        if command.startswith("rolebridge "):
+            return self._rolebridge(command)
         answer = subprocess.run(
             ["/bin/sh", "-c", command],
             cwd=self.folder,
@@ -90,6 +97,12 @@ class Terminal:
             check=False,
         )
         return answer.stdout.splitlines()
+
+    def _rolebridge(self, command: str) -> list[str]:
+        """Run a command in this process, which has everything imported; `make run` is a process of its own."""
+        with contextlib.chdir(self.folder):
+            session = Session(environ=self.environ)
+            return CliRunner().invoke(cli, shlex.split(command)[1:], obj=session).output.splitlines()
 
     def _run(self) -> Iterator[str]:
         self.stop()

@@ -17,7 +17,8 @@ from tests.durability.running import GROUP, PATIENCE, USER, Bridge, Said, Talker
 pytestmark = [pytest.mark.loopback, pytest.mark.slow]
 
 CLIENTS = 4
-KILLS = 6
+KILLS = 3
+"""In one run, on either database: chance is elsewhere in each."""
 
 
 @dataclass
@@ -188,7 +189,7 @@ def load(
 
 def await_load(ledgers: list[Ledger]) -> None:
     """Return at a moment of chance, after at least twenty more writes, however fast the machine is."""
-    wanted = sum(ledger.acknowledged for ledger in ledgers) + random.randint(20, 120)
+    wanted = sum(ledger.acknowledged for ledger in ledgers) + random.randint(20, 80)
     until = time.monotonic() + 2 * PATIENCE
     while sum(ledger.acknowledged for ledger in ledgers) < wanted:
         assert time.monotonic() < until, "there was no load"
@@ -206,7 +207,7 @@ def ended(clients: list[Client], threads: list[threading.Thread]) -> None:
 
 
 def test_the_whole_server_is_killed(serving: Bridge) -> None:
-    """All processes end at once, six times: each time every acknowledged write is there, and nothing is half done."""
+    """All processes end at once, again and again: every acknowledged write is there, and nothing is half done."""
     ledgers = begin(serving)
     for kill in range(KILLS):
         clients, threads, stop = load(serving, ledgers, kill, goes_on=False)
