@@ -285,7 +285,7 @@ def test_a_domain_is_spoken_for_by_one_connection_of_the_installation(gate: Gate
     assert [entry.kind for entry in other.audit() if "domain" in entry.kind] == []
     with pytest.raises(Invalid):
         foreign.sso.declare_domains(OPERATOR, foreign.connection, ["nodot"])
-    with pytest.raises(NotFound):
+    with pytest.raises(Invalid, match="does not speak for"):
         foreign.sso.withdraw_domain(OPERATOR, foreign.connection, gate.domain)
     found = gate.sso.by_domain(gate.domain.upper())
     assert found

@@ -94,6 +94,16 @@ def test_login_set_changes_what_is_said_and_shows_the_rules(saml: Machine) -> No
     assert "none: no first login is let in" in saml.out("login", "show", "okta")
 
 
+def test_a_preset_says_what_to_set_at_the_identity_provider(saml: Machine) -> None:
+    """And when it is one for another protocol."""
+    said = saml.out("login", "set", "okta", "--preset", "okta-saml")
+    assert "note: for this preset, at the identity provider: Attribute Statements firstName" in said
+    assert "another protocol" not in said
+    assert "`okta-oidc` is for another protocol than the connection's, which is saml" in saml.out(
+        "login", "set", "okta", "--preset", "okta-oidc"
+    )
+
+
 def test_login_set_refuses_what_cannot_be(saml: Machine) -> None:
     """Each with its reason, and nothing is changed."""
     before = saml.json("login", "show", "okta")
@@ -154,6 +164,7 @@ def test_a_preview_of_a_refused_login_says_by_which_check(saml: Machine) -> None
     result = saml("login-preview", "okta", "--claims", claims(saml, sub="eve@evil.example"))
     assert result.exit_code == 1
     assert "would be refused: login-domain" in result.stdout
+    assert "what to do      docs/login-errors/login-domain.md" in result.stdout
     document = json.loads(
         saml("login-preview", "okta", "--claims", claims(saml, sub="eve@evil.example"), "--json").stdout
     )
@@ -211,6 +222,7 @@ def test_logins_lists_what_came_of_each_with_its_checks(saml: Machine) -> None:
     (refused,) = saml.json("logins", "okta", "--refused")["logins"]
     whole = saml.out("logins", "okta", "--request", refused["request_id"])
     assert "refused: login-domain" in whole
+    assert "what to do      docs/login-errors/login-domain.md" in whole
     assert "passed" in whole
     assert "saml-signature" in whole
     assert saml.out("logins", "okta", "--csv").splitlines()[0] == "at,request_id,outcome,code,user_id,detail"

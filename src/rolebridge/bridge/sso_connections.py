@@ -268,12 +268,12 @@ class SsoConnections:
         return self._store.transact(work)
 
     def withdraw_domain(self, operator: Operator, connection: Connection, domain: str) -> SsoConnection:
-        """Let a connection no longer speak for a domain; whom it has linked stays linked. Raises NotFound."""
+        """Let a connection no longer speak for a domain; whom it has linked stays linked. Raises Invalid."""
 
         def work(unit: Unit) -> SsoConnection:
             known = unit.sso.domain(domain.lower())
             if known is None or known.connection_id != connection.id:
-                raise NotFound(f"domain of connection `{connection.name}`", domain)
+                raise Invalid(f"connection `{connection.name}` does not speak for `{domain}`", "domain")
             unit.sso.delete_domain(connection.organization_id, known.domain)
             self._audit(unit, operator, connection, "login.domain-withdrawn", {"domain": known.domain}, None)
             return self._again(unit, connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -91,7 +92,20 @@ def set_(session: Session, /, *, connection: str, org: str | None, **said: Any) 
             installation.sso.declare_domains(session.operator, found, said["domains"])
         for domain in said["withdraw"]:
             installation.sso.withdraw_domain(session.operator, found, domain)
-        _answer(session, installation.sso.needed(found))
+        after = installation.sso.needed(found)
+    _answer(session, after, _preset_notes(after, said["preset"]))
+
+
+def _preset_notes(connection: SsoConnection, name: str | None) -> list[str]:
+    """Return what has to be set at the identity provider for a preset, and whether it is one of another protocol."""
+    if name is None:
+        return []
+    from rolebridge.sso.presets import presets
+
+    notes = [f"for this preset, at the identity provider: {presets()[name].note}"]
+    if name.rpartition("-")[2] != connection.protocol.value:
+        notes.append(f"`{name}` is for another protocol than the connection's, which is {connection.protocol}")
+    return notes
 
 
 def _changed(rules: LoginRules, said: dict[str, Any]) -> LoginRules:
@@ -195,8 +209,9 @@ def forget(session: Session, connection: str, user: str, org: str | None) -> Non
     session.answer(document, f"{strong(user)} is nobody at {found.name} any more; the next login is as a first one")
 
 
-def _answer(session: Session, connection: SsoConnection) -> None:
+def _answer(session: Session, connection: SsoConnection, notes: Sequence[str] = ()) -> None:
     from rolebridge.bridge.login_documents import rules_document
     from rolebridge.cli.views import logins as view
 
-    session.answer(rules_document(connection), view.rules_text(connection))
+    text = "\n".join([view.rules_text(connection), *(f"  note: {note}" for note in notes)])
+    session.answer({**rules_document(connection), **({"notes": list(notes)} if notes else {})}, text)

@@ -93,7 +93,13 @@ def _whole(row: LoggedLogin, names: Mapping[str, str]) -> Iterator[str]:
         yield _labelled("person", one_line(names.get(row.user_id, row.user_id)))
     if row.detail:
         yield _labelled("why", one_line(row.detail))
+    if row.code:
+        yield _labelled("what to do", _page(row.code))
     yield from _checks(row.checks)
+
+
+def _page(code: str) -> str:
+    return f"docs/login-errors/{code}.md"
 
 
 def _checks(checks: Sequence[Check]) -> Iterator[str]:
@@ -115,6 +121,7 @@ def _outcome(preview: Preview) -> Iterator[str]:
     if preview.refused is not None:
         yield f"a login by {name} would be {bad('refused')}: {preview.refused.code}"
         yield _labelled("why", one_line(preview.refused.detail))
+        yield _labelled("what to do", _page(preview.refused.code))
         yield from _checks(preview.trail.checks)
         return
     yield f"a login by {name} would be {good('accepted')}; nobody was logged in, nothing is written"
