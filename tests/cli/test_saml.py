@@ -122,7 +122,7 @@ REFUSED = [
     (("--pin", "00000000"), "--pin goes with --metadata"),
     (("--metadata", "missing.xml"), "`missing.xml` cannot be read: No such file or directory"),
     (("--metadata", "idp.pem"), "the metadata is no well-formed XML"),
-    (("--metadata", "idp.xml", "--pin", "00000000"), "no certificate begins with `00000000`"),
+    (("--metadata", "idp.xml", "--pin", "0000000000000000"), "no certificate begins with `0000000000000000`"),
     (("--metadata", "idp.xml", "--entity-id", "urn:x"), "the metadata does not describe `urn:x`"),
     (("--metadata", "https://idp.example/#metadata"), "the URL must end before any `#`"),
     (("--metadata", "https://user@idp.example/"), "the URL must not carry a user or password"),
@@ -160,7 +160,7 @@ def test_certificates_follow_each_other(okta: Machine) -> None:
     assert f"trusts {new[:16]}… from now on" in okta.out("saml", "cert", "add", "okta", "next.pem")
     assert [one["fingerprint"] for one in okta.json("saml", "cert", "list", "okta")["certificates"]] == [old, new]
     assert okta.out("saml", "cert", "list", "okta", "--csv").startswith("fingerprint,subject,key,")
-    assert f"trusts {new[:16]}… alone" in okta.out("saml", "cert", "remove", "okta", old[:8])
+    assert f"trusts {new[:16]}… alone" in okta.out("saml", "cert", "remove", "okta", old[:16])
     assert "the only certificate" in okta.refused("saml", "cert", "remove", "okta", new)
     assert "this is a private key" in okta.refused("saml", "cert", "add", "okta", _private(okta))
 
@@ -203,7 +203,7 @@ def test_what_the_metadata_says_by_now_is_held(okta: Machine, announced: str) ->
     assert "identity-provider-changed" in {one["concern"] for one in okta.json("status")["notices"]}
     assert announced in okta.out("saml", "show", "okta")
     agreed = okta.json(
-        "saml", "approve-key", "okta", *(fingerprint(one.base64)[:8] for one in (signer(), signer("next")))
+        "saml", "approve-key", "okta", *(fingerprint(one.base64)[:16] for one in (signer(), signer("next")))
     )
     assert len(agreed["trusted_certificates"]) == 2
     assert "the metadata says what is in force" in okta.out("saml", "refresh", "okta")

@@ -86,7 +86,7 @@ def test_a_new_key_is_held_until_somebody_agrees(there: Bridge, idp_at: Peer) ->
     away = browser.leave(there)
     assert code_of(browser.bring(there, there.answer(away.id, by=NEW), away.relay_state)) == "saml-signature"
 
-    after = saml(there).approve(MAY_I, there.connection, [fingerprint(NEW.base64)[:12]])
+    after = saml(there).approve(MAY_I, there.connection, [fingerprint(NEW.base64)[:16]])
     assert (after.pinned, after.offer) == ((NEW.base64,), None)
     assert Concern.OFFERED not in concerns(there)
     away = browser.leave(there)

@@ -201,6 +201,13 @@ def test_certificates_that_are_good_now_are_trusted() -> None:
     assert chosen((new.base64, signer().base64), (), NOW) == (new.base64, signer().base64)
 
 
+@pytest.mark.parametrize("until", ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"])
+def test_a_moment_beyond_the_calendar_is_no_time(until: str) -> None:
+    """In UTC there is no such day; whoever reads the metadata is told, and the worker goes on."""
+    with pytest.raises(Invalid, match="`validUntil` is no time"):
+        read_metadata(f'<md:EntityDescriptor xmlns:md="{MD}" validUntil="{until}"/>'.encode(), NOW)
+
+
 def test_of_three_certificates_somebody_has_to_choose() -> None:
     """The refusal names them; a fingerprint, with or without colons, chooses."""
     three = (signer("a").base64, signer("b").base64, signer("c").base64)
@@ -209,10 +216,10 @@ def test_of_three_certificates_somebody_has_to_choose() -> None:
     print_ = fingerprint(three[1])
     colons = ":".join(print_[at : at + 2] for at in range(0, 64, 2)).upper()
     assert chosen(three, [print_[:16]], NOW) == chosen(three, [colons], NOW) == (three[1],)
-    with pytest.raises(Invalid, match="at least 8 hexadecimal digits"):
-        chosen(three, [print_[:7]], NOW)
-    with pytest.raises(Invalid, match="no certificate begins with `00000000`"):
-        chosen(three, ["00000000"], NOW)
+    with pytest.raises(Invalid, match="at least 16 hexadecimal digits"):
+        chosen(three, [print_[:15]], NOW)
+    with pytest.raises(Invalid, match="no certificate begins with `0000000000000000`"):
+        chosen(three, ["0000000000000000"], NOW)
 
 
 # --- out ---------------------------------------------------------------------------------------------------------

@@ -24,7 +24,8 @@ from rolebridge.sso.saml.provider import BINDINGS, MD
 from rolebridge.sso.wording import shown
 
 _FIELD: Final = "metadata"
-_SHORTEST_PIN: Final = 8
+_SHORTEST_PIN: Final = 16
+"""Hexadecimal digits: somebody who may choose makes a certificate whose fingerprint begins with eight in minutes."""
 _SOME: Final = 5
 _INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})?")
 
@@ -131,9 +132,9 @@ def _instant(text: str) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _entity(root: etree._Element, now: datetime, entity_id: str | None) -> etree._Element:
