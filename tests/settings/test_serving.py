@@ -68,6 +68,7 @@ def test_random_keys_serve(key: bytes) -> None:
             "does not look random",
         ),
     ],
+    ids=str.split("none short example zeros dead digits counted twice sentence hexadecimal words"),
 )
 def test_a_key_that_can_be_guessed_does_not_serve(key: bytes | None, reason: str) -> None:
     """Absent, short, public or made-up keys are refused, each with its reason and how to make one."""
