@@ -174,6 +174,23 @@ def test_a_notice_is_given_up_after_a_day(post: Post) -> None:
     assert notice.given_up_at - notice.created <= GIVEN_UP_AFTER
 
 
+def test_many_notices_are_no_storm(post: Post) -> None:
+    """An application that is down is asked as rarely for many notices as for one, also when the first are given up."""
+    post.deaf = {"a"}
+    post.add(*["a"] * 12)
+    start, runs, pauses = post.world.now, 0, []
+    while any(one.next_at for one in post.kept("a")):
+        before, runs = len(post.sent), runs + 1
+        post.run()
+        assert len(post.sent) == before + 1
+        due = min((one.next_at for one in post.kept("a") if one.next_at), default=post.world.now)
+        pauses.append(round((due - post.world.now).total_seconds()))
+        post.world.now = due
+    assert pauses[:-1] == [pause_after(number).total_seconds() for number in range(1, runs)]
+    assert GIVEN_UP_AFTER - LONGEST_PAUSE < post.world.now - start < GIVEN_UP_AFTER
+    assert all(one.given_up_at for one in post.kept("a"))
+
+
 def test_two_workers_send_a_notice_once(post: Post) -> None:
     """While one worker is sending a notice another one that believes to lead does not."""
     post.add("a")

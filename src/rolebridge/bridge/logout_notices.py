@@ -133,22 +133,27 @@ class LogoutDelivery:
         return sorted(queues.values(), key=lambda queue: (str(queue.notices[0].next_at), queue.notices[0].id))
 
     def _tell(self, queue: _Queue, until: float) -> tuple[int, LogoutNotice | None]:
-        """Send an application its notices until one is not heard; return how many were, and the one that was not."""
-        heard = 0
-        for place, notice in enumerate(queue.notices):
+        """Send an application its notices until one is not heard; return how many were, and the one that was not.
+
+        What was tried most is tried first: so the pauses of an application that is down grow, and do not begin anew
+        with each notice.
+        """
+        heard, notices = 0, sorted(queue.notices, key=lambda one: -one.attempts)
+        for place, notice in enumerate(notices):
             if self._timer() >= until:
                 break
-            after = self._attempt(queue.organization_id, notice)
-            if after is None:
+            done = self._attempt(queue.organization_id, notice)
+            if done is None:
                 continue
-            heard += after.delivered_at is not None
-            if after.next_at is not None:
-                for waiting in queue.notices[place + 1 :]:
+            after, fate = done
+            heard += fate is Fate.DELIVERED
+            if fate is Fate.FAILED:
+                for waiting in notices[place + 1 :]:
                     self._postpone(queue.organization_id, waiting, after)
                 return heard, after
         return heard, None
 
-    def _attempt(self, organization_id: str, notice: LogoutNotice) -> LogoutNotice | None:
+    def _attempt(self, organization_id: str, notice: LogoutNotice) -> tuple[LogoutNotice, Fate] | None:
         """Send a notice once and record what came of it; None when somebody else is sending it."""
         until = self._clock() + _LEASE
         if not self._store.transact(lambda unit: unit.logout_notices(organization_id).take(notice, until)):
@@ -159,12 +164,13 @@ class LogoutDelivery:
         if attempt.fate is not Fate.DELIVERED:
             told = (notice.id, notice.application_id, attempt.fate, attempt.problem)
             logger.warning("logout notice %s to application %s %s: %s", *told)
-        return after
+        return after, attempt.fate
 
     def _postpone(self, organization_id: str, notice: LogoutNotice, like: LogoutNotice) -> None:
-        """Have a notice wait as long as one to the same application that just failed."""
-        after = replace(notice, next_at=like.next_at, problem=like.problem)
-        if like.next_at is not None and like.next_at - notice.created > GIVEN_UP_AFTER:
+        """Have a notice wait as long as one to the same application that just failed, or would if not given up."""
+        again = like.next_at or self._clock() + pause_after(like.attempts)
+        after = replace(notice, next_at=again, problem=like.problem)
+        if again - notice.created > GIVEN_UP_AFTER:
             after = replace(after, next_at=None, given_up_at=self._clock())
         self._store.transact(lambda unit: unit.logout_notices(organization_id).record(after))
 
