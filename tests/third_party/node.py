@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.alone import alone
 
 HERE = Path(__file__).with_name("node")
 INSTALLED = Path(__file__).parents[2] / ".node-idps"
@@ -26,6 +27,12 @@ def installed() -> Path:
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("node and npm are not on this machine")
+    with alone(INSTALLED):
+        _install(npm)
+    return INSTALLED
+
+
+def _install(npm: str) -> None:
     made = INSTALLED / ".made"
     wanted = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
     if not made.exists() or made.read_text() != wanted:
@@ -38,7 +45,6 @@ def installed() -> Path:
         made.write_text(wanted)
     for script in HERE.glob("*.mjs"):
         shutil.copy(script, INSTALLED)
-    return INSTALLED
 
 
 @contextmanager

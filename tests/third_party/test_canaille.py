@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from tests.alone import alone
 from tests.idp.player import exchange
 from tests.idp.served import Served
 
@@ -33,15 +34,16 @@ def canaille() -> Path:
     """
     python, made = ENVIRONMENT / "bin" / "python", ENVIRONMENT / ".made"
     wanted = f"{sys.version_info[:2]} {hashlib.sha256(LOCK.read_bytes()).hexdigest()}"
-    if not made.exists() or made.read_text() != wanted:
-        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet"]
-        for command in (
-            [sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)],
-            [*pip, "install", "--require-hashes", "--only-binary", ":all:", "--requirement", str(LOCK)],
-        ):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, f"{' '.join(command)} failed: {done.stderr[-2000:]}"
-        made.write_text(wanted)
+    with alone(ENVIRONMENT):
+        if not made.exists() or made.read_text() != wanted:
+            pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet"]
+            for command in (
+                [sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)],
+                [*pip, "install", "--require-hashes", "--only-binary", ":all:", "--requirement", str(LOCK)],
+            ):
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                assert done.returncode == 0, f"{' '.join(command)} failed: {done.stderr[-2000:]}"
+            made.write_text(wanted)
     return python
 
 
