@@ -154,7 +154,7 @@ def test_a_role_opens_what_it_should(acme: Tenant, name: str, role: str) -> None
         return
     assert said.status == 403, said
     needed = said.body["permission"]
-    assert said.body["detail"] == f"the key `{role} None` is a {role}'s, and this needs `{needed}`"
+    assert said.body["detail"] == f"the key `{role} None` has the role {role}, and this needs `{needed}`"
     assert Permission(needed) not in PERMISSIONS[KeyRole(role)]
 
 
@@ -167,7 +167,7 @@ def test_a_key_of_a_workspace_opens_that_alone(acme: Tenant, name: str, role: st
         assert said.status not in {401, 403, 405, 406, 415, 500}, said
     else:
         assert said.status == 403, said
-        assert f"is a {role}'s, for workspace `vision` alone, and this needs `" in said.body["detail"]
+        assert f"has the role {role}, for workspace `vision` alone, and this needs `" in said.body["detail"]
 
 
 @pytest.mark.parametrize("role", [role.value for role in KeyRole])

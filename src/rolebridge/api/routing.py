@@ -83,7 +83,7 @@ def permit(holder: KeyHolder, permission: Permission | None) -> None:
     if permission is None or holder.may(permission):
         return
     scope = f", for workspace `{holder.workspace}` alone" if holder.workspace else ""
-    detail = f"the key `{holder.name}` is a {holder.role}'s{scope}, and this needs `{permission}`"
+    detail = f"the key `{holder.name}` has the role {holder.role}{scope}, and this needs `{permission}`"
     raise Problem(Kind.FORBIDDEN, detail, more={"permission": permission, "role": holder.role})
 
 
