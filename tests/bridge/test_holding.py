@@ -139,16 +139,31 @@ def test_what_cannot_be_given_by_hand_is_not_discarded(world: World) -> None:
         (EVERYTHING, " ", "say why"),
         (Chosen(ids=("",)), "why", "no hold ``"),
         (Chosen(ids=("zz",)), "why", "no hold `zz`"),
-        (Chosen(workspace="elsewhere"), "why", "no hold `elsewhere`"),
+        (Chosen(workspace="elsewhere"), "why", "no workspace `elsewhere`"),
+        (Chosen(workspace="elsewhere", user="person000"), "why", "no workspace `elsewhere`"),
+        (Chosen(user="bystander"), "why", "no open hold of user `bystander`"),
+        (Chosen(user="bystander", workspace="vision"), "why", "no open hold of user `bystander`"),
     ],
 )
 def test_a_choice_of_nothing_is_refused(
     world: World, emptied: list[str], chosen: Chosen, reason: str, complaint: str
 ) -> None:
     """Nothing is settled that nobody named, and nothing without a reason."""
+    world.user("bystander")
     with pytest.raises((Invalid, NotFound), match=complaint):
         holds_of(world).release(OPERATOR, world.id, chosen, reason=reason)
     assert len(holds_of(world).listing(world.id).rows) == 10
+
+
+@pytest.mark.parametrize(
+    ("chosen", "complaint"),
+    [(EVERYTHING, "nothing is held"), (Chosen(workspace="vision"), "no open hold of workspace `vision`")],
+)
+def test_where_nothing_is_held_nothing_is_settled(world: World, chosen: Chosen, complaint: str) -> None:
+    """It is told as what it is, not as a hold of a strange name."""
+    world.apply(GUARDED)
+    with pytest.raises((Invalid, NotFound), match=complaint):
+        holds_of(world).release(OPERATOR, world.id, chosen, reason="why")
 
 
 def test_a_day_in_the_past_keeps_nothing(world: World, emptied: list[str]) -> None:
@@ -234,6 +249,38 @@ def test_a_second_person_who_asks_for_something_else_proposes_that(
         holds.discard(NOA, world.id, Chosen(user="person000"), reason="left")
     assert len(approvals_of(world).listing(world.id)) == 3
     assert len(holds.listing(world.id).rows) == 10
+
+
+def test_the_day_to_which_roles_are_kept_takes_two_people(world: World, emptied: list[str]) -> None:
+    """Who agreed to a discard until a day has not agreed to another day, nor to keep the roles for ever."""
+    holds, approvals = holds_of(world, four_eyes=True), approvals_of(world)
+    one, day = Chosen(user="person000"), date(2026, 12, 31)
+    with pytest.raises(ApprovalNeeded, match="discard 1 hold of 1 person in vision, kept by hand until 2026-12-31"):
+        holds.discard(OPERATOR, world.id, one, reason="Okta's mistake", until=day)
+    (proposal,) = approvals.listing(world.id)
+    approvals.approve(NOA, world.id, proposal.id)
+    for other in (None, date(2027, 12, 31)):
+        with pytest.raises(ApprovalNeeded):
+            holds.discard(OPERATOR, world.id, one, reason="Okta's mistake", until=other)
+    assert len(holds.listing(world.id).rows) == 10
+    holds.discard(OPERATOR, world.id, one, reason="Okta's mistake", until=day)
+    assert len(holds.listing(world.id).rows) == 9
+
+
+def test_a_hold_that_grew_since_it_was_proposed_takes_two_people_again(world: World, emptied: list[str]) -> None:
+    """A hold is all that one person would lose in a workspace: the second person has agreed to what it was."""
+    people = emptied[:-1]
+    second = world.group("lbx-retail-labelers", people)
+    holds, approvals = holds_of(world, four_eyes=True), approvals_of(world)
+    one = Chosen(user="person000")
+    with pytest.raises(ApprovalNeeded) as needed:
+        holds.release(OPERATOR, world.id, one, reason="left the team")
+    approvals.approve(NOA, world.id, needed.value.proposal.id)
+    world.change(second, remove(*people))
+    assert len(holds.listing(world.id, user="person000").rows[0].roles) == 2
+    with pytest.raises(ApprovalNeeded) as again:
+        holds.release(OPERATOR, world.id, one, reason="left the team")
+    assert again.value.proposal.id != needed.value.proposal.id
 
 
 def test_a_proposal_lasts_a_day(world: World, emptied: list[str]) -> None:

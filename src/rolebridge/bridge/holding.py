@@ -9,7 +9,7 @@ Where only deliveries are held (somebody who is gone), releasing delivers them a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import uuid4
@@ -152,9 +152,9 @@ class Holds:
         """
 
         def work(unit: Unit) -> Settled:
-            settling = self._begin(unit, operator, organization_id, chosen, "hold.discard", reason)
-            if until is not None and until < settling.now.date():
+            if until is not None and until < self._clock().date():
                 raise Invalid(f"`until` {until} lies in the past", "until")
+            settling = self._begin(unit, operator, organization_id, chosen, "hold.discard", reason, until=until)
             given = settling.give_by_hand(until)
             settled = settling.end("hold.discarded")
             settling.require(given)
@@ -163,13 +163,21 @@ class Holds:
         return self._approvals.transact(operator, organization_id, work)
 
     def _begin(
-        self, unit: Unit, operator: Operator, organization_id: str, chosen: Chosen, kind: str, reason: str
+        self,
+        unit: Unit,
+        operator: Operator,
+        organization_id: str,
+        chosen: Chosen,
+        kind: str,
+        reason: str,
+        *,
+        until: date | None = None,
     ) -> _Settling:
         if not reason.strip():
             raise Invalid("say why: the reason is kept with the record", "reason")
         unit.directory(organization_id).lock_organization(exclusive=False)
         rulebook = self._rulebooks.current(unit, organization_id)
-        found = _choose(unit, organization_id, chosen)
+        found = _choose(unit, organization_id, chosen, rulebook)
         people = sorted({one.hold.user_id for one in found})
         unit.directory(organization_id).lock_users(people)
         # Somebody may have settled one of them before the users were ours.
@@ -177,9 +185,9 @@ class Holds:
         gone = [one.hold.id for one in found if one.hold.id not in still]
         if gone:
             raise NotFound("hold", gone[0])
-        act = Act(kind, tuple(one.hold.id for one in found), _summary(kind, found))
-        self._approvals.demand(unit, operator, organization_id, act, reason)
         rows = tuple(_with_roles(unit, organization_id, found))
+        act = Act(kind, tuple(_bound(rows, until)), _summary(kind, found, until))
+        self._approvals.demand(unit, operator, organization_id, act, reason)
         return _Settling(unit, organization_id, operator, rulebook, rows, reason, self._clock())
 
 
@@ -246,7 +254,16 @@ class _Settling:
             raise NotKept(sorted(refused))
 
 
-def _choose(unit: Unit, organization_id: str, chosen: Chosen) -> list[OpenHold]:
+def _bound(rows: Iterable[HeldAccess], until: date | None) -> Iterator[str]:
+    """Yield what two people agree to: the holds, the roles that each holds by then, the day to which they are kept."""
+    for row in rows:
+        yield row.hold.id
+        yield from (f"{row.hold.id} {role.slot} {role.project} {role.role}" for role in row.roles)
+    if until is not None:
+        yield f"until {until}"
+
+
+def _choose(unit: Unit, organization_id: str, chosen: Chosen, rulebook: Rulebook) -> list[OpenHold]:
     """Return the holds that are meant. Raises NotFound when there are none, Invalid when nothing says which."""
     if not (chosen.workspace or chosen.user or chosen.ids or chosen.everything):
         raise Invalid("say which holds: a workspace, a user, ids, or all", "holds")
@@ -255,8 +272,17 @@ def _choose(unit: Unit, organization_id: str, chosen: Chosen) -> list[OpenHold]:
     if chosen.ids:
         found = [hold for id_ in dict.fromkeys(chosen.ids) for hold in _by_id(found, id_)]
     if not found:
-        raise NotFound("hold", chosen.user or chosen.workspace or "(none is open)")
+        raise _nothing_held(chosen, {program.workspace for program in rulebook.programs})
     return list({one.hold.id: one for one in found}.values())
+
+
+def _nothing_held(chosen: Chosen, workspaces: Collection[str]) -> NotFound | Invalid:
+    """Return that nothing is held where holds were looked for; a workspace that is not there is told first."""
+    if chosen.workspace and chosen.workspace not in workspaces:
+        return NotFound("workspace", chosen.workspace)
+    if chosen.user:
+        return NotFound("open hold of user", chosen.user)
+    return NotFound("open hold of workspace", chosen.workspace) if chosen.workspace else Invalid("nothing is held")
 
 
 def _by_id(found: Sequence[OpenHold], id_: str) -> list[OpenHold]:
@@ -291,9 +317,11 @@ def _with_roles(unit: Unit, organization_id: str, found: Sequence[OpenHold]) -> 
         yield HeldAccess(hold, one.user_name, tuple(roles))
 
 
-def _summary(kind: str, found: Sequence[OpenHold]) -> str:
+def _summary(kind: str, found: Sequence[OpenHold], until: date | None) -> str:
     people = len({one.hold.user_id for one in found})
     workspaces = sorted({one.hold.workspace for one in found})
     shown = ", ".join(workspaces[:3]) + (" …" if len(workspaces) > 3 else "")
     verb = kind.partition(".")[2]
-    return f"{verb} {len(found)} {'hold' if len(found) == 1 else 'holds'} of {people} people in {shown}"
+    holds, persons = "hold" if len(found) == 1 else "holds", "person" if people == 1 else "people"
+    kept = f", kept by hand until {until}" if until else ""
+    return f"{verb} {len(found)} {holds} of {people} {persons} in {shown}{kept}"
