@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.bridge.worlds import MAPPING, OPERATOR, World, add, remove, rename
+from tests.bridge.worlds import MAPPING, OPERATOR, World, add, remove, rename, user_draft
 
 from rolebridge.bridge.access_then import AccessThen
 from rolebridge.bridge.adopting import Adopting, Selection
@@ -148,6 +148,50 @@ def test_a_sample_of_people_at_a_day(world: World) -> None:
     in_project = [row for row in then.rows(world.id, at, project="cityscapes") if row.role.slot != "default_role"]
     assert {row.role.role for row in in_project} == {"admin", "reviewer"}
     assert list(then.rows(world.id, at, workspace="elsewhere")) == []
+
+
+def test_who_was_deleted_is_found_by_the_names_people_use(world: World) -> None:
+    """A userName in any case, or what stands before its @: of one name who was deleted last, of several none."""
+    world.apply()
+    first = world.user("ana")
+    world.provisioning.delete_user(world.okta, first)
+    world.now += timedelta(days=1)
+    again, other = world.user("ana"), world.user("ben")
+    world.group("Admins", [again])
+    at = world.now
+    world.now += timedelta(days=1)
+    for gone in (again, other):
+        world.provisioning.delete_user(world.okta, gone)
+    for name in (again, "ana@acme.example", "Ana@Acme.example", "ana", "ANA"):
+        [found] = world.explaining.explain_then(world.id, name, at)
+        assert {role.role for role in found.explanation.roles} >= {"admin"}, name
+    for nobody in ("an", "ana@", "", "@acme.example"):
+        with pytest.raises(NotFound, match="no user"):
+            world.explaining.explain_then(world.id, nobody, at)
+    draft = user_draft("ben@other.example")
+    world.provisioning.delete_user(world.okta, world.provisioning.create_user(world.okta, draft).id)
+    with pytest.raises(Invalid, match=r"`ben` may be any of `ben@acme\.example`, `ben@other\.example`"):
+        world.explaining.explain_then(world.id, "ben", at)
+
+
+def test_a_name_means_who_had_it_then(world: World) -> None:
+    """Somebody who was deleted and came back under the same name: at a day before that it is the former account."""
+    world.apply()
+    former = world.user("ana")
+    world.group("Admins", [former])
+    at = world.now
+    world.now += timedelta(days=1)
+    world.provisioning.delete_user(world.okta, former)
+    world.now += timedelta(days=1)
+    between = world.now - timedelta(hours=1)
+    present = world.user("ana")
+    for name in ("ana@acme.example", "ana"):
+        [found] = world.explaining.explain_then(world.id, name, at)
+        assert found.explanation.user.id == former
+        [found] = world.explaining.explain_then(world.id, name, world.now)
+        assert found.explanation.user.id == present
+        with pytest.raises(Invalid, match=f"there was no user `{name}` at "):
+            world.explaining.explain_then(world.id, name, between)
 
 
 def test_moments_beyond_the_record_are_refused(world: World) -> None:

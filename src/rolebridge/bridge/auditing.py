@@ -121,10 +121,13 @@ class Auditing:
             yield from page
             place = page[-1].entry.sequence
 
-    def user_id(self, organization_id: str, user: str) -> str:
-        """Return the id of a user, deleted ones included. Raises NotFound, and Invalid when it may be several."""
+    def user_id(self, organization_id: str, user: str, at: datetime | None = None) -> str:
+        """Return the id of a user, deleted ones included; with `at` of whoever was called so then.
+
+        Raises NotFound, and Invalid when it may be several.
+        """
         with self._store.read() as unit:
-            return user_then(unit, organization_id, user)
+            return user_then(unit, organization_id, user, at)
 
     def names(self, organization_id: str, ids: Iterable[str]) -> dict[str, str]:
         """Return what users and groups with these ids are called, or were last; others are left out."""
@@ -219,7 +222,7 @@ class Auditing:
 
 def _departed(unit: Unit, organization_id: str, user: str) -> Departed:
     directory = unit.directory(organization_id)
-    found = directory.departed(user) or unit.history(organization_id).departed_user(user)
+    found = directory.departed(user) or next(iter(unit.history(organization_id).departed_users(user)), None)
     if found is not None and found.kind == USER:
         return found
     if directory.user_by_name(user):

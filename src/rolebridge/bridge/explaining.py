@@ -129,7 +129,7 @@ class Explaining:
         """
         with self._store.read(snapshot=True) as unit:
             past = Past(unit, organization_id, at, self._clock())
-            person = past.person(user_then(unit, organization_id, user))
+            person = past.person(user_then(unit, organization_id, user, at))
             if person.user is None:
                 why = f": {'; '.join(person.gaps)}" if person.gaps else ""
                 raise Invalid(f"there was no user `{user}` at {stamp(at)}{why}", "at")

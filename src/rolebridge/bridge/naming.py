@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from rolebridge.bridge.rulebooks import Rulebook
 from rolebridge.core.by_hand import find_roles
@@ -10,7 +11,7 @@ from rolebridge.core.catalogue import Assignable, Catalogue, Level, Role, Slot
 from rolebridge.core.diagnostics import did_you_mean
 from rolebridge.core.errors import Invalid, NotFound
 from rolebridge.core.program import Program
-from rolebridge.store.records import StoredUser
+from rolebridge.store.records import Departed, StoredUser
 from rolebridge.store.scope import USER
 from rolebridge.store.unit import Unit
 
@@ -26,23 +27,46 @@ def the_user(unit: Unit, organization_id: str, name: str) -> StoredUser:
     return found
 
 
-def user_then(unit: Unit, organization_id: str, user: str) -> str:
-    """Return the id of who is, or was last, called `user`. Raises NotFound, and Invalid when it may be several."""
+def user_then(unit: Unit, organization_id: str, user: str, at: datetime | None = None) -> str:
+    """Return the id of who is, or was last, called `user`; with `at` of who was called so then, if anybody was.
+
+    Raises NotFound, and Invalid when it may be several.
+    """
     found = _user_there(unit, organization_id, user)
-    if found is not None:
+    if found is not None and (at is None or found.created <= at):
         return found.id
-    gone = unit.directory(organization_id).departed(user) or unit.history(organization_id).departed_user(user)
-    if gone is None or gone.kind != USER:
+    gone = _departed(unit, organization_id, user, at, only_then=found is not None)
+    if gone is not None:
+        return gone.id
+    if found is None:
         raise NotFound(USER, user)
-    return gone.id
+    return found.id
+
+
+def _departed(unit: Unit, organization_id: str, user: str, at: datetime | None, *, only_then: bool) -> Departed | None:
+    """Return the deleted user whom `user` means: one who was there at `at`, else (not `only_then`) the last one."""
+    gone = unit.directory(organization_id).departed(user)
+    if gone is not None:
+        return gone if gone.kind == USER else None
+    history = unit.history(organization_id)
+    found = history.departed_users(user) or history.departed_before_at(user)
+    then = [one for one in found if at is not None and one.deleted > at]
+    # Of several of one name the last of these: who was deleted next after `at`, or whoever was deleted last of all.
+    meant = {one.name.casefold(): one for one in (then if then or only_then else reversed(found))}
+    if len(meant) > 1:
+        raise Invalid(_may_be_any(user, (one.name for one in meant.values())), USER)
+    return next(iter(meant.values()), None)
 
 
 def _user_there(unit: Unit, organization_id: str, name: str) -> StoredUser | None:
     found = unit.directory(organization_id).user_by_name(name)
     if len(found) > 1:
-        names = ", ".join(f"`{candidate.user_name}`" for candidate in found)
-        raise Invalid(f"`{name}` may be any of {names}", USER)
+        raise Invalid(_may_be_any(name, (candidate.user_name for candidate in found)), USER)
     return found[0] if found else None
+
+
+def _may_be_any(name: str, names: Iterable[str]) -> str:
+    return f"`{name}` may be any of {', '.join(f'`{one}`' for one in sorted(names))}"
 
 
 def programs_meant(rulebook: Rulebook, workspace: str | None, project: str | None) -> tuple[Program, ...]:

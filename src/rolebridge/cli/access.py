@@ -63,7 +63,7 @@ def _then(
     with session.installation() as installation:
         organization = installation.administration.organization(org)
         with hinting(installation, organization):
-            user_id = installation.auditing.user_id(organization.id, user) if user else None
+            user_id = installation.auditing.user_id(organization.id, user, at) if user else None
         scope = {"workspace": workspace, "project": project, "user_id": user_id}
         rows = installation.access_then.rows(organization.id, at, **scope)
         if session.csv:

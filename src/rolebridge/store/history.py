@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Table, delete, func, literal_column, selec
 from sqlalchemy.sql import ClauseElement
 
 from rolebridge.core.directory import MembershipSource
-from rolebridge.store.documents import moment, stamp
+from rolebridge.store.documents import folded_key, moment, stamp
 from rolebridge.store.links import Link, Row, in_batches
 from rolebridge.store.records import Departed
 from rolebridge.store.scope import USER, Scope
@@ -86,16 +86,30 @@ class Ending:
         return [row[0] for row in link.all(self.deleting, until=stamp(now), **values)]
 
 
+_DEPARTED: Final = ("id", "kind", "connection_id", "name", "external_id", "deleted")
 DEPARTED_NAMED: Final = Statement(
     lambda _: (
-        select(*(departed.c[name] for name in ("id", "kind", "connection_id", "name", "external_id", "deleted")))
+        select(*(departed.c[name] for name in _DEPARTED))
         .where(
             departed.c.organization_id == given("organization_id"),
             departed.c.kind == given("kind"),
-            departed.c.name == given("name"),
+            departed.c.name_key == given("name_key"),
         )
         .order_by(departed.c.deleted.desc())
-        .limit(literal_column("1"))
+        .limit(literal_column("20"))
+    )
+)
+DEPARTED_BETWEEN: Final = Statement(
+    lambda _: (
+        select(*(departed.c[name] for name in _DEPARTED))
+        .where(
+            departed.c.organization_id == given("organization_id"),
+            departed.c.kind == given("kind"),
+            departed.c.name_key >= given("from_key"),
+            departed.c.name_key < given("to_key"),
+        )
+        .order_by(departed.c.deleted.desc())
+        .limit(literal_column("20"))
     )
 )
 DEPARTED_AFTER: Final = Statement(
@@ -226,12 +240,18 @@ class History(Scope):
         ]
         return [HeldNesting(child_id, parent_id, moment(since)) for child_id, parent_id, since in rows]
 
-    def departed_user(self, name: str) -> Departed | None:
-        """Return the user deleted last who had this userName (as it was spelt)."""
+    def departed_users(self, name: str) -> list[Departed]:
+        """Return users who had this userName, in any case, whoever was deleted last first (at most 20)."""
         if not storable(name) or not name:
-            return None
-        rows = self._all(DEPARTED_NAMED, kind=USER, name=name)
-        return _departed(rows[0]) if rows else None
+            return []
+        return list(map(_departed, self._all(DEPARTED_NAMED, kind=USER, name_key=folded_key(name))))
+
+    def departed_before_at(self, name: str) -> list[Departed]:
+        """Return users whose userName had `name` before its `@`, whoever was deleted last first (at most 20)."""
+        if not storable(name) or not name:
+            return []
+        key = folded_key(name)
+        return list(map(_departed, self._all(DEPARTED_BETWEEN, kind=USER, from_key=f"{key}@", to_key=f"{key}A")))
 
     def departed_after(self, at: datetime, *, after: str, limit: int) -> list[tuple[str, str]]:
         """Return (id, userName) of users deleted after a moment, in the order of their ids."""
