@@ -6,13 +6,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from tests.bridge.worlds import OPERATOR, World
 
 from rolebridge.bridge.credentials import Hasher
+from rolebridge.bridge.idp_logout import IdpLogouts
 from rolebridge.bridge.sessions import Begun, Lifetimes, NewSession, Sessions
-from rolebridge.bridge.sso_connections import SsoConnections
+from rolebridge.bridge.sso_connections import SsoConnection, SsoConnections
 from rolebridge.bridge.vault import Vault
 from rolebridge.core.errors import NotFound
 from rolebridge.core.login import AssertedIdentity, Protocol
@@ -124,6 +127,19 @@ def test_who_always_comes_back_signs_in_again_after_a_day(office: Office) -> Non
         assert office.sessions.find(begun.secret) is not None
     office.later(timedelta(minutes=4))
     assert office.sessions.find(begun.secret) is None
+
+
+def test_no_session_outlasts_the_one_at_the_identity_provider(office: Office) -> None:
+    """Where the provider has said when that ends, this one ends then, and what hangs on it soon after."""
+    ends = office.now + timedelta(hours=1)
+    identity = AssertedIdentity(Protocol.SAML, "https://idp.example", "x", {}, session_until=ends)
+    new = NewSession(office.world.id, office.ana, office.connection.id, identity)
+    begun = office.store.transact(lambda unit: office.sessions.begin(unit, new))
+    office.later(timedelta(hours=1) - timedelta(seconds=1))
+    assert office.sessions.find(begun.secret) is not None
+    office.later(timedelta(seconds=1))
+    assert office.sessions.find(begun.secret) is None
+    assert office.sessions.sweep(office.world.id) == 1
 
 
 def test_shorter_lifetimes_count_for_sessions_that_are_there(office: Office) -> None:
@@ -343,12 +359,17 @@ def test_the_identity_provider_ends_what_began_with_its_session(
     """One session by its name there, or all of a person's; never those of another connection or issuer."""
     begun = {name: office.sign_in(office.ana, session=name) for name in ("s1", "s2")}
     said = {None: None, "ana": f"subject of {office.ana}", "bo": f"subject of {office.bo}"}[subject]
-    of = (office.world.id, office.connection.id)
-    assert office.sessions.end_of_idp_session(*of, "https://other.example", session=session, subject=said) == 0
-    other = (office.world.id, office.world.entra.connection_id)
-    assert office.sessions.end_of_idp_session(*other, "https://idp.example", session=session, subject=said) == 0
-    count = office.sessions.end_of_idp_session(*of, "https://idp.example", session=session, subject=said)
-    assert count == len(ended)
+    entra = office.world.administration.connection(office.world.organization, "entra")
+    okta, other = office.sso.needed(office.connection), office.sso.configure(OPERATOR, entra, Protocol.OIDC, {})
+
+    def told(connection: SsoConnection, issuer: str) -> int:
+        notice: dict[str, Any] = {"notice_id": str(uuid4()), "usable_until": office.now + timedelta(minutes=5)}
+        logouts = IdpLogouts(office.store, office.sessions)
+        return logouts.end(connection, issuer, session=session, subject=said, **notice)
+
+    assert told(okta, "https://other.example") == 0
+    assert told(other, "https://idp.example") == 0
+    assert told(okta, "https://idp.example") == len(ended)
     assert {name for name, one in begun.items() if office.sessions.find(one.secret) is None} == ended
 
 
