@@ -1,8 +1,8 @@
 """Sessions: who is signed in with a browser, and the one place that decides it.
 
 A session is an opaque secret in a cookie; the database keeps an HMAC of it. It counts while its user is there and
-active, its connection still logs people in, and neither of its two lifetimes is over. Whatever ends one ends it for
-every process at once: nothing is cached.
+active, its connection still logs people in, neither of its two lifetimes is over, nor that of the session at the
+identity provider where that has said it. Whatever ends one ends it for every process at once: nothing is cached.
 """
 
 from __future__ import annotations
@@ -151,6 +151,7 @@ class Sessions:
             agent=new.agent,
             address=new.address,
             logout_hint=hint,
+            ends_at=identity.session_until,
         )
 
     # --- who is signed in
@@ -186,12 +187,13 @@ class Sessions:
         return self._hasher.find(secret, unit.session_finding.by_hash)
 
     def _counts(self, held: HeldSession, now: datetime) -> bool:
-        """Return whether a session counts: its user is active, its connection on, and neither lifetime is over."""
+        """Return whether a session counts: its user is active, its connection on, and no lifetime is over."""
         return held.active and held.enabled and self._lasts(held.session, now)
 
     def _lasts(self, session: Session, now: datetime) -> bool:
         lasts = self._lifetimes
-        return now < session.begun_at + lasts.absolute and now < session.seen_at + lasts.idle
+        ends = min(session.begun_at + lasts.absolute, session.seen_at + lasts.idle)
+        return now < ends and (session.ends_at is None or now < session.ends_at)
 
     def _touch(self, session: Session, now: datetime) -> None:
         try:
@@ -304,7 +306,7 @@ class Sessions:
         def work(unit: Unit) -> int:
             now, lasts = self._clock(), self._lifetimes
             rows = unit.sessions(organization_id)
-            old = rows.too_old(now - lasts.idle, now - lasts.absolute, _BATCH)
+            old = rows.too_old(now - lasts.idle, now - lasts.absolute, now, _BATCH)
             ended = sum(self._end(unit, one, EndedWhy.SIGNED_OUT, now) for one in old)
             # Lest they count again when the connection does.
             off = rows.of_connections_off(_BATCH)

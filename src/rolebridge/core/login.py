@@ -30,6 +30,8 @@ class AssertedIdentity:
     `assertion_id` is for one login only: whoever keeps it refuses it from then on, until `usable_until` ends it anyway;
     it is "" where the login was bound to a one-time request instead. `idp_session` names the session there
     (`SessionIndex`, `sid`), `context` how they proved themselves (`AuthnContextClassRef`, `acr`).
+    `session_until` is when that session ends (`SessionNotOnOrAfter`), where the provider says it; none here outlasts
+    it.
     """
 
     protocol: Protocol
@@ -42,6 +44,7 @@ class AssertedIdentity:
     subject_format: str | None = None
     assertion_id: str = ""
     usable_until: datetime | None = None
+    session_until: datetime | None = None
 
 
 class Verdict(StrEnum):

@@ -27,7 +27,8 @@ class Session:
     `authenticated_at` is when they proved themselves to the identity provider, None where it does not say, and
     `context` how (`acr`, an authentication context class); `begun_at` is when they signed in here, `seen_at` when they
     were last here, to the minute. `issuer`, `subject` and `idp_session` are the identity provider's words. `agent` and
-    `address` tell the browser. `logout_hint` is what signing out there needs, sealed.
+    `address` tell the browser. `logout_hint` is what signing out there needs, sealed; `ends_at` is when the session
+    there ends at the latest, None where that is not said.
     """
 
     organization_id: str
@@ -45,6 +46,7 @@ class Session:
     agent: str = ""
     address: str = ""
     logout_hint: bytes | None = field(default=None, repr=False)
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class HeldSession:
 
 _NAMES: Final = (
     "organization_id", "id", "user_id", "connection_id", "protocol", "issuer", "subject", "idp_session", "context",
-    "authenticated_at", "begun_at", "seen_at", "agent", "address", "logout_hint",
+    "authenticated_at", "begun_at", "seen_at", "agent", "address", "logout_hint", "ends_at",
 )  # fmt: skip
 _COLUMNS: Final = tuple(sessions.c[name] for name in _NAMES)
 _OURS: Final = sessions.c.organization_id == given("organization_id")
@@ -82,7 +84,8 @@ def _held() -> Select[Any]:
 
 
 def _too_old() -> ColumnElement[bool]:
-    return or_(sessions.c.seen_at <= given("seen_before"), sessions.c.begun_at <= given("begun_before"))
+    idle, old = sessions.c.seen_at <= given("seen_before"), sessions.c.begun_at <= given("begun_before")
+    return or_(idle, old, sessions.c.ends_at <= given("now"))
 
 
 INSERT: Final = Statement(lambda db: insert_into(db, sessions))
@@ -167,6 +170,7 @@ RENEW: Final = Statement(
             agent=given("agent"),
             address=given("address"),
             logout_hint=given("logout_hint", sessions.c.logout_hint),
+            ends_at=given("ends_at"),
         )
     )
 )
@@ -233,9 +237,9 @@ class SessionRows(Scope):
         """Return sessions that began by connections which log nobody in any more, `limit` at most."""
         return self._all(OF_CONNECTIONS_OFF, limit=limit)
 
-    def too_old(self, seen_before: datetime, begun_before: datetime, limit: int) -> list[Session]:
-        """Return sessions that nobody has used since the one moment, or that began before the other."""
-        moments = {"seen_before": stamp(seen_before), "begun_before": stamp(begun_before)}
+    def too_old(self, seen_before: datetime, begun_before: datetime, now: datetime, limit: int) -> list[Session]:
+        """Return sessions that nobody has used since the one moment, that began before the other, or have ended."""
+        moments = {"seen_before": stamp(seen_before), "begun_before": stamp(begun_before), "now": stamp(now)}
         return self._all(TOO_OLD, **moments, limit=limit)
 
     def touch(self, id: str, at: datetime) -> bool:
@@ -252,7 +256,7 @@ class SessionRows(Scope):
 
 def _row(session: Session) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(session, name) for name in _NAMES}
-    for name in ("authenticated_at", "begun_at", "seen_at"):
+    for name in ("authenticated_at", "begun_at", "seen_at", "ends_at"):
         row[name] = stamp_or_none(row[name])
     row["protocol"] = session.protocol.value
     return row
@@ -260,12 +264,12 @@ def _row(session: Session) -> dict[str, Any]:
 
 def _session(row: Row) -> Session:
     organization_id, id_, user_id, connection_id, protocol, issuer, subject, idp_session, context = row[:9]
-    authenticated, begun, seen, agent, address, hint = row[9:15]
+    authenticated, begun, seen, agent, address, hint, ends = row[9:16]
     who = (organization_id, id_, user_id, connection_id, Protocol(protocol), issuer, subject, idp_session, context)
     moments = (moment_or_none(authenticated), moment(begun), moment(seen))
-    return Session(*who, *moments, agent, address, None if hint is None else bytes(hint))
+    return Session(*who, *moments, agent, address, None if hint is None else bytes(hint), moment_or_none(ends))
 
 
 def _held_session(row: Row) -> HeldSession:
-    user_name, display_name, active, connection, enabled = row[15:]
+    user_name, display_name, active, connection, enabled = row[16:]
     return HeldSession(_session(row), user_name, display_name or "", bool(active), connection, bool(enabled))

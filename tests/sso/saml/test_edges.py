@@ -71,6 +71,13 @@ def test_an_end_may_be_past_by_less_than_the_skew(said: str, refused: str) -> No
     assert told(at) == refused
 
 
+def test_an_identity_says_when_the_session_at_the_identity_provider_ends() -> None:
+    """For the session here to end then; None where it does not say."""
+    for until in (NOW + timedelta(hours=8), None):
+        form = idp.encoded(idp.signed(Login(session_until=instant(until) if until else None), "both"))
+        assert validate(form, expectations(), NOW, Trail()).session_until == until
+
+
 def test_age_is_counted_from_the_moment_of_issue() -> None:
     """The longest lifetime and the skew: at that age it is over."""
     kept: dict[str, Any] = {"not_on_or_after": FAR, "confirmed_until": FAR}

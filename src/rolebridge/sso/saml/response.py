@@ -139,6 +139,7 @@ def _identity(believed: _Believed, expected: Expectations, now: datetime, trail:
         subject_format=name.get("Format"),
         assertion_id=str(assertion.get("ID")),
         usable_until=checks.usable_until(assertion, expected),
+        session_until=instant(statement.get("SessionNotOnOrAfter")),
     )
 
 

@@ -29,11 +29,13 @@ sessions: Final = Table(
     text("agent"),
     text("address"),
     Column("logout_hint", LargeBinary, nullable=True),
+    text("ends_at", null=True),
     PrimaryKeyConstraint("organization_id", "id"),
     UniqueConstraint("hash"),
     Index(None, "organization_id", "user_id", "begun_at"),
     Index(None, "organization_id", "connection_id", "subject"),
-    # Those that have been idle, or lasted, for too long.
+    # Those that have been idle, or lasted, for too long, or longer than at the identity provider.
+    Index(None, "organization_id", "ends_at"),
     Index(None, "organization_id", "seen_at"),
     Index(None, "organization_id", "begun_at"),
 )

@@ -39,11 +39,13 @@ def upgrade() -> None:
         _text("agent"),
         _text("address"),
         _bytes("logout_hint", null=True),
+        _text("ends_at", null=True),
         sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_sessions")),
         sa.UniqueConstraint("hash", name=op.f("uq_sessions_hash")),
     )
     _index("sessions", "organization_id", "user_id", "begun_at")
     _index("sessions", "organization_id", "connection_id", "subject")
+    _index("sessions", "organization_id", "ends_at")
     _index("sessions", "organization_id", "seen_at")
     _index("sessions", "organization_id", "begun_at")
     op.create_table(
