@@ -15,6 +15,7 @@ from tests.transfer.moving import Moving, user
 from rolebridge.bridge.adopting import Adopting, Selection
 from rolebridge.bridge.auditing import Auditing
 from rolebridge.bridge.authorizing import CodeRefused, NoCode, NotSignedIn, Redeemed
+from rolebridge.bridge.consistency import Consistency
 from rolebridge.bridge.endings import Endings
 from rolebridge.bridge.refreshing import RefreshReason, RefreshRefused
 from rolebridge.bridge.sealing import SealKeys
@@ -198,6 +199,27 @@ def test_what_outlived_its_session_ends_with_the_person(desk: Desk) -> None:
     deactivate(desk, user)
     assert not desk.stands(entered)
     assert desk.why(entered) == "deactivated"
+
+
+@pytest.mark.parametrize(
+    ("sql", "problem"),
+    [
+        ("UPDATE users SET active = FALSE WHERE organization_id = $org", "1 people are in at applications who may not"),
+        ("DELETE FROM users WHERE organization_id = $org", "1 rows refer to users that are not there"),
+        ("DELETE FROM authorizations WHERE organization_id = $org", "2 rows refer to authorizations that are not"),
+    ],
+)
+def test_fsck_finds_who_is_in_and_must_not_be(desk: Desk, sql: str, problem: str) -> None:
+    """Sound after sign-ins and endings of every kind; whatever no code of ours does is told."""
+    ana, bo = (desk.world.user(name) for name in ("ana", "bo"))
+    app = desk.application()
+    for person in (ana, bo):
+        desk.enter(app, desk.sign_in(person))
+    deactivate(desk, bo)
+    consistency = Consistency(desk.world.store, desk.world.rulebooks, desk.world.clock)
+    assert list(consistency.row_problems(desk.world.id)) == []
+    desk.world.store.transact(lambda unit: unit.link.execute(sql.replace("$org", f"'{desk.world.id}'"), ()))
+    assert any(problem in one.problem for one in consistency.row_problems(desk.world.id))
 
 
 def test_erasing_takes_what_is_left(desk: Desk) -> None:

@@ -20,6 +20,8 @@ from rolebridge.store.tables.directory import group_ancestors, group_children, g
 from rolebridge.store.tables.grants import grants, manual_assignments, rechecks
 from rolebridge.store.tables.holds import holds
 from rolebridge.store.tables.logins import identities, login_memberships
+from rolebridge.store.tables.provider import authorization_codes, authorizations, refresh_tokens
+from rolebridge.store.tables.sessions import sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,9 @@ _REFERENCES: Final = {
         (user_values, "user_id", users),
         (grants, "user_id", users),
         (rechecks, "user_id", users),
+        (sessions, "user_id", users),
+        (authorization_codes, "authorization_id", authorizations),
+        (refresh_tokens, "authorization_id", authorizations),
     )
 }
 
@@ -72,6 +77,21 @@ def _of_nobody() -> Select[Any]:
 
 
 OF_NOBODY: Final = Statement(lambda _: _of_nobody())
+
+
+def _still_entered() -> Select[Any]:
+    """Return the count of what people gave to applications and has not ended, though they are gone or inactive."""
+    active = exists().where(
+        users.c.organization_id == authorizations.c.organization_id,
+        users.c.id == authorizations.c.user_id,
+        users.c.active,
+    )
+    return select(func.count()).where(
+        authorizations.c.organization_id == given("organization_id"), authorizations.c.ended_at.is_(None), ~active
+    )
+
+
+STILL_ENTERED: Final = Statement(lambda _: _still_entered())
 
 
 def _endless() -> Select[Any]:
@@ -208,6 +228,9 @@ class Checks(Scope):
         row = self._link.one(ENDLESS, organization_id=self._organization_id)
         if row and row[0]:
             yield RowProblem(login_memberships.name, f"{row[0]} memberships by login would never end")
+        row = self._link.one(STILL_ENTERED, organization_id=self._organization_id)
+        if row and row[0]:
+            yield RowProblem(authorizations.name, f"{row[0]} people are in at applications who may not sign in")
 
     def _nesting(self) -> Iterator[RowProblem]:
         """Compare what groups are in, through however many groups, with what follows from who is in whom."""
