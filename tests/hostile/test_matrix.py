@@ -350,3 +350,19 @@ def test_open_routes_tell_nothing(tenants: Tenants) -> None:
             assert said.status_code in allowed, (method, rule)
             assert tenants.canary not in said.text
             assert "victims" not in said.text
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "%ff", "\uffff", "x" * 3_000])
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/sign-in", ("ask", "idp", "organization", "login_hint")),
+        ("/oauth/authorize", ("client_id", "redirect_uri", "continue", "idp")),
+        ("/oauth/logout", ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "continue")),
+    ],
+)
+def test_no_text_in_a_url_is_a_defect(tenants: Tenants, path: str, names: tuple[str, ...], text: str) -> None:
+    """Not even one that a database cannot hold: it is answered by a page, as any that is wrong."""
+    for name in names:
+        said = tenants.door.app.test_client().get(path, query_string={name: text})
+        assert said.status_code in (200, 303, 400, 403, 429), (name, said.text)
