@@ -55,6 +55,16 @@ def test_wrong_usage(machine: Machine, arguments: list[str]) -> None:
     assert machine(*arguments).exit_code == 64
 
 
+@pytest.mark.parametrize("arguments", [[], ["audit"]])
+def test_a_missing_command_shows_which_there_are(machine: Machine, arguments: list[str]) -> None:
+    """The help as `--help` prints it, line by line, and below it what was wrong."""
+    result = machine(*arguments)
+    told = machine(*arguments, "--help").stdout
+    assert told.startswith("Usage: ")
+    assert (result.exit_code, result.stdout) == (64, "")
+    assert result.stderr == f"{told}\nerror: a command is missing\n"
+
+
 def test_wrong_usage_as_json(machine: Machine) -> None:
     """With --json a usage error is JSON on the standard error too."""
     result = machine("access", "--nope", "--json")

@@ -91,6 +91,9 @@ def failure_of(error: Exception) -> Failure | None:
 
 
 def _of_usage(error: click.ClickException) -> Failure:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):  # its message is the whole help
+        text = f"{error.format_message().rstrip()}\n\n"
+        return Failure(Exit.USAGE, "usage", "a command is missing", before=text)
     context = error.ctx if isinstance(error, click.UsageError) else None
     help_ = f"`{context.command_path} --help` shows how it is used" if context else None
     return Failure(Exit.USAGE, "usage", one_line(error.format_message()), help_)
