@@ -40,6 +40,10 @@ def test_settings_are_shown_and_changed(ready: Machine) -> None:
     assert changed["roles"] == {"claim": "roles", "form": "names", "workspaces": ["vision"]}
     assert changed["scopes"] == ["openid", "offline_access"]
     assert changed["entry_workspaces"] == ["vision"]
+    assert changed["notes"] == [
+        "there is no workspace `vision` yet, whose people may sign in",
+        "there is no workspace `vision` yet, whose roles it may be told",
+    ]
     said = ready.out("app", "show", "labels")
     assert "groups                     claim: urn:groups, form: names, only: lbx-*" in said
     cleared = ready.json(

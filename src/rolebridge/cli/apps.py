@@ -117,7 +117,8 @@ def add(
         if not public and not no_secret:
             ends = expires or session.clock() + SECRET_LIFE
             made = installation.applications.add_secret(session.operator, added, "first", ends)
-        document = {**application_document(added), **_endpoints(installation)}
+        notes = _notes(installation, added)
+        document = {**application_document(added), **_endpoints(installation), "notes": notes}
     document["client_secret"] = made[1].text if made else None
     lines = [
         f"application {strong(name)} added to {organization.name}",
@@ -134,7 +135,17 @@ def add(
     else:
         lines.append(f"  It proves itself with a key: rolebridge app key add {added.id} NAME FILE")
     lines.append("  PKCE with S256 is required; the rest is in its discovery document.")
-    session.answer(document, "\n".join(lines))
+    session.answer(document, "\n".join([*lines, *(f"  note: {note}" for note in notes)]))
+
+
+def _notes(installation: Installation, application: Application) -> list[str]:
+    """Return what may be a slip of the pen: workspaces that are not there."""
+    settings, organization_id = application.settings, application.organization_id
+    there = {one.workspace for one in installation.observing.workspaces(organization_id)}
+    entry = [name for name in settings.entry_workspaces if name not in there]
+    told = [name for name in settings.roles.workspaces if name not in there]
+    notes = [f"there is no workspace `{name}` yet, whose people may sign in" for name in entry]
+    return notes + [f"there is no workspace `{name}` yet, whose roles it may be told" for name in told]
 
 
 @app.command("list")
@@ -209,7 +220,9 @@ def set_(
         if not changes and name is None:
             raise click.UsageError("say what to change; `rolebridge app set --help` lists what can be")
         changed = installation.applications.change(session.operator, found, changes, name)
-    session.answer(application_document(changed), f"application {strong(changed.name)} changed")
+        notes = _notes(installation, changed)
+    lines = [f"application {strong(changed.name)} changed", *(f"  note: {note}" for note in notes)]
+    session.answer({**application_document(changed), "notes": notes}, "\n".join(lines))
 
 
 @app.command()
