@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from tests.api.talking import Tenant, tenants
+from tests.databases import with_schema
 
 from rolebridge.app import Installation, open_installation
 from rolebridge.settings import load
-from rolebridge.store.engine import Store
 
 KEY = "J0zq8vT1rJ6yN0bW5kH2sD9fL7cP4gAuEiOoYtRwVMx"
 
@@ -21,9 +21,7 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         found = f"sqlite:///{tmp_path_factory.mktemp('api') / 'rolebridge.db'}"
     else:
         found = request.getfixturevalue("postgres_module_database")
-    store = Store.open(found, create=True)
-    store.upgrade()
-    store.close()
+    with_schema(found)
     return found
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from tests.databases import with_schema
+
 from rolebridge.app import Installation, open_installation
 from rolebridge.app.metrics import Metrics
 from rolebridge.app.wsgi import error_body, serving_application
 from rolebridge.bridge.callers import Operator
 from rolebridge.settings import ServingSettings, load
-from rolebridge.store.engine import Store
 from rolebridge.web.asgi import Limits, WSGIAdapter
 from rolebridge.web.metrics import Shared
 
@@ -93,9 +94,7 @@ class Worker:
 def serving(folder: Path, **variables: str) -> ServingSettings:
     """Make an installation of one organization, and return its settings."""
     url = f"sqlite:///{folder}/rolebridge.db"
-    store = Store.open(url, create=True)
-    store.upgrade()
-    store.close()
+    with_schema(url)
     environ = {"ROLEBRIDGE_DATABASE_URL": url, "ROLEBRIDGE_SECRET_KEY": KEY}
     environ |= {f"ROLEBRIDGE_{name.upper()}": value for name, value in variables.items()}
     return load(environ, Path("/dev/null")).for_serving()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from tests.databases import with_schema
 from werkzeug.test import TestResponse
 
 from rolebridge.app import Installation, open_installation
@@ -15,7 +16,6 @@ from rolebridge.app.wsgi import create_app
 from rolebridge.bridge.callers import Operator
 from rolebridge.core.limits import RateLimit
 from rolebridge.settings import load
-from rolebridge.store.engine import Store
 from rolebridge.store.records import Connection
 
 KEY = "J0zq8vT1rJ6yN0bW5kH2sD9fL7cP4gAuEiOoYtRwVMx"
@@ -59,9 +59,7 @@ def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
         url = f"sqlite:///{tmp_path}/rolebridge.db"
     else:
         url = request.getfixturevalue("postgres_database")
-    store = Store.open(url, create=True)
-    store.upgrade()
-    store.close()
+    with_schema(url)
     opened = Door(url)
     yield opened
     opened.installation.close()

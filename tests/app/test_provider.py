@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask.testing import FlaskClient
 from tests.app.calling import KEY, MAY_I
+from tests.databases import with_schema
 from tests.oauth.entering import VERIFIER
 
 from rolebridge.app import Installation, open_installation
@@ -16,7 +17,6 @@ from rolebridge.app.wsgi import create_app
 from rolebridge.bridge.authorizing import challenge_of
 from rolebridge.core.applications import AppKind
 from rolebridge.settings import load
-from rolebridge.store.engine import Store
 from rolebridge.store.provider_records import Application
 
 BASE = "https://id.acme.example/rolebridge"
@@ -27,9 +27,7 @@ CALLBACK = "https://app.example/callback"
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation whose base URL has a path."""
     url = f"sqlite:///{tmp_path_factory.mktemp('provider') / 'rolebridge.db'}"
-    store = Store.open(url, create=True)
-    store.upgrade()
-    store.close()
+    with_schema(url)
     opened = open_installation(
         load({"ROLEBRIDGE_DATABASE_URL": url, "ROLEBRIDGE_SECRET_KEY": KEY, "ROLEBRIDGE_BASE_URL": BASE})
     )

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from tests.databases import with_schema
 from tests.ports import free_port
 
 from rolebridge.app import Installation, open_installation
 from rolebridge.app.wsgi import create_app
 from rolebridge.bridge.callers import Operator
 from rolebridge.settings import load
-from rolebridge.store.engine import Store
 from rolebridge.store.request_log import NOBODY, LoggedRequest, Wanted
 
 KEY = "J0zq8vT1rJ6yN0bW5kH2sD9fL7cP4gAuEiOoYtRwVMx"
@@ -37,9 +37,7 @@ SECRETS = ["s3cr3t-passw0rd", "zz.private@person.example", "Zzprivate", "+495551
 def environ(tmp_path: Path) -> dict[str, str]:
     """The settings of an installation with a schema."""
     url = f"sqlite:///{tmp_path}/rolebridge.db"
-    made = Store.open(url, create=True)
-    made.upgrade()
-    made.close()
+    with_schema(url)
     return {"ROLEBRIDGE_DATABASE_URL": url, "ROLEBRIDGE_SECRET_KEY": KEY}
 
 

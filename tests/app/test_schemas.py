@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from tests.databases import with_schema
 
 from rolebridge.app import Installation, open_installation
 from rolebridge.app.wsgi import create_app
 from rolebridge.bridge.callers import Operator
 from rolebridge.core.extensions import Resource
 from rolebridge.settings import load
-from rolebridge.store.engine import Store
 
 KEY = "J0zq8vT1rJ6yN0bW5kH2sD9fL7cP4gAuEiOoYtRwVMx"
 MIA = Operator("os:mia", "command-1")
@@ -27,9 +27,7 @@ SCHEMA = json.dumps({"id": URN, "attributes": [{"name": "level", "type": "intege
 def processes(tmp_path: Path) -> Iterator[tuple[Installation, Installation]]:
     """Two processes over one database, with the organizations `acme` and `other`."""
     url = f"sqlite:///{tmp_path}/rolebridge.db"
-    made = Store.open(url, create=True)
-    made.upgrade()
-    made.close()
+    with_schema(url)
     settings = load({"ROLEBRIDGE_DATABASE_URL": url, "ROLEBRIDGE_SECRET_KEY": KEY})
     one, two = open_installation(settings), open_installation(settings)
     for name in ("acme", "other"):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from tests.databases import with_schema
 from werkzeug.test import TestResponse
 
 from rolebridge.app import Installation, open_installation
@@ -17,7 +18,6 @@ from rolebridge.app.wsgi import create_app, error_body
 from rolebridge.bridge.callers import Operator
 from rolebridge.core.errors import Unavailable
 from rolebridge.settings import load
-from rolebridge.store.engine import Store
 
 KEY = "J0zq8vT1rJ6yN0bW5kH2sD9fL7cP4gAuEiOoYtRwVMx"
 MAY_I = Operator("os:test", "test")
@@ -27,9 +27,7 @@ MAY_I = Operator("os:test", "test")
 def installation(tmp_path: Path) -> Iterator[Installation]:
     """An installation with a schema, an organization and nothing else."""
     url = f"sqlite:///{tmp_path}/rolebridge.db"
-    made = Store.open(url, create=True)
-    made.upgrade()
-    made.close()
+    with_schema(url)
     opened = open_installation(load({"ROLEBRIDGE_DATABASE_URL": url, "ROLEBRIDGE_SECRET_KEY": KEY}))
     opened.administration.add_organization(MAY_I, "acme")
     yield opened

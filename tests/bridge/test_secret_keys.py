@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.databases import with_schema
 
 from rolebridge.bridge.administration import Administration
 from rolebridge.bridge.callers import Operator
@@ -34,9 +35,7 @@ def clock() -> datetime:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    opened = Store.open(f"sqlite:///{tmp_path / 'rolebridge.db'}", create=True)
-    opened.upgrade()
-    return opened
+    return Store.open(with_schema(f"sqlite:///{tmp_path / 'rolebridge.db'}"))
 
 
 @pytest.fixture

@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.databases import with_schema
 from tests.ports import free_port
 
 from rolebridge.app.installation import Installation, open_installation
 from rolebridge.bridge.callers import Operator
 from rolebridge.settings import PREFIX, load
-from rolebridge.store.engine import Store
 
 T = TypeVar("T")
 
@@ -239,9 +239,7 @@ def bridge(folder: Path, database_url: str, **said: str) -> Iterator[Bridge]:
     ours = {f"{PREFIX}{name.upper()}": value for name, value in settings.items()}
     ours[f"{PREFIX}CONFIG"] = str(folder / "rolebridge.toml")
     (folder / "rolebridge.toml").touch(mode=0o600)
-    made = Store.open(database_url, create=True)
-    made.upgrade()
-    made.close()
+    with_schema(database_url)
     installation = open_installation(load(ours))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     running = Bridge(installation, {**inherited, **ours}, folder / "server.log", port)

@@ -11,13 +11,13 @@ from typing import Any
 from urllib.parse import quote
 
 from flask import Flask
+from tests.databases import with_schema
 from werkzeug.test import TestResponse
 
 from rolebridge.app import Installation, open_installation
 from rolebridge.app.wsgi import create_app
 from rolebridge.bridge.callers import Operator
 from rolebridge.settings import load
-from rolebridge.store.engine import Store
 from rolebridge.store.records import Connection, Organization
 
 OPERATOR = Operator("os:tests", "tests")
@@ -102,9 +102,7 @@ def _named(headers: dict[str, str]) -> dict[str, str]:
 @contextmanager
 def door(database_url: str) -> Iterator[Door]:
     """Make an installation with a user and a group to attack."""
-    made = Store.open(database_url, create=True)
-    made.upgrade()
-    made.close()
+    with_schema(database_url)
     key = secrets.token_urlsafe(32)
     said = {
         "ROLEBRIDGE_DATABASE_URL": database_url,

@@ -6,6 +6,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.databases import with_schema
 from tests.hostile.doors import GROUP, OPERATOR, PATCH, USER, Door
 from tests.sso.saml.bridging import SETTINGS
 
@@ -14,7 +15,6 @@ from rolebridge.app.wsgi import create_app
 from rolebridge.bridge.permissions import KeyRole
 from rolebridge.core.applications import AppKind
 from rolebridge.settings import load
-from rolebridge.store.engine import Store
 from rolebridge.store.records import Connection, Organization
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -40,9 +40,7 @@ class Tenants:
     """
 
     def __init__(self, database_url: str) -> None:
-        made = Store.open(database_url, create=True)
-        made.upgrade()
-        made.close()
+        with_schema(database_url)
         self.past = timedelta(0)
         said = {
             "ROLEBRIDGE_DATABASE_URL": database_url,

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from tests.databases import with_schema
 from tests.idp.player import exchange
 from tests.ports import free_port
 
 from rolebridge.app.installation import Installation, open_installation
 from rolebridge.bridge.callers import Operator
 from rolebridge.settings import PREFIX, load
-from rolebridge.store.engine import Store
 from rolebridge.store.records import Connection
 
 PATIENCE = 30.0
@@ -73,9 +73,7 @@ def served(folder: Path, database_url: str, workers: int = 2) -> Iterator[Served
     environ = {f"{PREFIX}{name.upper()}": value for name, value in said.items()}
     environ[f"{PREFIX}CONFIG"] = str(folder / "rolebridge.toml")
     (folder / "rolebridge.toml").touch(mode=0o600)
-    store = Store.open(database_url, create=True)
-    store.upgrade()
-    store.close()
+    with_schema(database_url)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     installation = open_installation(load(environ))
     log = folder / "server.log"

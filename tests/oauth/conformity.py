@@ -21,6 +21,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from tests.bridge.signed_in import Desk
 from tests.bridge.worlds import OPERATOR, World
+from tests.databases import with_schema
 from tests.ports import free_port
 from werkzeug.serving import make_server
 
@@ -31,7 +32,6 @@ from rolebridge.bridge.sessions import NewSession
 from rolebridge.core.applications import AppKind, Scope
 from rolebridge.core.login import AssertedIdentity, Protocol
 from rolebridge.settings import PREFIX, load
-from rolebridge.store.engine import Store
 from rolebridge.store.provider_records import Application
 from rolebridge.web.browser import SESSION_COOKIE
 
@@ -342,9 +342,7 @@ def _served(app: Any, port: int) -> Iterator[None]:
 def provider(folder: Path) -> Iterator[Provider]:
     """Serve a bridge on SQLite until the block ends."""
     port, url = free_port(), f"sqlite:///{folder / 'rolebridge.db'}"
-    store = Store.open(url, create=True)
-    store.upgrade()
-    store.close()
+    with_schema(url)
     (folder / "rolebridge.toml").touch(mode=0o600)
     said = {
         "database_url": url,

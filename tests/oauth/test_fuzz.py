@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.bridge.worlds import World
+from tests.databases import with_schema
 from tests.oauth.talking import Talk, Told
 
 from rolebridge.oauth.assertions import ASSERTION_TYPE
@@ -26,8 +27,7 @@ calm = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, Heal
 def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
     """A client with a secret and a key, for all examples."""
     path: Path = tmp_path_factory.mktemp("fuzz") / "rolebridge.db"
-    store = Store.open(f"sqlite:///{path}", create=True)
-    store.upgrade()
+    store = Store.open(with_schema(f"sqlite:///{path}"))
     talk = Talk(World(store))
     talk.register("ES256")
     yield talk

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.bridge.worlds import World
+from tests.databases import with_schema
 from tests.scim.talking import Client
 
 from rolebridge.scim.profile import profile
@@ -30,8 +31,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         url = f"sqlite:///{tmp_path_factory.mktemp('scim') / 'rolebridge.db'}"
     else:
         url = request.getfixturevalue("postgres_module_database")
-    opened = Store.open(url, create=True)
-    opened.upgrade()
+    opened = Store.open(with_schema(url))
     yield opened
     opened.close()
 

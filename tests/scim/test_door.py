@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.bridge.worlds import OPERATOR, World
+from tests.databases import with_schema
 from tests.scim.talking import ERROR, USER
 from werkzeug.test import Client, create_environ, run_wsgi_app
 
@@ -51,8 +52,7 @@ class Entrance:
 @pytest.fixture
 def entrance(tmp_path: Path) -> Iterator[Entrance]:
     """The door of a new installation."""
-    store = Store.open(f"sqlite:///{tmp_path / 'rolebridge.db'}", create=True)
-    store.upgrade()
+    store = Store.open(with_schema(f"sqlite:///{tmp_path / 'rolebridge.db'}"))
     world = World(store)
     made = Entrance(world, store)
     yield made

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.databases import with_schema
 from tests.sso.visiting import House
-
-from rolebridge.store.engine import Store
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -39,6 +38,4 @@ def house(database: str) -> Iterator[House]:
 
 
 def _upgrade(url: str) -> None:
-    store = Store.open(url, create=True)
-    store.upgrade()
-    store.close()
+    with_schema(url)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from tests.databases import with_schema
 from tests.sso.oidc.evil import NOW, EvilProvider
 from tests.sso.oidc.test_door import BASE, KEY, MAY_I, Browser, Net, Site, back, leave
 from tests.sso.saml import idp
@@ -21,7 +22,6 @@ from rolebridge.bridge.authorizing import challenge_of
 from rolebridge.core.applications import AppKind
 from rolebridge.core.login_rules import Authority, GroupsClaim, LoginRules
 from rolebridge.settings import load
-from rolebridge.store.engine import Store
 from rolebridge.store.records import Connection
 
 CALLBACK = "https://app.example/callback"
@@ -64,9 +64,7 @@ class Whole:
 
     def set_up(self) -> Whole:
         """Make the schema, an organization, its connections and its application."""
-        store = Store.open(self.database, create=True)
-        store.upgrade()
-        store.close()
+        with_schema(self.database)
         with self.opened() as here:
             made = here.site.installation
             entra, self.provider = here.site.connect("acme", "entra", "entra.example")

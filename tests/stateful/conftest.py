@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.databases import with_schema
 
 from rolebridge.store.engine import Store
 
@@ -16,7 +17,6 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         url = f"sqlite:///{tmp_path_factory.mktemp('stateful') / 'rolebridge.db'}"
     else:
         url = request.getfixturevalue("postgres_module_database")
-    opened = Store.open(url, create=True)
-    opened.upgrade()
+    opened = Store.open(with_schema(url))
     yield opened
     opened.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.databases import with_schema
 from tests.store.worlds import World
 
 from rolebridge.store.engine import Store
@@ -22,8 +23,7 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="module")
 def store(url: str) -> Iterator[Store]:
     """A store with the present schema."""
-    opened = Store.open(url, create=True)
-    opened.upgrade()
+    opened = Store.open(with_schema(url))
     yield opened
     opened.close()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.databases import with_schema
 from tests.transfer.moving import Moving
 
 from rolebridge.store.engine import Store
@@ -18,8 +19,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         url = f"sqlite:///{tmp_path_factory.mktemp('transfer') / 'rolebridge.db'}"
     else:
         url = request.getfixturevalue("postgres_module_database")
-    opened = Store.open(url, create=True)
-    opened.upgrade()
+    opened = Store.open(with_schema(url))
     yield opened
     opened.close()
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
+from tests.databases import with_schema
 from tests.sso.oidc.evil import CLIENT_ID, CLIENT_SECRET, NOW, SUBJECT, EvilProvider, InProcess, rsa_key
 from tests.sso.oidc.test_logout_tokens import Arrange, claim, honest, lack
 from werkzeug.test import TestResponse
@@ -23,7 +24,6 @@ from rolebridge.core.login_rules import LoginRules
 from rolebridge.core.oidc_settings import OidcSettings, read_oidc_settings
 from rolebridge.settings import load
 from rolebridge.sso.oidc.administration import OidcAdministration
-from rolebridge.store.engine import Store
 from rolebridge.store.records import Connection
 from rolebridge.web.outgoing import Fetched
 
@@ -118,9 +118,7 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """An installation on SQLite whose clock stands still."""
     url = f"sqlite:///{tmp_path_factory.mktemp('oidc')}/rolebridge.db"
-    made = Store.open(url, create=True)
-    made.upgrade()
-    made.close()
+    with_schema(url)
     environ = {"ROLEBRIDGE_DATABASE_URL": url, "ROLEBRIDGE_SECRET_KEY": KEY, "ROLEBRIDGE_BASE_URL": BASE}
     opened = open_installation(load(environ), clock=lambda: NOW)
     yield Site(opened, Net())

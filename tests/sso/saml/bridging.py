@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import re
-import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -28,7 +26,6 @@ from rolebridge.core.saml_settings import Binding, IdpDescription, SamlSettings
 from rolebridge.settings import ServingSettings
 from rolebridge.sso.key_pairs import KeyPair
 from rolebridge.sso.saml import administration
-from rolebridge.store.engine import Store
 from rolebridge.store.records import Connection
 from rolebridge.web.browser import SESSION_COOKIE
 
@@ -76,24 +73,12 @@ class Bridge:
         ).decode()
 
 
-@cache
-def _empty() -> bytes:
-    """Return a database with the present schema: to copy one is quicker than to walk through every revision."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "rolebridge.db"
-        store = Store.open(f"sqlite:///{file}", create=True)
-        store.upgrade()
-        store.close()
-        return file.read_bytes()
-
-
 @contextmanager
 def bridge(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bridge]:
     """Set up a bridge whose connection `okta` speaks for example.com and makes whom it does not know."""
     own = signer("sp").key
     assert isinstance(own, rsa.RSAPrivateKey)
     monkeypatch.setattr(administration, "make_key_pair", lambda name, now: KeyPair(own, signer("sp").base64))
-    (folder / "rolebridge.db").write_bytes(_empty())
     settings = serving(folder, base_url=BASE)
     installation = opened(settings)
     organization = installation.administration.add_organization(MAY_I, "default")
