@@ -347,17 +347,20 @@ def test_an_administrator_ends_everybodys_sessions(office: Office, monkeypatch: 
     ("session", "subject", "ended"),
     [
         ("s1", None, {"s1"}),
-        (None, "ana", {"s1", "s2"}),
-        ("s1", "ana", {"s1"}),
+        (None, "ana", {"s1", "s2", None}),
+        ("s1", "ana", {"s1", None}),
         ("s1", "bo", set()),
         (None, None, set()),
     ],
 )
 def test_the_identity_provider_ends_what_began_with_its_session(
-    office: Office, session: str | None, subject: str | None, ended: set[str]
+    office: Office, session: str | None, subject: str | None, ended: set[str | None]
 ) -> None:
-    """One session by its name there, or all of a person's; never those of another connection or issuer."""
-    begun = {name: office.sign_in(office.ana, session=name) for name in ("s1", "s2")}
+    """One session by its name there, or all of a person's; never those of another connection or issuer.
+
+    With both, what may have begun with that session ends, too: the provider named none.
+    """
+    begun = {name: office.sign_in(office.ana, session=name) for name in ("s1", "s2", None)}
     said = {None: None, "ana": f"subject of {office.ana}", "bo": f"subject of {office.bo}"}[subject]
     entra = office.world.administration.connection(office.world.organization, "entra")
     okta, other = office.sso.needed(office.connection), office.sso.configure(OPERATOR, entra, Protocol.OIDC, {})

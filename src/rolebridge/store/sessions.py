@@ -225,13 +225,14 @@ class SessionRows(Scope):
     ) -> list[Session]:
         """Return the sessions that began with a session at the identity provider, or (without one) with a subject.
 
-        With both, those of the session that are the subject's (OpenID Connect Back-Channel Logout 1.0 §2.6).
+        With both, those of the session that are the subject's (OpenID Connect Back-Channel Logout 1.0 §2.6), and
+        those of the subject of which the provider did not say with which session they began.
         """
         of = {"connection_id": connection_id, "issuer": issuer}
-        if session is None:
-            return [] if subject is None or not storable(subject) else self._all(OF_SUBJECT, **of, subject=subject)
-        found = self._all(OF_IDP_SESSION, **of, idp_session=session) if storable(session) else []
-        return [one for one in found if subject is None or one.subject == subject]
+        if subject is not None:
+            found = self._all(OF_SUBJECT, **of, subject=subject) if storable(subject) else []
+            return [one for one in found if session is None or one.idp_session in {None, session}]
+        return [] if session is None or not storable(session) else self._all(OF_IDP_SESSION, **of, idp_session=session)
 
     def of_connections_off(self, limit: int) -> list[Session]:
         """Return sessions that began by connections which log nobody in any more, `limit` at most."""

@@ -78,6 +78,14 @@ def test_an_identity_says_when_the_session_at_the_identity_provider_ends() -> No
         assert validate(form, expectations(), NOW, Trail()).session_until == until
 
 
+@pytest.mark.parametrize(("length", "kept"), [(1024, True), (1025, False)])
+def test_a_session_is_kept_with_short_words_only(length: int, kept: bool) -> None:
+    """A name of the session there, or a context, that is longer than anybody's is none."""
+    said = Login(session="s" * length, context="c" * length)
+    identity = validate(idp.encoded(idp.signed(said, "both")), expectations(), NOW, Trail())
+    assert (identity.idp_session is not None, identity.context is not None) == (kept, kept)
+
+
 def test_age_is_counted_from_the_moment_of_issue() -> None:
     """The longest lifetime and the skew: at that age it is over."""
     kept: dict[str, Any] = {"not_on_or_after": FAR, "confirmed_until": FAR}

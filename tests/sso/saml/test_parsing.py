@@ -83,6 +83,7 @@ def test_the_parser_keeps_its_own_limits() -> None:
         (lambda: _crowded(60, 4), lambda: _crowded(60, 5), "saml-too-many-attributes"),
         (lambda: b"<x xmlns='urn:x'><y xmlns=''/></x>", lambda: b"<x xmlns='x'/>", "saml-relative-namespace"),
         (lambda: b"<x><y ID='a'/><y Id='b'/></x>", lambda: b"<x><y ID='a'/><y Id='a'/></x>", "saml-duplicate-id"),
+        (lambda: b"<x><y ID='a'/><y iD='b'/></x>", lambda: b"<x><y ID='a'/><y iD='a'/></x>", "saml-duplicate-id"),
         (lambda: b"<x>\n<!-- y -->\n<y/></x>", lambda: b"<x>\n<!-- y -->\n</x>", "saml-comment"),
         (lambda: b"<x>\n\t <y/>\r\n</x>", lambda: b"<x>\xc2\xa0<y/></x>", "saml-mixed-text"),
         (lambda: b"<x>a<![CDATA[b]]></x>", lambda: b"<x>a<y/></x>", "saml-mixed-text"),

@@ -252,6 +252,6 @@ def _identity(claims: Mapping[str, Any], all_claims: Mapping[str, Any]) -> Asser
         subject=claims["sub"],
         attributes=flattened(all_claims),
         authenticated_at=moment(claims.get("auth_time")),
-        context=acr if isinstance(acr, str) else None,
+        context=acr if isinstance(acr, str) and 1 <= len(acr) <= _LONGEST_SESSION else None,
         idp_session=sid if isinstance(sid, str) and 1 <= len(sid) <= _LONGEST_SESSION else None,
     )

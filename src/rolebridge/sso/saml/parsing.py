@@ -35,7 +35,7 @@ _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.+")
 _INSTRUCTIONS: Final = etree.XPath("//processing-instruction()")
 _TORN_BY_COMMENT: Final = etree.XPath("//*[comment()][not(*) or text()[normalize-space()]]")
 _TORN_BY_ELEMENT: Final = etree.XPath("//*[*][text()[normalize-space()]]")
-_IDS: Final = etree.XPath("//@*[local-name()='ID' or local-name()='Id' or local-name()='id']")
+_IDS: Final = etree.XPath("//@*[local-name()='ID' or local-name()='Id' or local-name()='id' or local-name()='iD']")
 _TOO_DEEP: Final = etree.XPath("/*" * (MAX_DEPTH + 1))
 
 

@@ -21,6 +21,8 @@ from rolebridge.sso.saml.structure import signature_of
 from rolebridge.sso.saml.times import instant
 
 _NIL: Final = f"{{{XSI}}}nil"
+_LONGEST_WORD: Final = 1_024
+"""Characters of a SessionIndex or AuthnContextClassRef (SAML Core section 8.3.6 allows entity ids as many)."""
 
 
 def validate(encoded: bytes, expected: Expectations, now: datetime, trail: Trail) -> AssertedIdentity:
@@ -134,13 +136,18 @@ def _identity(believed: _Believed, expected: Expectations, now: datetime, trail:
         subject=text_of(name),
         attributes=_attributes(assertion),
         authenticated_at=instant(statement.get("AuthnInstant")),
-        context=checks.context_of(statement),
-        idp_session=statement.get("SessionIndex"),
+        context=_short(checks.context_of(statement)),
+        idp_session=_short(statement.get("SessionIndex")),
         subject_format=name.get("Format"),
         assertion_id=str(assertion.get("ID")),
         usable_until=checks.usable_until(assertion, expected),
         session_until=instant(statement.get("SessionNotOnOrAfter")),
     )
+
+
+def _short(text: str | None) -> str | None:
+    """Return what a session is kept with; None for what is longer than anybody's."""
+    return text if text is not None and len(text) <= _LONGEST_WORD else None
 
 
 def _attributes(assertion: etree._Element) -> Mapping[str, tuple[str, ...]]:
