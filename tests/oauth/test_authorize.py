@@ -237,6 +237,16 @@ def test_a_parameter_that_is_there_twice(inside: Entry, name: str) -> None:
     assert landed.status == 400 if name == "client_id" else landed.error == "invalid_request"
 
 
+def test_what_is_there_twice_is_not_repeated(inside: Entry, caplog: pytest.LogCaptureFixture) -> None:
+    """The log and the answer hold names of parameters, and nothing else that somebody sends as one."""
+    caplog.set_level("INFO", "rolebridge.oauth")
+    for sent, told in (("ana@acme.example", "given twice: a parameter"), ("scope", "given twice: scope")):
+        landed = inside.go(f"{urlencode(inside.asked())}&{quote(sent)}=1&{quote(sent)}=2")
+        assert landed.answer["error_description"] == told
+        assert "ana@acme" not in caplog.text
+    assert "given twice: scope" in caplog.text
+
+
 def test_every_check_refuses_something_alone(inside: Entry) -> None:
     """Each check is one function, and all are asked."""
     assert len({check.__name__ for check in CHECKS}) == len(CHECKS) == 10

@@ -24,6 +24,7 @@ _MOST_PARAMETERS: Final = 40
 _LONGEST_NONCE: Final = 512
 _LONGEST_HINT: Final = 320
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")  # a SHA-256 in base64url
+_NAME: Final = re.compile(r"[a-z_]{1,40}")
 _MAX_AGE: Final = re.compile(r"[0-9]{1,9}")
 
 
@@ -154,7 +155,9 @@ def read_request(application: Application, asked: Parameters) -> AuthorizationRe
 def check_once(asked: Parameters) -> None:
     """No parameter is there twice (RFC 6749 §3.1): whoever reads the other one would be deceived."""
     if asked.twice:
-        raise Refused(Refusal.INVALID_REQUEST, f"given twice: {', '.join(sorted(asked.twice))[:100]}")
+        # Only what looks like a name: it is logged, and may be anything that somebody sent.
+        named = sorted(name for name in asked.twice if _NAME.fullmatch(name))
+        raise Refused(Refusal.INVALID_REQUEST, f"given twice: {', '.join(named)[:100] or 'a parameter'}")
 
 
 def check_no_request_object(asked: Parameters) -> None:
