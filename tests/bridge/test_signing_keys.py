@@ -146,3 +146,34 @@ def test_rotations_are_recorded_in_every_organization(ring: Ring) -> None:
             f"SELECT kind, subject_id, reason FROM audit WHERE organization_id = '{organization.id}'", ()
         ).fetchall()
     assert ("signing_key.rotated", ring.one("active"), "leaked") in [tuple(row) for row in rows]
+
+
+def test_keys_follow_one_another_by_themselves(ring: Ring) -> None:
+    """After their time, with the one that was published before; not a moment earlier, and not twice."""
+    every = timedelta(days=90)
+    coming = ring.one("next")
+    ring.now += every - timedelta(seconds=1)
+    assert not ring.keys.rotate_due(OPERATOR, every)
+    ring.now += timedelta(seconds=1)
+    assert ring.keys.rotate_due(OPERATOR, every)
+    assert ring.one("active") == coming
+    assert not ring.keys.rotate_due(OPERATOR, every)
+
+
+def test_a_key_that_nobody_knows_yet_does_not_sign_by_itself(ring: Ring) -> None:
+    """Somebody retired the next one just now: its successor is published first."""
+    every = timedelta(days=90)
+    ring.now += every
+    ring.keys.retire(OPERATOR, ring.one("next"))
+    signs = ring.one("active")
+    assert not ring.keys.rotate_due(OPERATOR, every)
+    assert ring.one("active") == signs
+    ring.now += KNOWN_FIRST
+    assert ring.keys.rotate_due(OPERATOR, every)
+
+
+def test_without_applications_no_key_is_made(ring: Ring) -> None:
+    """The worker of an installation without applications has nothing to rotate."""
+    ring.store.transact(lambda unit: unit.link.execute("DELETE FROM signing_keys", ()))
+    assert not ring.keys.rotate_due(OPERATOR, timedelta(days=90))
+    assert ring.states() == {}

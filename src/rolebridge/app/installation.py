@@ -53,7 +53,7 @@ from rolebridge.bridge.signing_in import SigningIn
 from rolebridge.bridge.signing_keys import SigningKeys
 from rolebridge.bridge.sso_connections import SsoConnections
 from rolebridge.bridge.standing import Standing
-from rolebridge.bridge.status import Status
+from rolebridge.bridge.status import KEY_AGE, Status
 from rolebridge.bridge.suggesting import Suggesting
 from rolebridge.bridge.supposing import Supposing
 from rolebridge.bridge.vault import Vault
@@ -245,7 +245,7 @@ def open_installation(
         outgoing=outgoing,
         meters=meters,
         request_log=request_log,
-        status=Status(store, clock, _silent_after, rulebooks),
+        status=Status(store, clock, _silent_after, rulebooks, _key_age(settings)),
         secret_keys=SecretKeys(store, hasher, clock, vault),
         vault=vault,
         applications=Applications(store, hasher, clock),
@@ -277,6 +277,11 @@ def _seal_keys(settings: Settings) -> SealKeys:
 
 def _lifetimes(settings: Settings) -> Lifetimes:
     return Lifetimes(timedelta(seconds=settings.session_idle), timedelta(seconds=settings.session_lifetime))
+
+
+def _key_age(settings: Settings) -> timedelta:
+    """Return for how long a signing key is meant to sign; where somebody rotates by hand, they are reminded."""
+    return timedelta(days=settings.signing_key_days) or KEY_AGE
 
 
 def _silent_after(profile_name: str) -> timedelta | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from flask import Blueprint
 
 from rolebridge.app.installation import Installation
 from rolebridge.bridge.chores import Chore
 from rolebridge.bridge.logout_notices import LogoutDelivery
-from rolebridge.bridge.provider_chores import provider_chores
+from rolebridge.bridge.provider_chores import key_chores, provider_chores
 from rolebridge.oauth.backchannel import BackChannel
 from rolebridge.oauth.end_session import EndSessionFace
 from rolebridge.oauth.face import OAuthFace
@@ -41,4 +42,6 @@ def lifecycle_chores(installation: Installation) -> tuple[Chore, ...]:
     store, clock = installation.store, installation.clock
     minter = Minter(installation.signing_keys, installation.settings.base_url, clock)
     back_channel = BackChannel(store, minter, installation.outgoing, clock)
-    return provider_chores(store, clock, LogoutDelivery(store, clock, back_channel.deliver))
+    delivery = LogoutDelivery(store, clock, back_channel.deliver)
+    every = timedelta(days=installation.settings.signing_key_days)
+    return (*provider_chores(store, clock, delivery), *key_chores(installation.signing_keys, every))

@@ -139,6 +139,20 @@ class SigningKeys:
         self._store.transact(work)
         return self.listing()
 
+    def rotate_due(self, operator: Operator, every: timedelta) -> bool:
+        """Rotate if a key has signed for so long, and the next one is known; return whether that was so.
+
+        Where no key has signed yet none is made.
+        """
+        active, now = _active(self._all()), self._clock()
+        if active is None or active.active_at is None or now - active.active_at < every:
+            return False
+        try:
+            self.rotate(operator, reason=f"a key signs for {every.days} days")
+        except TooSoon:  # another worker was faster, or somebody has just retired the next one
+            return False
+        return True
+
     def retire(self, operator: Operator, id_: str, *, reason: str = "") -> SigningKey:
         """Publish a key no more, at once: what it signed verifies no more, and applications sign people in again.
 

@@ -16,6 +16,7 @@ from rolebridge.bridge.login_log import LoginOutcome
 from rolebridge.bridge.rulebooks import Rulebooks
 from rolebridge.core.guardrails import Trip, short_of
 from rolebridge.core.login import Protocol
+from rolebridge.core.oidc_settings import ClientAuthentication, read_oidc_settings
 from rolebridge.core.saml_settings import SamlSettings, read_saml_settings
 from rolebridge.store.chores import ChoreRun
 from rolebridge.store.engine import Store
@@ -32,6 +33,8 @@ WORKER_SILENT: Final = timedelta(minutes=5)
 """How long no chore may have run before somebody is told; the most frequent ones run every few seconds."""
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
+KEY_AGE: Final = timedelta(days=90)
+"""For how long a key signs tokens of applications, where nothing else is set."""
 
 
 class SecretKind(StrEnum):
@@ -77,6 +80,7 @@ class Concern(StrEnum):
     OFFERED = "identity-provider-changed"
     METADATA = "metadata-unreadable"
     LOGOUTS = "logouts-not-heard"
+    SIGNING_KEY = "signing-key-old"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +155,13 @@ class Status:
         clock: Callable[[], datetime],
         silent_after: Callable[[str], timedelta | None],
         rulebooks: Rulebooks,
+        key_age: timedelta = KEY_AGE,
     ) -> None:
-        """`silent_after` says for a profile's name how long such a connection is quiet when all is well."""
+        """`silent_after` says for a profile's name how long such a connection is quiet when all is well.
+
+        `key_age` is for how long a signing key is meant to sign.
+        """
+        self._key_age = key_age
         self._store = store
         self._clock = clock
         self._silent_after = silent_after
@@ -171,13 +180,13 @@ class Status:
             holds, chores = tuple(unit.holds(organization.id).counts()), tuple(unit.chore_runs.all())
             short = tuple(self._short(unit, organization.id))
             logins = tuple(_of_logins(unit, organization.id, now))
-            logouts = tuple(_of_logouts(unit, organization.id, now))
+            applications = tuple(_of_applications(unit, organization.id, now, self._key_age))
         notices = (
             *(notice for one in connections for notice in _of_connection(one, now)),
             *(notice for one in secrets for notice in _of_secret(one, connections, now)),
             *(notice for name, counts in workspaces.items() for notice in _of_workspace(name, counts)),
             *logins,
-            *logouts,
+            *applications,
             *(_of_hold(one) for one in holds),
             *(Notice(Concern.KEEP, trip.workspace, trip.actual) for trip in short),
             *_of_worker(chores, now),
@@ -321,15 +330,22 @@ def _of_secret(secret: Secret, connections: Sequence[ConnectionStatus], now: dat
 
 
 def _of_logins(unit: Unit, organization_id: str, now: datetime) -> Iterator[Notice]:
-    """Yield what is the matter with how connections log people in by SAML."""
+    """Yield what is the matter with how connections log people in."""
     for row in unit.sso.all(organization_id):
-        if row.enabled and row.protocol is Protocol.SAML:
-            settings = read_saml_settings(row.settings)
-            yield from _of_saml(row.connection.name, settings, now)
-            for secret in unit.sso.secrets(organization_id, row.connection.id):
-                if secret.public:
-                    after = f"rolebridge saml key add {row.connection.name}"
-                    yield from _of_certificate(row.connection.name, "our own certificate", secret.public, after, now)
+        name = row.connection.name
+        if not row.enabled:
+            continue
+        ours = [one.public for one in unit.sso.secrets(organization_id, row.connection.id) if one.public]
+        if row.protocol is Protocol.SAML:
+            yield from _of_saml(name, read_saml_settings(row.settings), now)
+            after = f"rolebridge saml key add {name}"
+        elif read_oidc_settings(row.settings).authentication is ClientAuthentication.KEY:
+            # The key before it stays published, and proves nothing any more.
+            ours, after = ours[-1:], f"rolebridge oidc key {name}, and give the provider its certificate"
+        else:
+            continue
+        for certificate in ours:
+            yield from _of_certificate(name, "our own certificate", certificate, after, now)
 
 
 def _of_saml(name: str, settings: SamlSettings, now: datetime) -> Iterator[Notice]:
@@ -342,6 +358,31 @@ def _of_saml(name: str, settings: SamlSettings, now: datetime) -> Iterator[Notic
     if settings.trouble:
         since, _, problem = settings.trouble.partition(" ")
         yield Notice(Concern.METADATA, name, f"the metadata cannot be read since {since}: {problem}")
+
+
+def _of_applications(unit: Unit, organization_id: str, now: datetime, key_age: timedelta) -> Iterator[Notice]:
+    """Yield what is the matter with applications that people sign in to: secrets that end, keys, logouts not heard."""
+    applications = [one for one in unit.applications.of_organization(organization_id) if one.revoked_at is None]
+    for application in applications:
+        for held in unit.applications.credentials(application):
+            if _ends_soon(held.credential, now):
+                yield _of_app_secret(application.name, held.credential, now)
+    active = next((key for key in unit.signing_keys.all() if key.state == "active"), None)
+    # A day more than is meant: the worker may have been away when the time had come.
+    if applications and active is not None and active.active_at and now - active.active_at > key_age + DAY:
+        signs = span_words(now - active.active_at)
+        text = f"the key `{active.id[:8]}` signs for {signs}, longer than {key_age.days} days: rolebridge keys rotate"
+        yield Notice(Concern.SIGNING_KEY, "applications", text)
+    yield from _of_logouts(unit, organization_id, now)
+
+
+def _of_app_secret(name: str, credential: Credential, now: datetime) -> Notice:
+    ends = credential.expires_at or now
+    what = f"the application's secret `{credential.name}` …{credential.hint}"
+    after = f"rolebridge app secret add {name}"
+    if ends <= now:
+        return Notice(Concern.EXPIRED, name, f"{what} expired on {ends:%Y-%m-%d}: {after}")
+    return Notice(Concern.EXPIRING, name, f"{what} expires on {ends:%Y-%m-%d}, in {span_words(ends - now)}: {after}")
 
 
 def _of_logouts(unit: Unit, organization_id: str, now: datetime) -> Iterator[Notice]:

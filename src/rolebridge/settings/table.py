@@ -165,6 +165,13 @@ SETTINGS: tuple[Setting, ...] = (
         readers.yes_or_no,
     ),
     Setting(
+        "signing_key_days",
+        "90",
+        "Days (0 to 3650) for which a key signs ID and access tokens of applications; then the worker has the next one "
+        "sign, which is published long before. 0 leaves that to `rolebridge keys rotate`.",
+        readers.whole_number(0, 3_650),
+    ),
+    Setting(
         "session_idle",
         "28800",
         "Seconds (300 to 2592000) after which somebody who signed in with a browser and has not come back since signs "

@@ -41,6 +41,7 @@ class Settings:
     outgoing_networks: tuple[str, ...]
     hold_window: int
     four_eyes: bool
+    signing_key_days: int
     session_idle: int
     session_lifetime: int
     metrics_bind: Bind | None
