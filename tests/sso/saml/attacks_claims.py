@@ -159,6 +159,23 @@ def no_confirmation() -> Message:
     return resaid("saml:Subject/saml:SubjectConfirmation", taken_out)
 
 
+@attack("saml-subject-confirmation")
+def somebody_who_acts_for_the_person() -> Message:
+    return resaid("saml:Subject/saml:SubjectConfirmation", lambda found: found.insert(0, _named("portal")))
+
+
+@attack("saml-subject-confirmation")
+def somebody_without_a_name_who_acts_for_the_person() -> Message:
+    encrypted = wrapped("EncryptedID", space=SAML)
+    return resaid("saml:Subject/saml:SubjectConfirmation", lambda found: found.insert(0, encrypted))
+
+
+def _named(text: str) -> etree._Element:
+    name = etree.Element(f"{{{SAML}}}NameID")
+    name.text = text
+    return name
+
+
 @attack("saml-confirmation-data")
 def no_confirmation_data() -> Message:
     return resaid("saml:Subject/saml:SubjectConfirmation/saml:SubjectConfirmationData", taken_out)

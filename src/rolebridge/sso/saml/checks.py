@@ -101,8 +101,18 @@ def check_attributes(assertion: etree._Element, trail: Trail) -> None:
 
 
 def bearers(subject: etree._Element) -> Sequence[etree._Element]:
-    """Return the confirmations by which whoever brings the assertion is the person."""
-    return [each for each in children(subject, saml("SubjectConfirmation")) if each.get("Method") == _BEARER]
+    """Return the confirmations by which whoever brings the assertion is the person.
+
+    One that names somebody else says that this one acts for the person, not that they are (SAML Core section 2.4.1.1).
+    """
+    found = [each for each in children(subject, saml("SubjectConfirmation")) if each.get("Method") == _BEARER]
+    return [each for each in found if not _names_another(each, subject)]
+
+
+def _names_another(confirmation: etree._Element, subject: etree._Element) -> bool:
+    named = [each for each in elements(confirmation) if each.tag != saml("SubjectConfirmationData")]
+    own = [(saml("NameID"), text_of(each)) for each in children(subject, saml("NameID"))]
+    return any((str(each.tag), text_of(each)) not in own for each in named)
 
 
 # ------------------------------------------------------------------------------------------------- the response
@@ -260,7 +270,7 @@ def is_bearer(assertion: etree._Element) -> Finding:
     if bearers(subject):
         return None
     methods = [shown(each.get("Method")) for each in children(subject, saml("SubjectConfirmation"))]
-    return f"the subject is confirmed by {', '.join(methods[:4]) or 'nothing'}, not as the bearer"
+    return f"the subject is confirmed by {', '.join(methods[:4]) or 'nothing'}, not as the bearer alone"
 
 
 @check("saml-confirmation-data")
