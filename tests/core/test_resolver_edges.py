@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -222,6 +223,39 @@ def test_findings_are_told_by_slot_and_project() -> None:
         ("tool_role", None),
         ("tool_role", "a1"),
     ]
+
+
+def test_findings_are_told_by_kind_before_slot() -> None:
+    """What a deny cannot take stands before what access lacks, though its slot has the later name."""
+    zone = replace(labelbox().slots["default_role"], id="zone")
+    catalogue = replace(labelbox(), slots={**labelbox().slots, "zone": zone})
+    outside = OutsideRole("zone", "labeler", frozenset({"ana.ruiz"}), PLACE)
+    rules = (
+        Rule("access", PLACE, groups=named("team"), projects=at("p1"), grant=give(project_role="inherit")),
+        Rule("no-zone", PLACE, groups=named("team"), deny=(DenyTerm("zone"),)),
+    )
+    found = Case(catalogue, mapping(*rules, outside=(outside,)), ana(), member("team")).resolve().findings
+    assert [(one.kind, one.slot) for one in found] == [
+        (FindingKind.DENY_NOT_CARRIED_OUT, "zone"),
+        (FindingKind.INHERITS_NOTHING, "project_role"),
+    ]
+
+
+def test_a_role_of_another_kind_of_account_is_blocked_without_prerequisites_too() -> None:
+    """On a platform that asks for nothing else, under a mapping without accounts: everybody is of the first kind."""
+    slot = itag().slots["itag_role"]
+    worker = replace(slot.roles["worker"], account_kinds=frozenset({"external_account"}))
+    slots = {**itag().slots, "itag_role": replace(slot, roles={**slot.roles, "worker": worker})}
+    catalogue = replace(itag(), slots=slots, prerequisites=())
+    for role, lost in (
+        ("worker", ["only for accounts of kind external_account"]),
+        ("leader", []),
+        ("administrator", []),
+    ):
+        rule = Rule("team", PLACE, groups=named("team"), grant=give(itag_role=role))
+        resolution = Case(catalogue, mapping(rule), ana(), member("team")).resolve()
+        assert [one.detail for one in resolution.lost if one.reason is Reason.BLOCKED] == lost
+        assert [held.role for held in resolution.roles] == ([] if lost else [role])
 
 
 def test_the_claims_through_which_somebody_belongs_stand_in_one_order() -> None:
