@@ -153,10 +153,13 @@ def _advance(piece: Piece, text: str, reached: Mapping[int, tuple[Captured, ...]
         case Capture(name, values):
             lengths = {len(spelling) for spelling in values}
             for start, captured in reached.items():
-                for length in lengths:
-                    value = values.get(text[start : start + length])
-                    if value is not None and start + length <= len(text):
-                        _keep(after, start + length, tuple((*taken, (name, value)) for taken in captured))
+                for end in (start + length for length in lengths):
+                    # Where two ways have led already, a third changes nothing.
+                    if end > len(text) or len(after.get(end, ())) > 1:
+                        continue
+                    value = values.get(text[start:end])
+                    if value is not None:
+                        _keep(after, end, tuple((*taken, (name, value)) for taken in captured))
         case AnyText():
             carried: tuple[Captured, ...] = ()
             for position in range(min(reached), len(text) + 1):
@@ -166,7 +169,8 @@ def _advance(piece: Piece, text: str, reached: Mapping[int, tuple[Captured, ...]
 
 
 def _keep(after: dict[int, tuple[Captured, ...]], position: int, captured: tuple[Captured, ...]) -> None:
-    after[position] = _distinct(after.get(position, ()) + captured)
+    known = after.get(position)
+    after[position] = captured if known is None else _distinct(known + captured)
 
 
 def _distinct(captured: tuple[Captured, ...]) -> tuple[Captured, ...]:
