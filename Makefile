@@ -20,6 +20,9 @@ endif
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
+# How many processes run tests: one for each core. Tests of one file stay together, as they share servers and databases.
+PROCESSES := auto
+
 # --only-binary: a wheel for this machine or a clear refusal, never a build with unpinned tools.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PIP_LOCKED := $(PIP) install --require-hashes --only-binary :all:
@@ -38,8 +41,8 @@ run: $(RUNTIME) ## start the demo: sample directory, mappings and server, data i
 	@mkdir -p var
 	@$(BIN)/rolebridge demo --serve
 
-test: $(DEV) ## run every test (PostgreSQL and SQLite included); ARGS="-k lock" narrows
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(DEV) ## run every test (PostgreSQL and SQLite included); ARGS="-k lock" narrows, PROCESSES=0 runs them in one process
+	@$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 check: $(DEV) ## lint, format, types and the walls between modules
 	$(BIN)/ruff check .
