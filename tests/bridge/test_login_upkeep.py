@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from tests.bridge.logging_in import Gate
 from tests.bridge.worlds import OPERATOR, World
+from tests.switching import switch
 
 from rolebridge.bridge.auditing import Auditing
 from rolebridge.bridge.consistency import Consistency
@@ -296,12 +297,12 @@ def test_a_domain_is_spoken_for_by_one_connection_of_the_installation(gate: Gate
 
 def test_a_connection_that_is_switched_off_is_as_if_it_was_never_set_up(gate: Gate) -> None:
     """Nobody finds it by its id or its domain; its settings stay."""
-    gate.sso.set_enabled(OPERATOR, gate.connection, enabled=False)
+    switch(gate.sso, gate.connection, on=False)
     assert gate.sso.find(gate.connection.id) is None
     assert gate.sso.by_domain(gate.domain) is None
     assert gate.sso.find("no id at all\x00") is None
     assert not gate.settings.enabled
-    gate.sso.set_enabled(OPERATOR, gate.connection, enabled=True)
+    switch(gate.sso, gate.connection, on=True)
     assert gate.sso.find(gate.connection.id) is not None
 
 

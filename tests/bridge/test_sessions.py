@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from tests.bridge.worlds import OPERATOR, World
+from tests.switching import switch
 
 from rolebridge.bridge.credentials import Hasher
 from rolebridge.bridge.idp_logout import IdpLogouts
@@ -199,10 +200,10 @@ def test_a_deleted_user_is_out_at_once(office: Office) -> None:
 def test_a_connection_that_is_switched_off_takes_its_sessions_along(office: Office) -> None:
     """And does not bring them back when it is switched on again."""
     begun = office.sign_in(office.ana)
-    office.sso.set_enabled(OPERATOR, office.connection, enabled=False)
+    switch(office.sso, office.connection, on=False)
     assert office.sessions.find(begun.secret) is None
     office.sessions.sweep(office.world.id)
-    office.sso.set_enabled(OPERATOR, office.connection, enabled=True)
+    switch(office.sso, office.connection, on=True)
     assert office.sessions.find(begun.secret) is None
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from tests.sso.visiting import AUTHORIZE, BASE, IDP, OPERATOR, House
+from tests.switching import switch
 
 from rolebridge.bridge.login_flows import FLOW_LIFETIME, Demands
 from rolebridge.bridge.login_log import LoginOutcome
@@ -160,7 +161,7 @@ def test_a_connection_logs_in_by_its_own_protocol_only(house: House) -> None:
 def test_connections_that_log_nobody_in_all_answer_alike(house: House) -> None:
     """Unknown, never set up, or switched off: nobody learns which there are."""
     browser = house.browser()
-    house.installation.sso.set_enabled(OPERATOR, house.entra, enabled=False)
+    switch(house.installation.sso, house.entra, on=False)
     bare, _ = house.installation.administration.add_connection(OPERATOR, house.organization, "Bare", "generic")
     answers = [
         browser.get(f"/sso/{id_}/{what}?user={house.ana}")
@@ -193,7 +194,7 @@ def test_a_connection_that_is_switched_off_meanwhile_lets_nobody_in(house: House
     """Between leaving and coming back."""
     browser = house.browser()
     state = browser.leave()
-    house.installation.sso.set_enabled(OPERATOR, house.okta, enabled=False)
+    switch(house.installation.sso, house.okta, on=False)
     assert browser.come_back(state, house.ana).code == "flow-no-connection"
     assert browser.who() is None
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from tests.sso.visiting import BASE, OPERATOR, House, over_http
+from tests.switching import switch
 
 from rolebridge.bridge.login_flows import ASK_LIFETIME
 from rolebridge.web.browser import BROWSER_COOKIE, SESSION_COOKIE
@@ -75,7 +76,7 @@ def test_an_application_offers_the_identity_providers_of_its_organization(house:
 
 def test_one_identity_provider_is_no_choice(house: House) -> None:
     """Nobody is asked for an address then."""
-    house.installation.sso.set_enabled(OPERATOR, house.entra, enabled=False)
+    switch(house.installation.sso, house.entra, on=False)
     answer = house.browser().get(f"/sign-in?ask={house.ask()}")
     assert answer.location.startswith(f"{BASE}/sso/{house.okta.id}/login?ask=")
 

@@ -185,20 +185,6 @@ class SsoConnections:
 
         return self._store.transact(work)
 
-    def set_enabled(self, operator: Operator, connection: Connection, *, enabled: bool) -> SsoConnection:
-        """Switch logging in on or off; switched off, its people's sessions end. Raises NotFound if never set up."""
-
-        def work(unit: Unit) -> SsoConnection:
-            old = _kept(unit, connection)
-            if old.enabled != enabled:
-                row = replace(old, enabled=enabled, changed=self._clock())
-                unit.sso.update(row)
-                self._end_if_off(unit, row)
-                self._audit(unit, operator, connection, "login.configured", _told(old), _told(row))
-            return self._again(unit, connection)
-
-        return self._store.transact(work)
-
     # --- secrets ---------------------------------------------------------------------------------------------
 
     def secrets(self, connection: Connection, kind: str) -> tuple[SsoSecret, ...]:
@@ -206,6 +192,11 @@ class SsoConnections:
         with self._store.read() as unit:
             found = unit.sso.secrets(connection.organization_id, connection.id)
         return tuple(one for one in found if one.kind == kind)
+
+    def every_secret(self, connection: Connection) -> tuple[SsoSecret, ...]:
+        """Return all secrets of a connection, still sealed, the oldest first."""
+        with self._store.read() as unit:
+            return tuple(unit.sso.secrets(connection.organization_id, connection.id))
 
     def open(self, secret: SsoSecret) -> bytes:
         """Return what a secret holds. Raises bridge.vault.Locked."""

@@ -14,6 +14,7 @@ from flask import Flask
 from tests.databases import with_schema
 from tests.sso.oidc.evil import CLIENT_ID, CLIENT_SECRET, NOW, SUBJECT, EvilProvider, InProcess, rsa_key
 from tests.sso.oidc.test_logout_tokens import Arrange, claim, honest, lack
+from tests.switching import switch
 from werkzeug.test import TestResponse
 
 from rolebridge.app import Installation, open_installation
@@ -290,7 +291,7 @@ def test_a_connection_that_is_off_or_none(site: Site, main: tuple[Connection, Ev
     connection, provider = main
     browser = site.browser()
     url = back(connection, provider, leave(browser, connection))
-    site.installation.sso.set_enabled(MAY_I, connection, enabled=False)
+    switch(site.installation.sso, connection, on=False)
     refused(browser.get(url), "flow-no-connection")
     refused(browser.get(f"/sso/{uuid4()}/callback?state=x&code=y"), "flow-no-connection")
 
@@ -426,7 +427,7 @@ def test_a_notice_to_nobody(site: Site, main: tuple[Connection, EvilProvider]) -
     """A connection that does not exist answers like one that is off."""
     connection, provider = main
     told = [tell(site, replace(connection, id=str(uuid4())), provider, claim())]
-    site.installation.sso.set_enabled(MAY_I, connection, enabled=False)
+    switch(site.installation.sso, connection, on=False)
     told.append(tell(site, connection, provider, claim()))
     assert [answer.get_json()["error_description"] for answer in told] == ["flow-no-connection"] * 2
 

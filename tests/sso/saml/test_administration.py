@@ -13,6 +13,7 @@ from tests.app.calling import MAY_I
 from tests.sso.saml.bridging import BASE, IDP, Bridge, Browser, bridge, code_of, connect
 from tests.sso.saml.idp import IDP_ENTITY, signer
 from tests.sso.saml.test_metadata import REDIRECT, entity, key, role, service
+from tests.switching import switch
 from tests.web.peers import Peer, Say, answer, peer
 
 from rolebridge.app.worker import make_worker
@@ -206,7 +207,7 @@ def test_the_worker_looks_every_day(there: Bridge, idp_at: Peer) -> None:
     assert len(idp_at.heard) == 1
     assert saml(there).look(lambda: True) == 0
     assert len(idp_at.heard) == 2
-    there.installation.sso.set_enabled(MAY_I, there.connection, enabled=False)
+    switch(there.installation.sso, there.connection, on=False)
     asked = len(idp_at.heard)
     assert saml(there).look(lambda: True) == 0
     assert len(idp_at.heard) == asked

@@ -14,6 +14,7 @@ from tests.app.calling import MAY_I, Answer
 from tests.sso.saml import idp
 from tests.sso.saml.bridging import BASE, Bridge, Browser, bridge, code_of, connect
 from tests.sso.saml.idp import signer
+from tests.switching import switch
 
 from rolebridge.bridge import login_flows
 from rolebridge.core.saml_settings import Binding, fingerprint
@@ -344,7 +345,7 @@ def test_an_address_that_logs_nobody_in_says_nothing_else(there: Bridge) -> None
     """An unknown connection, one without single sign-on and one that is switched off answer alike."""
     organization = there.installation.administration.organization("default")
     plain, _ = there.installation.administration.add_connection(MAY_I, organization, "plain", "okta")
-    there.installation.sso.set_enabled(MAY_I, there.connection, enabled=False)
+    switch(there.installation.sso, there.connection, on=False)
     worker = there.worker()
     for id_ in (plain.id, there.connection.id, "00000000-0000-4000-8000-000000000000", "x"):
         for method, path in (("GET", "metadata"), ("POST", "acs"), ("GET", "login")):
