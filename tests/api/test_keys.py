@@ -114,6 +114,7 @@ MATRIX = {
     "GET /applications/{application}/credentials": Case("/applications/none/credentials", RECORD, NOTHING),
     "POST /applications/{application}/secrets": Case("/applications/none/secrets", OWNER, NOTHING, {"name": "x"}),
     "DELETE /applications/{application}/credentials/{id}": Case("/applications/none/credentials/none", OWNER, NOTHING),
+    "GET /connections/{connection}/sso": Case("/connections/none/sso", RECORD, NOTHING),
     "GET /connections/{connection}/login-rules": Case("/connections/none/login-rules", RECORD, NOTHING),
     "PUT /connections/{connection}/login-rules": Case(
         "/connections/none/login-rules", OWNER, NOTHING, {"create": True}

@@ -47,6 +47,23 @@ def test_a_connection_that_logs_nobody_in_has_no_rules(other: Tenant) -> None:
     problem(other.ask("PUT", RULES, {"create": True}), Kind.NOT_FOUND)
 
 
+def test_how_a_connection_logs_people_in_is_read_without_secrets(tenant: Tenant, other: Tenant) -> None:
+    """Settings, public halves and since when; of a private half or a client secret nothing, sealed or not."""
+    installation = tenant.installation
+    connection = installation.administration.connection(tenant.organization, "okta")
+    for kind, secret, public in (("client-secret", b"s3cr3t of okta", ""), ("sp-key", b"private half", "MIIC")):
+        installation.sso.add_secret(OPERATOR, connection, kind, secret, public=public)
+    answer = tenant.get("/connections/okta/sso", tenant.key("auditor"))
+    said = holds(answer, "SignOn")
+    assert (said["id"], said["protocol"], said["settings"]) == (connection.id, "saml", {})
+    shown = {one["kind"]: one for one in said["secrets"]}
+    assert {kind: one["certificate"] for kind, one in shown.items()} == {"client-secret": None, "sp-key": "MIIC"}
+    assert set(shown["sp-key"]) == {"kind", "created", "certificate"}
+    assert "s3cr3t" not in str(said)
+    assert "private half" not in str(said)
+    problem(other.get("/connections/okta/sso"), Kind.NOT_FOUND)
+
+
 def test_rules_are_read_and_set_whole(tenant: Tenant) -> None:
     """What is not said is as usual; domains are not among what a key can say."""
     wanted = {"user_name": "email", "groups": {"name": "groups"}, "authority": "login", "create": True}

@@ -633,6 +633,26 @@ SCHEMAS: Final[Schema] = {
             "rules": OBJECT,
         }
     ),
+    "SignOn": record(
+        {
+            "id": {**TEXT, "description": "The connection's id, as it stands in its addresses: /sso/{id}/login."},
+            "connection": TEXT,
+            "protocol": {"enum": [one.value for one in Protocol]},
+            "enabled": FLAG,
+            "changed": MOMENT,
+            "domains": list_of(TEXT),
+            "settings": {**OBJECT, "description": "The settings of the protocol."},
+            "secrets": list_of(
+                record(
+                    {
+                        "kind": {**TEXT, "description": "What it is for: `sp-key`, `client-secret`, `client-key`."},
+                        "created": MOMENT,
+                        "certificate": {**MAYBE_TEXT, "description": "The public half, in base64; null for a secret."},
+                    }
+                )
+            ),
+        }
+    ),
     "Login": record(
         {
             "at": MOMENT,

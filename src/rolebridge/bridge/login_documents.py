@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from rolebridge.bridge.sso_connections import SsoConnection
 from rolebridge.core.login import Check
 from rolebridge.core.moments import stamp, stamp_ms
 from rolebridge.store.login_log import LoggedLogin
+from rolebridge.store.sso import SsoSecret
 
 
 def rules_document(connection: SsoConnection) -> dict[str, Any]:
@@ -19,6 +21,22 @@ def rules_document(connection: SsoConnection) -> dict[str, Any]:
         "changed": stamp(connection.changed),
         "domains": sorted(connection.domains),
         "rules": connection.rules.document(),
+    }
+
+
+def sso_document(connection: SsoConnection, secrets: Iterable[SsoSecret]) -> dict[str, Any]:
+    """Return how a connection logs people in as JSON has it; of secrets their public halves alone."""
+    return {
+        "id": connection.id,
+        "connection": connection.name,
+        "protocol": connection.protocol,
+        "enabled": connection.enabled,
+        "changed": stamp(connection.changed),
+        "domains": sorted(connection.domains),
+        "settings": dict(connection.settings),
+        "secrets": [
+            {"kind": one.kind, "created": stamp(one.created), "certificate": one.public or None} for one in secrets
+        ],
     }
 
 

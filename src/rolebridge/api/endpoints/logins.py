@@ -9,7 +9,7 @@ from rolebridge.api.parameters import PAGED, choice, next_cursor
 from rolebridge.api.routing import Answer, Call, Endpoint
 from rolebridge.api.shapes import FLAG, Schema, maybe
 from rolebridge.api.usecases import UseCases
-from rolebridge.bridge.login_documents import login_document, rules_document
+from rolebridge.bridge.login_documents import login_document, rules_document, sso_document
 from rolebridge.bridge.login_log import LoginOutcome
 from rolebridge.bridge.permissions import Permission
 from rolebridge.core.login_rules import Authority, GroupKey, GroupShape, read_login_rules
@@ -49,6 +49,11 @@ def _rules(use: UseCases, call: Call) -> Answer:
     return Answer(rules_document(use.sso.needed(connection_of(use, call))))
 
 
+def _sso(use: UseCases, call: Call) -> Answer:
+    found = use.sso.needed(connection_of(use, call))
+    return Answer(sso_document(found, use.sso.every_secret(found.connection)))
+
+
 def _set_rules(use: UseCases, call: Call) -> Answer:
     rules = read_login_rules(call.body)
     return Answer(rules_document(use.sso.set_rules(call.operator, connection_of(use, call), rules)))
@@ -70,6 +75,14 @@ def _login(use: UseCases, call: Call) -> Answer:
 
 
 ENDPOINTS: Final = (
+    Endpoint(
+        "GET",
+        "/connections/{connection}/sso",
+        "How a connection logs people in, without secrets",
+        Permission.READ_RECORD,
+        "SignOn",
+        _sso,
+    ),
     Endpoint(
         "GET",
         "/connections/{connection}/login-rules",
