@@ -194,6 +194,8 @@ def test_one_protocol_takes_the_others_place_only_when_that_is_said(ready: Machi
     assert ready.json("saml", "show", "okta")["keys"] == keys
     assert "Say next whom: rolebridge login set okta --preset NAME" in ready.out(*by_oidc, "--replace")
     assert not ready.json("saml", "show", "okta")["set_up"]
+    moved = ready.out("oidc", "set", "okta", "--issuer", "https://other.example", "--offline")
+    assert "note: it was `https://idp.example` before: who has logged in by that is somebody else now" in moved
     refused = ready.refused("saml", "set", "okta", "--metadata", "idp.xml")
     assert "connection `okta` logs people in by OpenID Connect" in refused
     ready.out("saml", "set", "okta", "--metadata", "idp.xml", "--replace")

@@ -71,6 +71,12 @@ def test_an_identity_provider_is_connected_by_hand(okta: Machine) -> None:
     shown = okta.json("saml", "show", "okta")
     assert shown["identity_provider"]["sign_on"] == {"post": "https://idp.example/new"}
     assert shown["identity_provider"]["entity_id"] == "urn:idp"
+    assert "note: it was `urn:idp` before" in okta.out("saml", "set", "okta", "--entity-id", "urn:other")
+    assert "before" not in okta.out("saml", "set", "okta", "--entity-id", "urn:other")
+    off = "connection okta logs people in by SAML, but is switched off\n"
+    assert okta.out("saml", "set", "okta", "--disable").startswith(off)
+    assert okta.out("saml", "show", "okta").startswith(off)
+    assert okta.json("saml", "set", "okta", "--enable")["enabled"]
 
 
 def test_what_is_not_named_stays(okta: Machine) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import click
 
 from rolebridge.cli.options import json_option, org_option
-from rolebridge.cli.saml import NoneOr, next_lines, one_protocol, replace_option
+from rolebridge.cli.saml import NoneOr, moved_notes, next_lines, one_protocol, replace_option
 from rolebridge.cli.session import Session, pass_session
 from rolebridge.cli.terminal import good, strong
 
@@ -90,7 +90,8 @@ def set_(
     notes: list[str] = []
     with session.installation() as installation:
         found = _connection(installation, connection, org)
-        is_first = installation.oidc.find(found) is None
+        known = installation.oidc.find(found)
+        is_first = known is None
         settings = _changed(installation, found, given)
         if not offline:
             with _told():
@@ -104,12 +105,13 @@ def set_(
             )
         if secret_file is not None:
             installation.oidc.set_secret(session.operator, found, _secret(secret_file))
+        notes += moved_notes(known.settings["issuer"] if known else None, settings.issuer)
         if not installation.oidc.credentials(set_up):
             what = "key" if settings.authentication.value == METHODS[-1] else "secret"
             notes.append(f"it has no {what} yet: rolebridge oidc {what} {found.name}")
         told = client_document(installation.oidc.base_url, found.id)
     document = {"connection": found.name, "client": told, **settings_document(settings), "notes": notes}
-    lines = [f"connection {strong(found.name)} logs people in by OpenID Connect", *_client_lines(document)]
+    lines = [_first_line(found.name, enabled=set_up.enabled), *_client_lines(document)]
     lines.append(f"  {'signatures':<22}  {', '.join(settings.algorithms)}")
     lines += [f"  note: {note}" for note in notes]
     session.answer(document, "\n".join([*lines, *(next_lines(found.name) if is_first else [])]))
@@ -273,6 +275,10 @@ def _secret(file: TextIO) -> str:
     return file.read(_LONGEST_FILE).rstrip("\r\n")
 
 
+def _first_line(name: str, *, enabled: bool) -> str:
+    return f"connection {strong(name)} logs people in by OpenID Connect{'' if enabled else ', but is switched off'}"
+
+
 def _client_lines(document: dict[str, Any]) -> list[str]:
     told = document["client"]
     return [
@@ -283,7 +289,6 @@ def _client_lines(document: dict[str, Any]) -> list[str]:
 
 
 def _shown(document: dict[str, Any]) -> list[str]:
-    off = "" if document["enabled"] else ", but is switched off"
     held = [f"{one['kind'].replace('-', ' ')} of {one['created'][:10]}" for one in document["credentials"]]
     required = ", required" if document["acr_required"] else ""
     named = {
@@ -300,5 +305,5 @@ def _shown(document: dict[str, Any]) -> list[str]:
         "clocks": f"may differ by {document['skew']} s",
         "sign-out": "at the provider, too" if document["idp_logout"] else "here only",
     }
-    lines = [f"connection {strong(document['connection'])} logs people in by OpenID Connect{off}"]
+    lines = [_first_line(document["connection"], enabled=document["enabled"])]
     return [*lines, *_client_lines(document), *(f"  {name:<22}  {value}" for name, value in named.items())]

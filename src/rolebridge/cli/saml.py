@@ -136,6 +136,7 @@ def set_(session: Session, /, connection: str, org: str | None, replaces: bool, 
         found = _connection(installation, connection, org)
         known, version = installation.saml.find(found) or (None, None)
         is_first = known is None
+        before = known.idp.entity_id if known else None
         described, url = _described(installation, known, given)
         if described is not None:
             pinned = installation.saml.certificates(described.idp, given["pins"])
@@ -152,10 +153,12 @@ def set_(session: Session, /, connection: str, org: str | None, replaces: bool, 
                 session.operator, found, settings, enabled=given["enabled"], version=version, replaces=replaces
             )
         provider = installation.saml.provider(found)
-    notes = described.notes if described else ()
+        enabled = installation.sso.needed(found).enabled
+    notes = (*(described.notes if described else ()), *moved_notes(before, settings.idp.entity_id))
     document = {
         "connection": found.name,
         "service_provider": provider_document(provider),
+        "enabled": enabled,
         **settings_document(settings, session.clock()),
         "notes": list(notes),
     }
@@ -258,7 +261,7 @@ def show(session: Session, connection: str, org: str | None) -> None:
             "set_up": settings is not None,
         }
         if settings is not None:
-            document |= settings_document(settings, now)
+            document |= {"enabled": installation.sso.needed(found).enabled, **settings_document(settings, now)}
             document["keys"] = key_documents(installation.saml.keys(found), now)
     if settings is None:
         lines = [f"connection {strong(found.name)} does not log people in by SAML yet", *_provider_lines(document)]
@@ -360,9 +363,18 @@ def _content(file: Path) -> bytes:
 
 def _set_text(document: dict[str, Any], notes: tuple[str, ...], *, is_first: bool) -> str:
     name = document["connection"]
-    lines = [f"connection {strong(name)} logs people in by SAML", *_provider_lines(document)]
+    lines = [_first_line(document), *_provider_lines(document)]
     lines += [*_idp_lines(document), *(f"  note: {note}" for note in notes)]
     return "\n".join([*lines, *(next_lines(name) if is_first else [])])
+
+
+def moved_notes(before: str | None, now: str) -> list[str]:
+    """Return what follows when a connection's identity provider becomes another one: people's identities hang on it."""
+    if before in (None, now):
+        return []
+    return [
+        f"it was `{before}` before: who has logged in by that is somebody else now, until `rolebridge login forget`"
+    ]
 
 
 def next_lines(name: str) -> list[str]:
@@ -374,8 +386,7 @@ def next_lines(name: str) -> list[str]:
 
 
 def _show_text(document: dict[str, Any]) -> str:
-    lines = [f"connection {strong(document['connection'])} logs people in by SAML", *_provider_lines(document)]
-    lines += _idp_lines(document)
+    lines = [_first_line(document), *_provider_lines(document), *_idp_lines(document)]
     named = {
         "requests": f"by {document['binding']}, {'signed' if document['sign_requests'] else 'not signed'}",
         "name": document["name_id_format"] or "any format",
@@ -393,6 +404,11 @@ def _show_text(document: dict[str, Any]) -> str:
         role = "signs and decrypts" if key["signs"] else "decrypts, and is announced"
         lines.append(f"  {'our key':<17}  {_certificate(key)}, {role}")
     return "\n".join([*lines, *_held(document), *_trouble(document)])
+
+
+def _first_line(document: dict[str, Any]) -> str:
+    off = "" if document["enabled"] else ", but is switched off"
+    return f"connection {strong(document['connection'])} logs people in by SAML{off}"
 
 
 def _seconds(value: int | None) -> str:
