@@ -271,7 +271,10 @@ def test_lists_as_csv(acme: Machine) -> None:
     assert len(rows) == 12
     [ana] = [row for row in rows if row["user_name"].startswith("ana") and row["project"]]
     assert (ana["slot"], ana["role"], ana["state"], ana["lock"]) == ("project_role", "reviewer", "effective", "group")
-    assert json.loads(ana["because"])["winners"][0]["rule"] == "project-teams"
+    assert ana["because"] == "rule project-teams, group lbx-cityscapes-reviewers"
+    then = acme.out("access", "--csv", "--at", acme.now.isoformat())
+    [ana] = [row for row in csv.DictReader(io.StringIO(then)) if row["user_name"].startswith("ana") and row["project"]]
+    assert ana["because"] == "rule project-teams, group lbx-cityscapes-reviewers"
 
 
 def test_csv_holds_no_formulas(ready: Machine) -> None:

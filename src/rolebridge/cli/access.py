@@ -42,7 +42,7 @@ def access(
         with hinting(installation, organization):
             rows = installation.access.rows(organization.id, workspace=workspace, project=project, user=user)
             if session.csv:
-                view.print_csv(rows)
+                view.print_csv(rows, installation.access.catalogues(organization.id))
             elif session.json:
                 view.print_json(organization.name, rows)
             else:

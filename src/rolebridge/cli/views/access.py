@@ -67,13 +67,15 @@ def _totals(totals: Totals) -> str:
     return faint(", ".join(counts))
 
 
-def print_csv(rows: Iterable[HeldGrant]) -> None:
-    """Print rows as CSV, ids and all."""
-    csv.print_rows(CSV_HEAD, map(_csv_row, rows))
+def print_csv(rows: Iterable[HeldGrant], catalogues: Mapping[str, Catalogue]) -> None:
+    """Print rows as CSV, ids and all; why, in the words of the table."""
+    csv.print_rows(CSV_HEAD, (_csv_row(row, catalogues.get(row.grant.workspace)) for row in rows))
 
 
-def _csv_row(row: HeldGrant) -> Sequence[object]:
-    return [row.user_name if name == "user_name" else getattr(row.grant, name) for name in CSV_HEAD]
+def _csv_row(row: HeldGrant, catalogue: Catalogue | None) -> Sequence[object]:
+    grant = row.grant
+    told = {"user_name": row.user_name, "because": because_words(catalogue, grant)}
+    return [told[name] if name in told else getattr(grant, name) for name in CSV_HEAD]
 
 
 def print_json(organization: str, rows: Iterable[HeldGrant]) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from rolebridge.bridge.access_then import HeldThen, held_then_document
 from rolebridge.cli.terminal import aligned, counted, faint, minute, one_line, say, strong, width
 from rolebridge.cli.views import csv
+from rolebridge.cli.views.roles import provenance_words
 from rolebridge.core.catalogue import Reach
 from rolebridge.core.grants import GrantState
 from rolebridge.core.moments import stamp
@@ -73,4 +74,4 @@ def _csv_row(row: HeldThen, at: datetime) -> Sequence[object]:
     role = row.role
     return (at, row.user_name, row.user_id, row.deleted, role.workspace, role.project, role.slot, role.role,
             role.acts_as_role, role.state, role.lock, role.reach, role.source, role.rule, role.revision,
-            role.valid_until, role.held_since, json.dumps(role.because, ensure_ascii=False))  # fmt: skip
+            role.valid_until, role.held_since, provenance_words(role.because))  # fmt: skip

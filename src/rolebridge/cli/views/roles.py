@@ -118,11 +118,10 @@ def because_words(catalogue: Catalogue | None, grant: Grant) -> str:
     because: Mapping[str, Any] = json.loads(grant.because)
     name = role_name(catalogue, grant.slot, grant.role)
     if grant.state is GrantState.BLOCKED:
-        sources = "; ".join(_recorded(one) for one in because.get("winners", ()))
-        return f"{name} {because.get('needs', '')}; {sources}"
+        return f"{name} {because.get('needs', '')}; {provenance_words(because)}"
+    words = provenance_words(because)
     if grant.state is GrantState.CONFLICT:
-        return f"{name}: " + ", against ".join(_recorded(one) for one in because.get("claims", ()))
-    words = "; ".join(_recorded(one) for one in because.get("winners", ()))
+        return f"{name}: {words}"
     if grant.acts_as_role:
         words += f" (no role given: {slot_name(catalogue, grant.acts_as_slot)})"
     if grant.valid_until:
@@ -130,6 +129,13 @@ def because_words(catalogue: Catalogue | None, grant: Grant) -> str:
     if grant.held_since:
         words += f"; held since {minute(grant.held_since)}"
     return words
+
+
+def provenance_words(because: Mapping[str, Any]) -> str:
+    """Return where a recorded role comes from, or the claims to it that are in conflict, in one line."""
+    if "claims" in because:
+        return ", against ".join(_recorded(one) for one in because["claims"])
+    return "; ".join(_recorded(one) for one in because.get("winners", ()))
 
 
 def _recorded(provenance: Mapping[str, Any]) -> str:
