@@ -49,6 +49,7 @@ class Surfer:
     def __init__(self) -> None:
         self.cookies = CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https")))
         self._opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(self.cookies))
+        self._opener.addheaders = [("Accept", "text/html,*/*;q=0.8")]  # some sites send only browsers to sign in
 
     def open(self, url: str) -> Page:
         """Type an address."""
