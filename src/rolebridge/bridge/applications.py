@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,15 +10,15 @@ from uuid import uuid4
 
 from rolebridge.bridge.administration import by_id, new_credential, record_act
 from rolebridge.bridge.callers import Operator
-from rolebridge.bridge.clients import AssertionReused, PublicKey
 from rolebridge.bridge.credentials import APP_PREFIX, SECRET_PREFIX, Hashed, Hasher, NewSecret
 from rolebridge.bridge.endings import Endings
+from rolebridge.bridge.proving import AssertionReused, Prover, PublicKey, assertion_digest, key_credential, one_of
 from rolebridge.core.applications import AppKind, EndedWhy, read_settings
-from rolebridge.core.errors import Invalid, NotFound
+from rolebridge.core.errors import Invalid
 from rolebridge.core.moments import stamp_or_none
 from rolebridge.store.engine import Store
 from rolebridge.store.provider_records import Application
-from rolebridge.store.records import ClientCredential, Credential, Organization
+from rolebridge.store.records import ClientCredential, Organization
 from rolebridge.store.unit import Unit
 
 USE_NOTED_EVERY: Final = timedelta(minutes=1)
@@ -63,15 +62,7 @@ class Applications:
 
         Raises NotFound, and Invalid when it may be several.
         """
-        known = self.all(organization)
-        found = [one for one in known if one.id == id_] or [
-            one for one in known if id_ and one.revoked_at is None and (one.id.startswith(id_) or one.name == id_)
-        ]
-        if not found:
-            raise NotFound("application", id_)
-        if len(found) > 1:
-            raise Invalid(f"several applications are named `{id_}` or begin so; say the id", "app")
-        return found[0]
+        return one_of(self.all(organization), id_, "application", "app")
 
     def change(
         self, operator: Operator, application: Application, changes: Mapping[str, Any], name: str | None = None
@@ -129,10 +120,7 @@ class Applications:
         self, operator: Operator, application: Application, name: str, key: PublicKey, expires_at: datetime | None
     ) -> ClientCredential:
         """Register a public key (private_key_jwt). Raises Taken for one that it has, Invalid."""
-        now = self._clock()
-        if expires_at is not None and expires_at <= now:
-            raise Invalid("what expires must do so in the future", "expires_at")
-        credential = Credential(str(uuid4()), name, key.thumbprint, key.kid, key.hint, now, expires_at)
+        credential = key_credential(key, name, expires_at, self._clock())
         added = ClientCredential(application.organization_id, application.id, credential, key.jwk)
         return self._add(operator, application, "application_key", added)
 
@@ -209,7 +197,7 @@ def spend(unit: Unit, proof: AppProof, now: datetime) -> None:
     if held is None:
         return
     if proof.jti is not None and proof.remembered_until is not None:
-        digest = hashlib.sha256(proof.jti.encode("utf-8", "surrogatepass")).digest()
+        digest = assertion_digest(proof.jti)
         if not unit.applications.use_assertion(application, digest, proof.remembered_until, now):
             raise AssertionReused
     last = held.credential.last_used_at
@@ -220,21 +208,8 @@ def spend(unit: Unit, proof: AppProof, now: datetime) -> None:
         unit.applications.move_secret(*where, proof.moved.hash, proof.moved.key_id)
 
 
-class AppProving:
+class AppProving(Prover):
     """What proves an application at the token endpoint, as `bridge.clients.TokenIssuing` does a SCIM client."""
-
-    def __init__(self, store: Store, hasher: Hasher, clock: Callable[[], datetime]) -> None:
-        self._store = store
-        self._hasher = hasher
-        self.clock = clock
-
-    def hashes(self, text: str) -> Mapping[str, bytes]:
-        """Return what may be stored of a secret, by the id of the key."""
-        return self._hasher.hashes(text)
-
-    def moved(self, text: str, key_id: str) -> Hashed | None:
-        """Return what to store of a secret that is stored under `key_id`; None when that is the present key."""
-        return self._hasher.moved(text, key_id)
 
     def client(self, client_id: str) -> tuple[Application, Sequence[ClientCredential]] | None:
         """Return an application, revoked or not, with everything that it has or had to prove itself with."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +11,8 @@ from uuid import uuid4
 from rolebridge.bridge.administration import by_id, new_credential, record_act
 from rolebridge.bridge.callers import Operator
 from rolebridge.bridge.credentials import ACCESS_PREFIX, CLIENT_PREFIX, SECRET_PREFIX, Hashed, Hasher, NewSecret
-from rolebridge.core.errors import Invalid, NotFound, RolebridgeError
+from rolebridge.bridge.proving import AssertionReused, Prover, PublicKey, assertion_digest, key_credential, one_of
+from rolebridge.core.errors import Invalid, RolebridgeError
 from rolebridge.store.engine import Store
 from rolebridge.store.records import AccessToken, Client, ClientCredential, Connection, Credential, Organization
 from rolebridge.store.unit import Unit
@@ -20,19 +20,6 @@ from rolebridge.store.unit import Unit
 TOKEN_MINUTES: Final = range(60, 361)
 """For how long a client's access tokens may live, in minutes: what identity providers ask for."""
 DEFAULT_TOKEN_MINUTES: Final = 60
-
-
-@dataclass(frozen=True, slots=True)
-class PublicKey:
-    """A client's public key.
-
-    `jwk` is JSON text (RFC 7517), `thumbprint` its SHA-256 (RFC 7638), `hint` the end of that, `kid` its name or "".
-    """
-
-    jwk: str
-    thumbprint: bytes
-    hint: str
-    kid: str = ""
 
 
 class ClientAdministration:
@@ -69,15 +56,7 @@ class ClientAdministration:
 
     def client(self, organization: Organization, id_: str) -> Client:
         """Return the client whose id is or begins with `id_`, or which alone is named so. Raises NotFound, Invalid."""
-        known = self.clients(organization)
-        found = [one for one in known if one.id == id_] or [
-            one for one in known if id_ and one.revoked_at is None and (one.id.startswith(id_) or one.name == id_)
-        ]
-        if not found:
-            raise NotFound("client", id_)
-        if len(found) > 1:
-            raise Invalid(f"several clients are named `{id_}` or begin so; say the id", "client")
-        return found[0]
+        return one_of(self.clients(organization), id_, "client", "client")
 
     def credentials(self, client: Client) -> Sequence[ClientCredential]:
         """Return a client's secrets and keys, oldest first, the revoked and expired ones included."""
@@ -95,10 +74,7 @@ class ClientAdministration:
         self, operator: Operator, client: Client, name: str, key: PublicKey, expires_at: datetime | None
     ) -> ClientCredential:
         """Register a public key: whoever signs with its other half is the client. Raises Taken for one it has."""
-        now = self._clock()
-        if expires_at is not None and expires_at <= now:
-            raise Invalid("what expires must do so in the future", "expires_at")
-        credential = Credential(str(uuid4()), name, key.thumbprint, key.kid, key.hint, now, expires_at)
+        credential = key_credential(key, name, expires_at, self._clock())
         return self._add(operator, client, "client_key", ClientCredential(*_owner(client), credential, key.jwk))
 
     def _add(self, operator: Operator, client: Client, kind: str, added: ClientCredential) -> ClientCredential:
@@ -163,13 +139,6 @@ def _owner(client: Client) -> tuple[str, str]:
     return client.organization_id, client.id
 
 
-class AssertionReused(RolebridgeError):
-    """That an assertion was used before: whoever copied it has nothing."""
-
-    def __init__(self) -> None:
-        super().__init__("the assertion was used before")
-
-
 class NoLongerValid(RolebridgeError):
     """That a client or what it proved itself with was revoked while the proof was looked at."""
 
@@ -200,21 +169,8 @@ class IssuedToken:
     seconds: int
 
 
-class TokenIssuing:
+class TokenIssuing(Prover):
     """Gives clients access tokens. A token is an opaque secret, kept as an HMAC, looked up at every request."""
-
-    def __init__(self, store: Store, hasher: Hasher, clock: Callable[[], datetime]) -> None:
-        self._store = store
-        self._hasher = hasher
-        self.clock = clock
-
-    def hashes(self, text: str) -> Mapping[str, bytes]:
-        """Return what may be stored of a secret, by the id of the key."""
-        return self._hasher.hashes(text)
-
-    def moved(self, text: str, key_id: str) -> Hashed | None:
-        """Return what to store of a secret that is stored under `key_id`; None when that is the present key."""
-        return self._hasher.moved(text, key_id)
 
     def client(self, client_id: str) -> tuple[Client, Sequence[ClientCredential]] | None:
         """Return a client, revoked or not, with everything that it has or had to prove itself with."""
@@ -233,7 +189,7 @@ class TokenIssuing:
             now = self.clock()
             self._check_again(unit, proof, now)
             if proof.jti is not None and proof.remembered_until is not None:
-                digest = hashlib.sha256(proof.jti.encode("utf-8", "surrogatepass")).digest()
+                digest = assertion_digest(proof.jti)
                 if not unit.clients.use_assertion(proof.client, digest, proof.remembered_until, now):
                     raise AssertionReused
             client, credential_id = proof.client, proof.credential.credential.id

@@ -22,8 +22,9 @@ from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
 from rolebridge.bridge.applications import AppProof, AppProving
-from rolebridge.bridge.clients import AssertionReused, IssuedToken, NoLongerValid, Proof, TokenIssuing
+from rolebridge.bridge.clients import IssuedToken, NoLongerValid, Proof, TokenIssuing
 from rolebridge.bridge.credentials import APP_PREFIX, CLIENT_PREFIX
+from rolebridge.bridge.proving import AssertionReused
 from rolebridge.core.errors import Unavailable
 from rolebridge.core.limits import RateLimit
 from rolebridge.oauth import metadata

@@ -9,7 +9,7 @@ from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, Inval
 
 from rolebridge.bridge.applications import AppProof
 from rolebridge.bridge.authorizing import Authorizing, CodeRefused, NoCode
-from rolebridge.bridge.clients import AssertionReused
+from rolebridge.bridge.proving import AssertionReused
 from rolebridge.bridge.refreshing import Refreshing, RefreshReason, RefreshRefused
 from rolebridge.oauth.minting import Minter
 from rolebridge.oauth.server import AppGrant, NotProved, plain

@@ -13,8 +13,8 @@ from typing import Any, Final
 from authlib.oauth2.rfc6749 import InvalidGrantError
 
 from rolebridge.bridge.applications import AppProof
-from rolebridge.bridge.clients import AssertionReused
 from rolebridge.bridge.credentials import REFRESH_PREFIX
+from rolebridge.bridge.proving import AssertionReused
 from rolebridge.bridge.standing import Standing
 from rolebridge.oauth.face import OAuthFace, Seen
 from rolebridge.oauth.grants import required

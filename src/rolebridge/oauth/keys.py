@@ -11,7 +11,7 @@ from joserfc.errors import InvalidKeyTypeError, JoseError, SecurityWarning
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey, import_key, thumbprint
 from joserfc.util import urlsafe_b64decode
 
-from rolebridge.bridge.clients import PublicKey
+from rolebridge.bridge.proving import PublicKey
 from rolebridge.core.errors import Invalid
 
 ALGORITHMS: Final[Mapping[str, tuple[str, ...]]] = {
