@@ -388,8 +388,8 @@ def test_a_proof_of_no_known_moment_is_no_fresh_one(inside: Entry) -> None:
     inside.sign_in(ana.session.user_id, authenticated_at=None)
     assert "auth_time" not in inside.claims(inside.exchange(inside.ask().code).body["id_token"])
     assert inside.ask(max_age="3600", prompt="none").error == "login_required"
-    for demand in ({"prompt": "login"}, {"max_age": "3600"}):
-        wanted = inside.asked_to_sign_in(inside.ask(**demand))
+    for asked in (inside.ask(prompt="login"), inside.ask(max_age="3600")):
+        wanted = inside.asked_to_sign_in(asked)
         inside.sign_in(ana.session.user_id, authenticated_at=None)
         assert inside.follow(wanted).error == "login_required"
 

@@ -65,6 +65,7 @@ def test_the_id_token(entry: Entry) -> None:
     assert (claims["iss"], claims["sub"], claims["aud"]) == (ISSUER, entry.ana, entry.app.id)
     assert (claims["nonce"], claims["sid"]) == ("n-42", ana.session.id)
     assert claims["exp"] - claims["iat"] == 600
+    assert ana.session.authenticated_at is not None
     assert claims["auth_time"] == int(ana.session.authenticated_at.timestamp())
     assert claims["preferred_username"] == "ana@acme.example"
     header = json.loads(base64.urlsafe_b64decode(body["id_token"].split(".")[0] + "=="))
