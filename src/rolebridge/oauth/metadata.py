@@ -22,7 +22,8 @@ END_SESSION_PATH: Final = "/oauth/logout"
 
 CLAIMS: Final = (
     *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "sid", "at_hash"),
-    *("name", "given_name", "family_name", "preferred_username", "locale", "zoneinfo", "email", "groups", "roles"),
+    *("name", "given_name", "family_name", "preferred_username", "locale", "zoneinfo", "email", "email_verified"),
+    *("groups", "roles"),
 )
 PROMPTS: Final = ("none", "login", "select_account", "consent")
 RESPONSE_MODES: Final = ("query", "form_post")
