@@ -15,6 +15,7 @@ from rolebridge.core.directory import GroupDraft, UserDraft
 from rolebridge.core.errors import Taken
 from rolebridge.core.login import AssertedIdentity, LoginRefused, Trail
 from rolebridge.core.login_rules import Authority, GroupKey, GroupsClaim
+from rolebridge.store.logins import LoginRows, StoredIdentity
 
 LONG_S = "\u017f"
 """A letter that is an `s` to whoever compares without regard to case."""
@@ -481,6 +482,23 @@ def test_a_refused_login_uses_nothing_up(gate: Gate, world: World) -> None:
         gate.enter(identity)
     gate.set(create=True)
     assert gate.enter(identity).found == "made"
+
+
+def test_a_first_login_that_another_one_overtook_finds_whom_that_made(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looked for its identity before the other was committed, and for the name after: the user is its own."""
+    first = gate.login("ana")
+    looks_up = LoginRows.identity
+    seen: list[str] = []
+
+    def too_early(rows: LoginRows, connection_id: str, key: str, *, lock: bool = False) -> StoredIdentity | None:
+        seen.append(key)
+        return looks_up(rows, connection_id, key, lock=lock) if len(seen) > 1 else None
+
+    monkeypatch.setattr(LoginRows, "identity", too_early)
+    second = gate.login("ana")
+    assert (second.found, second.user.id) == ("known", first.user.id)
 
 
 def test_two_first_logins_at_once_make_one_user(gate: Gate, world: World) -> None:

@@ -150,7 +150,15 @@ class _Login:
         usual = known is not None and not self.rules.update
         if known is not None and self.change.directory.user(None, known.user_id) is not None:
             return Whom(Found.KNOWN, known, None if usual else self._claimed())
-        return find_whom(self.rows, self.connection, self.identity, known, self._claimed(), self.trail)
+        try:
+            return find_whom(self.rows, self.connection, self.identity, known, self._claimed(), self.trail)
+        except LoginRefused:
+            # The first login of the same identity may have been committed since this one looked for it.
+            key = identity_key(self.identity.issuer, self.identity.subject)
+            made = None if known else self.rows.identity(self.connection.id, key, lock=True)
+            if made is None:
+                raise
+            return self._whom(made)
 
     def _admit(self, whom: Whom, key: str) -> Admitted:
         """Return the user, locked. Of two first logins at once the second finds whom the first made."""
