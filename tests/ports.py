@@ -12,22 +12,22 @@ from typing import Final
 
 _RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LOWEST: Final = 15_000
+_IN_A_ROW: Final = 4
 _OURS: Final[dict[int, TextIOWrapper]] = {}
 """Every port that this process was given, with the lock that keeps it from other test processes on the machine."""
 
 
-def free_port(following: int = 0) -> int:
+def free_port() -> int:
     """Return a port of the loopback that nobody listens on, and that no outgoing connection is given.
 
-    So many `following` ones are free, too.
-
     The system takes the near end of an outgoing connection from its own range, in which `bind` to port 0 finds one
-    too: a server that is killed and started again would now and then find its port taken by a client.
+    too: a server that is killed and started again would now and then find its port taken by a client. The next three
+    ports are the caller's as well: the demo takes three in a row.
     """
     highest = int(_RANGE.read_text().split()[0]) if _RANGE.exists() else 32_768
     while True:
-        port = random.randrange(_LOWEST, max(highest, _LOWEST + 1_000))
-        if port not in _OURS and _is_free(port) and _is_reserved(port):
+        port = random.randrange(_LOWEST, max(highest, _LOWEST + 1_000), _IN_A_ROW)
+        if port not in _OURS and all(map(_is_free, range(port, port + _IN_A_ROW))) and _is_reserved(port):
             return port
 
 

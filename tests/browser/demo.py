@@ -46,7 +46,7 @@ def _environment() -> dict[str, str]:
 @contextmanager
 def demo_in(folder: Path) -> Iterator[Demo]:
     """Run a demo until the block ends; then Ctrl-C ends all of it, and it has said nothing of any failure."""
-    port = free_port(2)
+    port = free_port()
     program = [sys.executable, "-m", "rolebridge", "demo", "--serve", "--json", "--address", f"127.0.0.1:{port}"]
     with (
         (folder / "stderr").open("w+") as errors,

@@ -109,6 +109,7 @@ DOCUMENTS = [
     ({"idp": {**IDP.document(), "endpoints": {}}}, "an identity provider has at least one sign-on URL"),
     ({"idp": {**IDP.document(), "entity_id": "two words"}}, "an entity id is 1 to 1,024 printable"),
     ({"binding": "artifact"}, "`binding` is one of redirect, post"),
+    ({"binding": ["post"]}, "`binding` is one of redirect, post"),
     ({"binding": "post"}, "takes no requests by post, but by redirect"),
     ({"sign_requests": 1}, "`sign_requests` must be true or false"),
     ({"skew": True}, "`skew` must be a whole number"),

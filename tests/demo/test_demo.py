@@ -165,7 +165,7 @@ class Served:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    one = Served(tmp_path, free_port(2))
+    one = Served(tmp_path, free_port())
     try:
         yield one
     finally:
@@ -175,7 +175,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 def again(folder: Path) -> dict[str, Any]:
     """A second run on the same data, which is killed: it leaves no server behind that holds the port."""
-    one = Served(folder, free_port(2))
+    one = Served(folder, free_port())
     try:
         document = one.document()
     finally:
@@ -223,7 +223,7 @@ def test_it_keeps_serving_and_a_second_run_finds_everything(tmp_path: Path, serv
 @pytest.mark.parametrize("at", [0, 1, 2], ids=["server", "identity provider", "application"])
 def test_a_taken_port_is_said_so(tmp_path: Path, at: int) -> None:
     """Exit code 3, the address, and what to do; nothing is made, nor written over the settings of whoever is there."""
-    port = free_port(2)
+    port = free_port()
     with socket.create_server(("127.0.0.1", port + at)) as listener:
         answer = run(tmp_path, "demo", "--serve", "--address", f"127.0.0.1:{port}", code=3)
         listener.settimeout(0)

@@ -73,7 +73,7 @@ class Terminal:
         program.parent.mkdir(parents=True)
         program.write_text(_PROGRAM)
         program.chmod(0o755)
-        self.address = f"127.0.0.1:{free_port(2)}"
+        self.address = f"127.0.0.1:{free_port()}"
         self.environ = {"PATH": "/usr/bin:/bin", "NO_COLOR": "1", "LANG": "C.UTF-8", "HOME": str(folder)}
         self.environ["PYTHONPATH"] = str(ROOT / "src")
 

@@ -158,6 +158,10 @@ def test_members_are_ids_and_no_attribute(
     [
         ({"schemas": [GROUP]}, "`displayName` is required"),
         ({"schemas": [GROUP], "displayName": "g", "members": [{"display": "A"}]}, "a member has no `value`"),
+        (
+            {"schemas": [GROUP], "displayName": "g", "members": [{"value": None, "$ref": False}]},
+            "a member has no `value`",
+        ),
         ({"schemas": [GROUP], "displayName": "g", "members": [{"value": {}}]}, "`members.value` is an object"),
         ({"schemas": [GROUP], "displayName": "g", "members": [[]]}, "`members` is a list, not an object"),
     ],

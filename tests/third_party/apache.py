@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -61,7 +63,8 @@ def apache(folder: Path, port: int, issuer: str, client_id: str, secret: str) ->
     modules = "\n".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in _NEEDED)
     if os.geteuid() == 0:  # its processes are somebody else then, who may read what is theirs
         modules += "\nUser www-data\nGroup www-data"
-        for one in (folder, *folder.parents[:2]):
+        above = takewhile(lambda one: one != Path(tempfile.gettempdir()), (folder, *folder.parents))
+        for one in above:
             one.chmod(one.stat().st_mode | 0o055)
         shutil.chown(folder / "cache", "www-data")
     told = {"port": port, "folder": folder, "modules": modules, "issuer": issuer}

@@ -256,7 +256,7 @@ def _number_or_none(name: str, value: Any) -> int | None:
 
 
 def _binding(name: str, value: Any) -> Binding:
-    if value not in set(Binding):
+    if not isinstance(value, str) or value not in set(Binding):
         raise Invalid(f"`{name}` is one of {', '.join(Binding)}", name)
     return Binding(value)
 

@@ -190,10 +190,16 @@ def _member_id(attribute: Attribute, item: Any, reading: Reading) -> str | None:
         references = [value for key, value in item.items() if key.lower() == "$ref" and type(value) is str]
         found = _REFERENCE.fullmatch(references[0]) if len(references) == 1 else None
         if found is None:
-            raise invalid_value("a member has no `value`, the id of the user or group")
+            raise _no_id()
         return found[1]
     read = clean_element(attribute, item, reading)
+    if read and "value" not in read:  # null, beside what is not
+        raise _no_id()
     return read["value"] if read else None
+
+
+def _no_id() -> ScimError:
+    return invalid_value("a member has no `value`, the id of the user or group")
 
 
 # --- values --------------------------------------------------------------------------------------------------
