@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jsonschema
@@ -117,6 +118,14 @@ def tenants(installation: Installation) -> tuple[Tenant, Tenant]:
     acme.group("lbx-retail-labelers", ana)
     other.group("Admins", other.user("olga@other.example"))
     return acme, other
+
+
+def a_moment_that_passed() -> datetime:
+    """Return now, in a millisecond that is over: the record tells milliseconds apart, and nothing finer."""
+    then = datetime.now(UTC)
+    while datetime.now(UTC) - then < timedelta(milliseconds=1):
+        pass
+    return then
 
 
 def holds(said: Said, schema: str) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from tests.api.conftest import KEY
-from tests.api.talking import GROUP, Tenant, holds, problem
+from tests.api.talking import GROUP, Tenant, a_moment_that_passed, holds, problem
 from tests.bridge.worlds import MAPPING
 
 from rolebridge.app import Installation, open_installation
@@ -352,14 +352,6 @@ def test_the_past_and_what_would_have_to_change(fresh: Tenant) -> None:
     found = holds(fresh.get("/explanations/why-not", user="ana", role="admin"), "WhyNotAnswer")["why_not"]
     assert (found["held"], found["slot"]) == (False, "workspace_role")
     assert found["ways"]
-
-
-def a_moment_that_passed() -> datetime:
-    """Return now, in a millisecond that is over: the record tells milliseconds apart, and nothing finer."""
-    then = datetime.now(UTC)
-    while datetime.now(UTC) - then < timedelta(milliseconds=1):
-        pass
-    return then
 
 
 def test_who_held_what_at_a_moment_that_has_passed(fresh: Tenant) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
-from tests.api.talking import Tenant, holds, problem
+from tests.api.talking import Tenant, a_moment_that_passed, holds, problem
 from tests.bridge.worlds import OPERATOR
 
 from rolebridge.core.login import AssertedIdentity, LoginRefused, Protocol, Trail
@@ -85,7 +85,10 @@ def test_rules_are_read_and_set_whole(tenant: Tenant) -> None:
 
 def test_the_log_is_paged_newest_first_and_holds_no_values(tenant: Tenant, other: Tenant) -> None:
     """With each check's verdict; nobody else reads it."""
-    requests = [log_in(tenant, name) for name in ("ana@acme.example", "eve@evil.example", "ben@acme.example")]
+    requests = []
+    for name in ("ana@acme.example", "eve@evil.example", "ben@acme.example"):
+        requests.append(log_in(tenant, name))
+        a_moment_that_passed()
     first = holds(tenant.get(LOGINS, limit="2"), "Logins")
     rest = holds(tenant.get(LOGINS, limit="2", cursor=first["next_cursor"]), "Logins")
     shown = [one["request_id"] for one in (*first["logins"], *rest["logins"])]

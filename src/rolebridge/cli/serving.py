@@ -7,6 +7,7 @@ connections that wait for a worker are lost with it, and nobody limits how long 
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import multiprocessing
@@ -204,6 +205,7 @@ class _Server(MPServer):
 
 
 _LINUX = sys.platform.startswith("linux")
+_LEAVING_SECONDS = 2.0
 
 
 def _listen(address: Address, workers: int, write_seconds: float) -> list[socket.socket]:
@@ -211,13 +213,29 @@ def _listen(address: Address, workers: int, write_seconds: float) -> list[socket
     found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, target = found[0][0], found[0][4]
     host = str(target[0])
-    first = _open(family, host, address.port, write_seconds, reuse=False)
+    first = _open_patiently(family, host, address.port, write_seconds, reuse=False)
     if workers == 1 or not _LINUX:
         return [first]  # only Linux spreads connections over sockets on one port; elsewhere the workers share one
     # It has shown that nobody else is there; now every socket on the port has to say that it shares it.
     port = first.getsockname()[1]
     first.close()
-    return [_open(family, host, port, write_seconds, reuse=True) for _ in range(workers)]
+    return [_open_patiently(family, host, port, write_seconds, reuse=True) for _ in range(workers)]
+
+
+def _open_patiently(family: int, host: str, port: int, write_seconds: float, *, reuse: bool) -> socket.socket:
+    """Open a listening socket, also where somebody is just leaving.
+
+    A server that was killed a moment ago, or a process of ours between its fork and its exec, may hold a copy of a
+    socket on the port that is closed everywhere else.
+    """
+    until = time.monotonic() + _LEAVING_SECONDS
+    while True:
+        try:
+            return _open(family, host, port, write_seconds, reuse=reuse)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > until:
+                raise
+        time.sleep(0.02)
 
 
 def _open(family: int, host: str, port: int, write_seconds: float, *, reuse: bool) -> socket.socket:
