@@ -9,18 +9,12 @@ import click
 
 from rolebridge.bridge.app_documents import app_credential_document
 from rolebridge.cli import credentials
-from rolebridge.cli.clients import LONGEST_FILE, SECRET_LIFE
-from rolebridge.cli.options import Expiry, csv_option, expires_option, json_option, org_option
+from rolebridge.cli.clients import LONGEST_FILE, SECRET_LIFE, secret_expires
+from rolebridge.cli.options import csv_option, expires_option, json_option, org_option
 from rolebridge.cli.session import Session, pass_session
 from rolebridge.cli.terminal import counted, minute, strong, table
 
 app_argument = click.argument("app", metavar="APP")
-secret_expires = click.option(
-    "--expires",
-    type=Expiry(),
-    metavar="730d|DATE",
-    help="When the secret stops working: in so many days, or after that day (UTC). Otherwise in two years.",
-)
 
 
 @click.group()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rolebridge.bridge.app_documents import app_credential_document, application_document
-from rolebridge.cli.app_credentials import app_argument, key, secret, secret_expires
+from rolebridge.cli.app_credentials import app_argument, key, secret
 from rolebridge.cli.app_logouts import logouts
-from rolebridge.cli.clients import SECRET_LIFE
+from rolebridge.cli.clients import SECRET_LIFE, secret_expires
 from rolebridge.cli.options import csv_option, json_option, org_option
 from rolebridge.cli.session import Session, pass_session
 from rolebridge.cli.terminal import counted, faint, minute, strong, table

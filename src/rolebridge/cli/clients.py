@@ -26,7 +26,7 @@ CSV_HEAD = ("client_id", "name", "connection", "token_minutes", "created", "revo
 LONGEST_FILE = 65_537  # characters: one more than any file of keys may have
 
 _client_argument = click.argument("client", metavar="CLIENT")
-_secret_expires = click.option(
+secret_expires = click.option(
     "--expires",
     type=Expiry(),
     metavar="730d|DATE",
@@ -63,7 +63,7 @@ def key() -> None:
     help="How long its access tokens live.",
 )
 @click.option("--no-secret", is_flag=True, help="Make no secret: the client will sign with a key.")
-@_secret_expires
+@secret_expires
 @org_option
 @json_option
 @pass_session
@@ -150,7 +150,7 @@ def revoke(session: Session, client: str, org: str | None) -> None:
 @secret.command("add")
 @_client_argument
 @click.argument("name")
-@_secret_expires
+@secret_expires
 @org_option
 @json_option
 @pass_session
